@@ -1,1 +1,25 @@
-//! Placeholder, replaced in the next commit.
+//! The `nagaya.dev` API: the kinds that operators and tenants write, and the words Nagaya answers with.
+//!
+//! One file per kind. Nothing here talks to a cluster, so other programs can use it to build and read objects.
+
+mod addons;
+pub mod conditions;
+mod expose;
+mod join_token;
+pub mod labels;
+mod networking;
+mod tenant_cluster;
+
+pub use addons::{Addons, CoreDnsAddon, KubeProxyAddon, Management};
+pub use expose::{Expose, ExposeType, NodePortExpose};
+pub use join_token::{
+    CloudInit, JoinToken, JoinTokenSpec, JoinTokenState, JoinTokenStatus, secret_keys,
+};
+pub use networking::Networking;
+pub use tenant_cluster::{
+    ControlPlane, DeletionPolicy, Etcd, EtcdStorage, TenantCluster, TenantClusterSpec,
+    TenantClusterStatus,
+};
+
+/// API group of every kind here.
+pub const GROUP: &str = "nagaya.dev";

@@ -1,0 +1,50 @@
+//! What Nagaya runs inside a tenant cluster.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What Nagaya runs inside the tenant cluster.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Addons {
+    /// kube-proxy on every node.
+    #[serde(default)]
+    pub kube_proxy: KubeProxyAddon,
+
+    /// Cluster DNS.
+    #[serde(default, rename = "coreDNS")]
+    pub core_dns: CoreDnsAddon,
+}
+
+/// kube-proxy on every node.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct KubeProxyAddon {
+    /// Who looks after it.
+    #[serde(default)]
+    pub management: Management,
+
+    /// JSON merge patch (RFC 7386) on the KubeProxyConfiguration that kubeadm would write for this minor.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::tenant_cluster::free_form_object")]
+    pub config: Option<serde_json::Value>,
+}
+
+/// Cluster DNS.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CoreDnsAddon {
+    /// Who looks after it.
+    #[serde(default)]
+    pub management: Management,
+}
+
+/// Who looks after an addon.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Management {
+    /// Nagaya applies it and undoes changes to what it set.
+    #[default]
+    Managed,
+    /// Nagaya neither applies nor removes it.
+    Unmanaged,
+}

@@ -1,0 +1,51 @@
+//! Condition types and reasons, after the Kubernetes API conventions and kstatus.
+//!
+//! `Ready` is True exactly when a stock `kubeadm join` would succeed now. `Reconciling` and `Stalled`
+//! are present only while True (kstatus). Every other type is one part of the way to `Ready`.
+
+/// A stock `kubeadm join` would succeed now.
+pub const READY: &str = "Ready";
+/// Nagaya is still moving towards what the spec asks for.
+pub const RECONCILING: &str = "Reconciling";
+/// Nothing more will happen until somebody acts; the message says what to do.
+pub const STALLED: &str = "Stalled";
+
+/// The spec is valid.
+pub const ACCEPTED: &str = "Accepted";
+/// Every certificate and key exists and is in its life.
+pub const CERTIFICATES_READY: &str = "CertificatesReady";
+/// etcd has a quorum.
+pub const ETCD_READY: &str = "EtcdReady";
+/// At least one kube-apiserver is ready.
+pub const API_SERVER_READY: &str = "APIServerReady";
+/// kube-controller-manager is ready: without it nothing signs.
+pub const CONTROLLER_MANAGER_READY: &str = "ControllerManagerReady";
+/// kube-scheduler is ready.
+pub const SCHEDULER_READY: &str = "SchedulerReady";
+/// What kubeadm and nodes read in the tenant cluster is in place.
+pub const CONTENT_READY: &str = "ContentReady";
+/// The public endpoint answers with the tenant's certificate.
+pub const ENDPOINT_REACHABLE: &str = "EndpointReachable";
+/// The token of a `JoinToken` is in the tenant cluster.
+pub const ISSUED: &str = "Issued";
+
+/// Schema of a list of conditions: a map keyed by `type`, so that several writers can own their own.
+pub(crate) fn schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schemars::json_schema!({
+        "type": "array",
+        "x-kubernetes-list-type": "map",
+        "x-kubernetes-list-map-keys": ["type"],
+        "items": {
+            "type": "object",
+            "required": ["type", "status", "lastTransitionTime", "reason", "message"],
+            "properties": {
+                "type": {"type": "string", "maxLength": 316},
+                "status": {"type": "string", "enum": ["True", "False", "Unknown"]},
+                "observedGeneration": {"type": "integer", "format": "int64", "minimum": 0},
+                "lastTransitionTime": {"type": "string", "format": "date-time"},
+                "reason": {"type": "string", "minLength": 1, "maxLength": 1024},
+                "message": {"type": "string", "maxLength": 32768},
+            },
+        },
+    })
+}

@@ -1,0 +1,55 @@
+//! How a tenant's API server is reached.
+
+use kube::KubeSchema;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// How the tenant's nodes and clients reach the API server: a union, discriminated by `type`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Expose {
+    /// Which of the ways below is used.
+    #[serde(default, rename = "type")]
+    pub type_: ExposeType,
+
+    /// Settings for `type: NodePort`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node_port: Option<NodePortExpose>,
+
+    /// DNS name that clients and nodes use instead of an address. Immutable once set: every kubelet
+    /// has it in its kubeconfig.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    #[x_kube(validation = Rule::new("self == oldSelf")
+        .message("spec.expose.hostname is immutable: every kubelet has it in its kubeconfig; add names with spec.expose.extraNames"))]
+    pub hostname: Option<String>,
+
+    /// Further DNS names and IP addresses in the API server's certificate.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32), inner(length(min = 1, max = 253)))]
+    pub extra_names: Vec<String>,
+}
+
+/// Ways to expose an API server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum ExposeType {
+    /// A port on every management node.
+    #[default]
+    NodePort,
+}
+
+/// A port on every management node.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct NodePortExpose {
+    /// Host name or IP address of the management nodes, as the tenant's nodes reach them.
+    /// Default: the manager's setting.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub host: Option<String>,
+
+    /// Port. Default: chosen once by Kubernetes and then kept, also when the Service is deleted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 65535))]
+    pub port: Option<i32>,
+}

@@ -1,0 +1,33 @@
+//! Labels and annotations that objects are found by. They are API: changing one orphans what carries it.
+
+/// Component name, as in the recommended Kubernetes labels.
+pub const NAME: &str = "app.kubernetes.io/name";
+/// Who manages an object; the value is [`MANAGER`].
+pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+/// Value of [`MANAGED_BY`], and the field manager of every apply.
+pub const MANAGER: &str = "nagaya";
+
+/// Name of the `TenantCluster` an object belongs to.
+pub const TENANT_NAME: &str = "nagaya.dev/tenant-name";
+/// Namespace of the `TenantCluster` an object belongs to.
+pub const TENANT_NAMESPACE: &str = "nagaya.dev/tenant-namespace";
+/// UID of the `TenantCluster` an object belongs to: compared, never searched by.
+pub const TENANT_UID: &str = "nagaya.dev/tenant-uid";
+
+/// Marks a namespace that holds a control plane; the value is `true`.
+pub const CONTROL_PLANE: &str = "nagaya.dev/control-plane";
+/// Set by the operator on namespaces whose `TenantCluster`s Nagaya may serve; see [`PROJECT_ENABLED`].
+pub const PROJECT: &str = "nagaya.dev/project";
+/// Value of [`PROJECT`] that turns it on.
+pub const PROJECT_ENABLED: &str = "enabled";
+
+/// Annotation on a control-plane namespace: the host that kubelets have baked in.
+pub const ENDPOINT_HOST: &str = "nagaya.dev/endpoint-host";
+/// Annotation on a control-plane namespace: the port that kubelets have baked in.
+pub const ENDPOINT_PORT: &str = "nagaya.dev/endpoint-port";
+/// Annotation on a control-plane namespace whose owner was deleted under `deletionPolicy: Retain`.
+pub const RETAINED: &str = "nagaya.dev/retained";
+/// Annotation on a `TenantCluster` that lets it adopt a plane of another UID; the value is that UID.
+pub const ADOPT: &str = "nagaya.dev/adopt";
+/// Annotation on a pod template: digest of what Nagaya rendered.
+pub const RENDER_REVISION: &str = "nagaya.dev/render-revision";

@@ -1,0 +1,88 @@
+//! What the operator configured for all tenants. The manager reads it once and passes it down.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use k8s_openapi::api::core::v1::{ResourceRequirements, Toleration};
+use serde::{Deserialize, Serialize};
+
+/// Settings that shape what is rendered, the same for all tenants.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Settings {
+    /// Host name or IP address that NodePort endpoints get when the spec names none.
+    pub node_port_host: Option<String>,
+    /// IP addresses behind `nodePortHost` when that is a host name.
+    pub node_port_addresses: Vec<IpAddr>,
+    /// When set, `NAME.NAMESPACE.DOMAIN` is the endpoint's host from birth.
+    pub domain: Option<String>,
+    /// Images of control planes, on the management cluster.
+    pub control_plane_images: ImageSource,
+    /// Images of addons, on the tenants' nodes.
+    pub addon_images: ImageSource,
+    /// Nagaya's own image: control-plane pods run its `wait` verb before they start.
+    pub manager_image: String,
+    /// `nodeSelector` of control-plane pods.
+    pub node_selector: BTreeMap<String, String>,
+    /// Tolerations of control-plane pods.
+    pub tolerations: Vec<Toleration>,
+    /// StorageClass of etcd volumes when the spec names none; unset: the cluster's default class.
+    pub storage_class: Option<String>,
+    /// Requests and limits by component (`etcd`, `kube-apiserver`, …), instead of the built-in ones.
+    pub resources: BTreeMap<String, ResourceRequirements>,
+}
+
+/// Where images come from.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct ImageSource {
+    /// Prefix rewrites, longest match first: `registry.k8s.io` → `mirror.example.com/k8s`.
+    pub rewrite: BTreeMap<String, String>,
+    /// `sha256:…` to pin, by image reference after rewriting.
+    pub digests: BTreeMap<String, String>,
+    /// Names of image pull Secrets; they must exist where the pods run.
+    pub pull_secrets: Vec<String>,
+}
+
+impl ImageSource {
+    /// The reference to pull for an official one.
+    #[must_use]
+    pub fn resolve(&self, official: &str) -> String {
+        let rewritten = self
+            .rewrite
+            .iter()
+            .filter(|(prefix, _)| {
+                official.strip_prefix(prefix.as_str()).is_some_and(|rest| rest.starts_with('/'))
+            })
+            .max_by_key(|(prefix, _)| prefix.len())
+            .map_or_else(
+                || official.to_owned(),
+                |(prefix, target)| format!("{target}{}", &official[prefix.len()..]),
+            );
+        match self.digests.get(&rewritten) {
+            Some(digest) => format!("{rewritten}@{digest}"),
+            None => rewritten,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_prefix_wins_and_a_digest_is_appended() {
+        let source = ImageSource {
+            rewrite: [
+                ("registry.k8s.io".to_owned(), "mirror/k8s".to_owned()),
+                ("registry.k8s.io/coredns".to_owned(), "mirror/dns".to_owned()),
+            ]
+            .into(),
+            digests: [("mirror/k8s/pause:3.10".to_owned(), "sha256:ab".to_owned())].into(),
+            pull_secrets: Vec::new(),
+        };
+        assert_eq!(source.resolve("registry.k8s.io/pause:3.10"), "mirror/k8s/pause:3.10@sha256:ab");
+        assert_eq!(source.resolve("registry.k8s.io/coredns/coredns:v1"), "mirror/dns/coredns:v1");
+        assert_eq!(source.resolve("registry.k8s.io.evil/x:1"), "registry.k8s.io.evil/x:1");
+    }
+}

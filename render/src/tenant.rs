@@ -1,0 +1,147 @@
+//! `Tenant`: a validated spec with every name, default and version resolved. Nothing past
+//! [`crate::validate`] reads the raw object.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use nagaya_api::labels;
+use serde_json::Value;
+
+use crate::minors::{KubernetesVersion, Minor};
+
+/// One tenant, validated.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tenant {
+    /// Name of the `TenantCluster`.
+    pub name: String,
+    /// Namespace of the `TenantCluster`: the project.
+    pub namespace: String,
+    /// UID of the `TenantCluster`.
+    pub uid: String,
+    /// Namespace that holds the control plane.
+    pub plane_namespace: String,
+    /// Exact version.
+    pub version: KubernetesVersion,
+    /// Facts about that version's minor.
+    pub minor: &'static Minor,
+    /// Networks of pods: one or two.
+    pub pod_cidrs: Vec<IpNet>,
+    /// Networks of Services: one or two.
+    pub service_cidrs: Vec<IpNet>,
+    /// DNS domain of the tenant's Services.
+    pub cluster_domain: String,
+    /// Where the API server is reached from outside.
+    pub exposure: Exposure,
+    /// Number of kube-apiserver replicas.
+    pub api_server_replicas: i32,
+    /// etcd.
+    pub etcd: EtcdMembers,
+    /// JSON merge patch on KubeletConfiguration.
+    pub kubelet_patch: Option<Value>,
+    /// JSON merge patch on KubeProxyConfiguration; the outer `None`: kube-proxy is not managed.
+    pub kube_proxy: Option<KubeProxy>,
+    /// Whether CoreDNS is managed.
+    pub core_dns: bool,
+}
+
+/// Where an API server is reached from outside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exposure {
+    /// Host that clients and nodes use: a DNS name or an IP address.
+    pub host: String,
+    /// IP addresses behind `host`; pods of the tenant reach the API through them.
+    pub addresses: Vec<IpAddr>,
+    /// Node port asked for or recorded; `None` until Kubernetes has chosen one.
+    pub node_port: Option<u16>,
+    /// Further names and addresses in the serving certificate.
+    pub extra_names: Vec<String>,
+}
+
+/// The endpoint once its port is known: `host:port`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// A DNS name or an IP address.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+}
+
+impl Endpoint {
+    /// `host:port`, an IPv6 address in brackets (kubeadm's `controlPlaneEndpoint`).
+    #[must_use]
+    pub fn authority(&self) -> String {
+        match self.host.parse::<IpAddr>() {
+            Ok(IpAddr::V6(address)) => format!("[{address}]:{}", self.port),
+            _ => format!("{}:{}", self.host, self.port),
+        }
+    }
+
+    /// `https://host:port`.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("https://{}", self.authority())
+    }
+}
+
+/// etcd as asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EtcdMembers {
+    /// Number of members.
+    pub replicas: i32,
+    /// StorageClass; `None`: the cluster's default.
+    pub storage_class: Option<String>,
+    /// Kubernetes quantity in bytes.
+    pub storage_size: String,
+}
+
+/// kube-proxy as asked for.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct KubeProxy {
+    /// JSON merge patch on KubeProxyConfiguration.
+    pub config_patch: Option<Value>,
+}
+
+impl Tenant {
+    /// The endpoint, once the port is known.
+    #[must_use]
+    pub fn endpoint(&self) -> Option<Endpoint> {
+        self.exposure.node_port.map(|port| Endpoint { host: self.exposure.host.clone(), port })
+    }
+
+    /// Labels of an object of this tenant; `component` is its `app.kubernetes.io/name`.
+    #[must_use]
+    pub fn labels(&self, component: &str) -> std::collections::BTreeMap<String, String> {
+        [
+            (labels::NAME, component),
+            (labels::MANAGED_BY, labels::MANAGER),
+            (labels::TENANT_NAME, &self.name),
+            (labels::TENANT_NAMESPACE, &self.namespace),
+            (labels::TENANT_UID, &self.uid),
+        ]
+        .into_iter()
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .collect()
+    }
+
+    /// First address of the first Service network: the ClusterIP of `default/kubernetes`.
+    #[must_use]
+    pub fn kubernetes_service_ips(&self) -> Vec<IpAddr> {
+        self.service_cidrs.iter().filter_map(|net| nth_address(net, 1)).collect()
+    }
+
+    /// Tenth address of the first Service network: the cluster DNS (kubeadm's `GetDNSIP`).
+    #[must_use]
+    pub fn dns_ip(&self) -> Option<IpAddr> {
+        self.service_cidrs.first().and_then(|net| nth_address(net, 10))
+    }
+}
+
+fn nth_address(net: &IpNet, n: u8) -> Option<IpAddr> {
+    let address = match net.network() {
+        IpAddr::V4(base) => IpAddr::from((u32::from(base).checked_add(u32::from(n))?).to_be_bytes()),
+        IpAddr::V6(base) => {
+            IpAddr::from((u128::from(base).checked_add(u128::from(n))?).to_be_bytes())
+        }
+    };
+    net.contains(&address).then_some(address)
+}
