@@ -31,3 +31,5 @@ pub const RETAINED: &str = "nagaya.dev/retained";
 pub const ADOPT: &str = "nagaya.dev/adopt";
 /// Annotation on a pod template: digest of what Nagaya rendered.
 pub const RENDER_REVISION: &str = "nagaya.dev/render-revision";
+/// Annotation on a control-plane namespace: the exact Kubernetes version that it runs.
+pub const VERSION: &str = "nagaya.dev/version";

@@ -1,10 +1,14 @@
 //! The pure part of Nagaya: no cluster, no clock, no randomness of its own.
 //!
 //! In reading order: [`settings`] is what the operator configured, [`minors`] what is known about each
-//! Kubernetes minor, [`mod@validate`] turns a spec into a [`tenant::Tenant`] or a refusal that names the field,
+//! Kubernetes minor, `validate` turns a spec into a [`tenant::Tenant`] or a refusal that names the field,
 //! and everything after that is built from the `Tenant` alone.
 
+pub mod content;
+pub mod fragments;
+pub mod join_token;
 pub mod minors;
+pub mod plane_record;
 pub mod settings;
 pub mod tenant;
-pub mod validate;
+pub mod workloads;

@@ -1,2 +1,100 @@
-//! The validate step: a raw `TenantCluster` and what was observed become a [`Tenant`], or a refusal that
-//! names the field and says what to do.
+//! The validate step: a raw `TenantCluster`, the settings and what is recorded become a [`Tenant`], or a
+//! refusal that names the field and says what to do. Pure; nothing after it reads the raw object.
+
+mod exposure;
+mod networks;
+mod ownership;
+mod version;
+
+use nagaya_api::{Management, TenantCluster};
+
+use crate::fragments;
+use crate::plane_record::PlaneRecord;
+use crate::settings::Settings;
+use crate::tenant::{EtcdMembers, KubeProxy, Tenant};
+
+/// A spec that cannot be served, in words.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{field}: {message}")]
+pub struct Refusal {
+    /// Path of the field, such as `spec.networking.podCIDRs[0]`.
+    pub field: String,
+    /// What is wrong and what to do instead.
+    pub message: String,
+}
+
+impl Refusal {
+    pub(crate) fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { field: field.into(), message: message.into() }
+    }
+}
+
+/// What validation needs to know besides the object itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Surroundings<'a> {
+    /// What the operator configured.
+    pub settings: &'a Settings,
+    /// Whether the project namespace carries the operator's label.
+    pub project_enabled: bool,
+    /// Control-plane namespaces labelled with this tenant's namespace and name.
+    pub planes: &'a [PlaneRecord],
+}
+
+/// Resolves every name, default and version of `raw`.
+///
+/// # Errors
+/// The first field that cannot be served.
+pub fn validate(raw: &TenantCluster, around: Surroundings<'_>) -> Result<Tenant, Refusal> {
+    let owner = ownership::check(raw, around)?;
+    let spec = &raw.spec;
+    let version = version::resolve(raw, owner.record)?;
+    refuse_replicas("spec.controlPlane.replicas", spec.control_plane.replicas)?;
+    refuse_replicas("spec.etcd.replicas", spec.etcd.replicas)?;
+    let networks = networks::parse(&spec.networking)?;
+    let exposure = exposure::resolve(raw, around.settings, owner.record)?;
+    if let Some(patch) = &spec.kubelet {
+        fragments::check_kubelet(patch, version.facts)
+            .map_err(|error| Refusal::new(error.field, error.message))?;
+    }
+    if let Some(patch) = &spec.addons.kube_proxy.config {
+        fragments::check_kube_proxy(patch, version.facts)
+            .map_err(|error| Refusal::new(error.field, error.message))?;
+    }
+    Ok(Tenant {
+        name: owner.name,
+        namespace: owner.namespace,
+        uid: owner.uid,
+        plane_namespace: owner.plane_namespace,
+        version: version.exact,
+        minor: version.facts,
+        pod_cidrs: networks.pods,
+        service_cidrs: networks.services,
+        cluster_domain: spec.networking.cluster_domain.clone(),
+        exposure,
+        api_server_replicas: spec.control_plane.replicas,
+        etcd: EtcdMembers {
+            replicas: spec.etcd.replicas,
+            storage_class: spec
+                .etcd
+                .storage
+                .class_name
+                .clone()
+                .or_else(|| around.settings.storage_class.clone()),
+            storage_size: spec.etcd.storage.size.clone(),
+        },
+        kubelet_patch: spec.kubelet.clone(),
+        kube_proxy: (spec.addons.kube_proxy.management == Management::Managed)
+            .then(|| KubeProxy { config_patch: spec.addons.kube_proxy.config.clone() }),
+        core_dns: spec.addons.core_dns.management == Management::Managed,
+    })
+}
+
+fn refuse_replicas(field: &str, replicas: i32) -> Result<(), Refusal> {
+    if replicas == 1 {
+        return Ok(());
+    }
+    Err(Refusal::new(
+        field,
+        format!("{replicas} replicas are not supported by this version of Nagaya; set it to 1"),
+    ))
+}

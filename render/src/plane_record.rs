@@ -1,0 +1,45 @@
+//! What is recorded on a control-plane namespace: the facts that must outlive the `TenantCluster`,
+//! its status and its Services, because nodes have them baked in.
+
+use k8s_openapi::api::core::v1::Namespace;
+use nagaya_api::labels;
+
+use crate::minors::KubernetesVersion;
+
+/// Facts recorded as labels and annotations of a control-plane namespace.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PlaneRecord {
+    /// Name of the namespace.
+    pub namespace: String,
+    /// UID of the `TenantCluster` that it was made for or last adopted by.
+    pub owner_uid: Option<String>,
+    /// Its owner was deleted under `deletionPolicy: Retain`.
+    pub retained: bool,
+    /// Somebody is deleting it.
+    pub terminating: bool,
+    /// Host in every kubelet's kubeconfig.
+    pub endpoint_host: Option<String>,
+    /// Port in every kubelet's kubeconfig.
+    pub endpoint_port: Option<u16>,
+    /// Version that the plane runs.
+    pub version: Option<KubernetesVersion>,
+}
+
+impl PlaneRecord {
+    /// Reads what is recorded on `namespace`.
+    #[must_use]
+    pub fn read(namespace: &Namespace) -> Self {
+        let meta = &namespace.metadata;
+        let label = |key: &str| meta.labels.as_ref().and_then(|all| all.get(key)).cloned();
+        let note = |key: &str| meta.annotations.as_ref().and_then(|all| all.get(key)).cloned();
+        Self {
+            namespace: meta.name.clone().unwrap_or_default(),
+            owner_uid: label(labels::TENANT_UID),
+            retained: note(labels::RETAINED).is_some_and(|value| value == "true"),
+            terminating: meta.deletion_timestamp.is_some(),
+            endpoint_host: note(labels::ENDPOINT_HOST),
+            endpoint_port: note(labels::ENDPOINT_PORT).and_then(|port| port.parse().ok()),
+            version: note(labels::VERSION).and_then(|version| version.parse().ok()),
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! What the management cluster says of a tenant's workloads.
+
+use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
+
+/// How far one workload is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Workload {
+    /// Replicas asked for.
+    pub desired: i32,
+    /// Replicas that pass their readiness probe.
+    pub ready: i32,
+    /// The controller of the management cluster has seen the newest template and rolled it out.
+    pub rolled_out: bool,
+    /// What keeps a pod from being ready, in words, when known.
+    pub problem: Option<String>,
+}
+
+impl Workload {
+    /// Whether at least one replica is ready.
+    #[must_use]
+    pub fn serves(&self) -> bool {
+        self.ready > 0
+    }
+}
+
+impl From<&StatefulSet> for Workload {
+    fn from(set: &StatefulSet) -> Self {
+        let desired = set.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1);
+        let Some(status) = &set.status else {
+            return Self { desired, ..Self::default() };
+        };
+        let seen = status.observed_generation.unwrap_or(0) >= set.metadata.generation.unwrap_or(0);
+        let current = status.update_revision == status.current_revision
+            || status.updated_replicas.unwrap_or(0) == desired;
+        Self {
+            desired,
+            ready: status.ready_replicas.unwrap_or(0),
+            rolled_out: seen && current,
+            problem: None,
+        }
+    }
+}
+
+impl From<&Deployment> for Workload {
+    fn from(deployment: &Deployment) -> Self {
+        let desired = deployment.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1);
+        let Some(status) = &deployment.status else {
+            return Self { desired, ..Self::default() };
+        };
+        let seen = status.observed_generation.unwrap_or(0)
+            >= deployment.metadata.generation.unwrap_or(0);
+        Self {
+            desired,
+            ready: status.ready_replicas.unwrap_or(0),
+            rolled_out: seen && status.updated_replicas.unwrap_or(0) == desired,
+            problem: None,
+        }
+    }
+}
+
+/// The workloads of one tenant; `None`: not there (yet).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Workloads {
+    /// StatefulSet `etcd`.
+    pub etcd: Option<Workload>,
+    /// Deployment `kube-apiserver`.
+    pub api_server: Option<Workload>,
+    /// StatefulSet `kube-controller-manager`.
+    pub controller_manager: Option<Workload>,
+    /// StatefulSet `kube-scheduler`.
+    pub scheduler: Option<Workload>,
+}

@@ -1,0 +1,145 @@
+//! What is accepted, what is refused, and that a refusal names the field.
+
+use nagaya_api::{TenantCluster, labels};
+use nagaya_render::plane_record::PlaneRecord;
+use nagaya_render::settings::Settings;
+use nagaya_render::tenant::Tenant;
+use nagaya_render::validate::{Refusal, Surroundings, validate};
+use serde_json::{Value, json};
+
+fn object(spec: Value) -> TenantCluster {
+    serde_json::from_value(json!({
+        "apiVersion": "nagaya.dev/v1alpha1", "kind": "TenantCluster",
+        "metadata": {"name": "demo", "namespace": "shop", "uid": "uid-1"},
+        "spec": spec,
+    }))
+    .unwrap()
+}
+
+fn settings() -> Settings {
+    Settings { node_port_host: Some("192.0.2.1".to_owned()), ..Settings::default() }
+}
+
+fn check(raw: &TenantCluster, planes: &[PlaneRecord]) -> Result<Tenant, Refusal> {
+    let settings = settings();
+    validate(raw, Surroundings { settings: &settings, project_enabled: true, planes })
+}
+
+fn refused_field(spec: Value) -> String {
+    check(&object(spec), &[]).unwrap_err().field
+}
+
+fn record() -> PlaneRecord {
+    PlaneRecord {
+        namespace: "nagaya-shop-demo-x".to_owned(),
+        owner_uid: Some("uid-1".to_owned()),
+        endpoint_host: Some("192.0.2.1".to_owned()),
+        endpoint_port: Some(31000),
+        version: "v1.35.4".parse().ok(),
+        ..PlaneRecord::default()
+    }
+}
+
+#[test]
+fn a_version_is_all_a_spec_needs() {
+    let tenant = check(&object(json!({"version": "v1.37.1"})), &[]).unwrap();
+    assert_eq!(tenant.version.to_string(), "v1.37.1");
+    assert_eq!(tenant.exposure.host, "192.0.2.1");
+    assert_eq!(tenant.exposure.node_port, None);
+    assert_eq!(tenant.dns_ip().unwrap().to_string(), "10.96.0.10");
+    assert_eq!(tenant.kubernetes_service_ips()[0].to_string(), "10.96.0.1");
+    assert!(tenant.kube_proxy.is_some() && tenant.core_dns);
+}
+
+#[test]
+fn a_minor_is_resolved_to_the_newest_patch_once() {
+    let mut raw = object(json!({"version": "1.35"}));
+    assert_eq!(check(&raw, &[]).unwrap().version.to_string(), "v1.35.4");
+    raw.status = serde_json::from_value(json!({"version": "v1.35.2", "resolvedFrom": "1.35"})).unwrap();
+    assert_eq!(check(&raw, &[]).unwrap().version.to_string(), "v1.35.2");
+    raw.status = None;
+    let older = PlaneRecord { version: "v1.35.3".parse().ok(), ..record() };
+    assert_eq!(check(&raw, &[older]).unwrap().version.to_string(), "v1.35.3");
+}
+
+#[test]
+fn a_bad_spec_is_refused_with_the_name_of_the_field() {
+    for (spec, field) in [
+        (json!({"version": "v1.20.0"}), "spec.version"),
+        (json!({"version": "1.99"}), "spec.version"),
+        (json!({"version": "1.37", "controlPlane": {"replicas": 2}}), "spec.controlPlane.replicas"),
+        (json!({"version": "1.37", "etcd": {"replicas": 3}}), "spec.etcd.replicas"),
+        (json!({"version": "1.37", "networking": {"podCIDRs": ["10.0.0.0"]}}), "spec.networking.podCIDRs[0]"),
+        (json!({"version": "1.37", "networking": {"podCIDRs": ["10.0.0.1/16"]}}), "spec.networking.podCIDRs[0]"),
+        (json!({"version": "1.37", "networking": {"podCIDRs": ["10.0.0.0/28"]}}), "spec.networking.podCIDRs[0]"),
+        (json!({"version": "1.37", "networking": {"podCIDRs": []}}), "spec.networking.podCIDRs"),
+        (json!({"version": "1.37", "networking": {"podCIDRs": ["10.0.0.0/16", "10.1.0.0/16"]}}), "spec.networking.podCIDRs"),
+        (json!({"version": "1.37", "networking": {"podCIDRs": ["10.96.0.0/16"]}}), "spec.networking.serviceCIDRs"),
+        (json!({"version": "1.37", "networking": {"serviceCIDRs": ["10.0.0.0/8"]}}), "spec.networking.serviceCIDRs[0]"),
+        (json!({"version": "1.37", "expose": {"extraNames": ["ok.example", "Not_ok"]}}), "spec.expose.extraNames[1]"),
+        (json!({"version": "1.37", "expose": {"nodePort": {"host": "a.example"}}}), "spec.expose.nodePort.host"),
+        (json!({"version": "1.37", "kubelet": {"clusterDNS": ["1.2.3.4"]}}), "spec.kubelet.clusterDNS"),
+        (json!({"version": "1.37", "kubelet": {"maxPodz": 5}}), "spec.kubelet.maxPodz"),
+        (json!({"version": "1.37", "addons": {"kubeProxy": {"config": {"mode": 5}}}}), "spec.addons.kubeProxy.config.mode"),
+    ] {
+        assert_eq!(refused_field(spec.clone()), field, "{spec}");
+    }
+}
+
+#[test]
+fn a_domain_is_the_endpoint_from_birth_and_what_is_recorded_stays() {
+    let raw = object(json!({"version": "1.37"}));
+    let mut settings = settings();
+    settings.domain = Some("k8s.example".to_owned());
+    let around = |planes| Surroundings { settings: &settings, project_enabled: true, planes };
+    let born = validate(&raw, around(&[])).unwrap();
+    assert_eq!(born.exposure.host, "demo.shop.k8s.example");
+    assert_eq!(born.exposure.addresses[0].to_string(), "192.0.2.1");
+    let planes = [PlaneRecord { version: None, ..record() }];
+    assert_eq!(validate(&raw, around(&planes)).unwrap().exposure.host, "192.0.2.1");
+}
+
+#[test]
+fn an_endpoint_that_kubelets_know_cannot_be_changed() {
+    let planes = [PlaneRecord { version: None, ..record() }];
+    let moved = object(json!({"version": "1.37", "expose": {"nodePort": {"host": "192.0.2.9"}}}));
+    assert_eq!(check(&moved, &planes).unwrap_err().field, "spec.expose.nodePort.host");
+    let moved = object(json!({"version": "1.37", "expose": {"nodePort": {"port": 31001}}}));
+    assert_eq!(check(&moved, &planes).unwrap_err().field, "spec.expose.nodePort.port");
+    let same = object(json!({"version": "1.37"}));
+    assert_eq!(check(&same, &planes).unwrap().exposure.node_port, Some(31000));
+}
+
+#[test]
+fn a_running_cluster_keeps_its_version() {
+    let refusal = check(&object(json!({"version": "v1.36.3"})), &[record()]).unwrap_err();
+    assert_eq!(refusal.field, "spec.version");
+    assert!(refusal.message.contains("set it back to v1.35.4"), "{refusal}");
+}
+
+#[test]
+fn a_plane_of_another_object_is_adopted_only_with_consent() {
+    let mut raw = object(json!({"version": "1.35"}));
+    let foreign = PlaneRecord { owner_uid: Some("uid-0".to_owned()), ..record() };
+    assert_eq!(check(&raw, std::slice::from_ref(&foreign)).unwrap_err().field, "metadata.name");
+    let retained = PlaneRecord { retained: true, ..foreign.clone() };
+    assert_eq!(check(&raw, &[retained]).unwrap().plane_namespace, "nagaya-shop-demo-x");
+    raw.metadata.annotations = Some([(labels::ADOPT.to_owned(), "uid-0".to_owned())].into());
+    assert_eq!(check(&raw, &[foreign]).unwrap().exposure.node_port, Some(31000));
+}
+
+#[test]
+fn a_plane_that_vanished_is_never_replaced_by_an_empty_twin() {
+    let mut raw = object(json!({"version": "1.35"}));
+    raw.status = serde_json::from_value(json!({"controlPlaneNamespace": "gone"})).unwrap();
+    let refusal = check(&raw, &[]).unwrap_err();
+    assert!(refusal.message.contains("restore it from a backup"), "{refusal}");
+}
+
+#[test]
+fn a_project_that_the_operator_has_not_enabled_is_told_how() {
+    let settings = settings();
+    let around = Surroundings { settings: &settings, project_enabled: false, planes: &[] };
+    let refusal = validate(&object(json!({"version": "1.37"})), around).unwrap_err();
+    assert!(refusal.message.contains("kubectl label namespace shop nagaya.dev/project=enabled"));
+}
