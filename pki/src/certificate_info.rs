@@ -32,6 +32,8 @@ pub struct CertificateInfo {
     pub not_after: Timestamp,
     /// Issuer CN, empty if there is none.
     pub issuer_common_name: String,
+    /// Serial number as colon-separated hex.
+    pub serial: String,
     /// `sha256:<hex>` of the public key.
     pub spki_hash: String,
     der: Vec<u8>,
@@ -60,6 +62,7 @@ impl CertificateInfo {
             not_before: timestamp(certificate.validity().not_before.timestamp())?,
             not_after: timestamp(certificate.validity().not_after.timestamp())?,
             issuer_common_name: first_common_name(certificate.issuer()),
+            serial: certificate.raw_serial_as_string(),
             spki_hash: spki_hash(certificate.public_key().raw),
             der: der.clone(),
         })

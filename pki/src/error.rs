@@ -63,11 +63,13 @@ pub enum Error {
     /// No common name was given; Kubernetes takes the user from it.
     #[error("the common name is empty; Kubernetes reads the user from it, so give one")]
     CommonNameEmpty,
-    /// A DNS name has characters that a certificate cannot carry.
-    #[error("DNS name {name:?} is not ASCII; give its IDNA (xn--) form")]
+    /// A DNS name is one that no client would match.
+    #[error("DNS name {name:?} is {reason}")]
     InvalidDnsName {
         /// The name refused.
         name: String,
+        /// What is wrong with it and what to give instead.
+        reason: &'static str,
     },
     /// The cryptographic library refused to make a key or a certificate.
     #[error("cannot make {what}")]

@@ -1,6 +1,6 @@
 //! What a leaf certificate is asked to be, and the certificate that was issued for it.
 
-use std::net::IpAddr;
+use std::{collections::BTreeSet, net::IpAddr};
 
 use jiff::{SignedDuration, Timestamp};
 use rcgen::{
@@ -48,9 +48,9 @@ pub struct LeafRequest {
     /// Subject O; the Kubernetes group of a client certificate. At most one, as in every
     /// certificate that kubeadm issues (rcgen holds one value for each kind of attribute).
     pub organization: Option<String>,
-    /// DNS subject alternative names, in any order.
+    /// DNS subject alternative names, in any order; repetitions count once.
     pub dns_names: Vec<String>,
-    /// IP subject alternative names, in any order.
+    /// IP subject alternative names, in any order; repetitions count once.
     pub ip_addresses: Vec<IpAddr>,
     /// Server, client or both.
     pub usage: Usage,
@@ -67,12 +67,13 @@ impl LeafRequest {
                 .distinguished_name
                 .push(DnType::OrganizationName, organization.as_str());
         }
-        for name in &self.dns_names {
+        for name in self.dns_names.iter().collect::<BTreeSet<_>>() {
             params.subject_alt_names.push(dns_san(name)?);
         }
+        let ips: BTreeSet<IpAddr> = self.ip_addresses.iter().copied().collect();
         params
             .subject_alt_names
-            .extend(self.ip_addresses.iter().copied().map(SanType::IpAddress));
+            .extend(ips.into_iter().map(SanType::IpAddress));
         params.is_ca = IsCa::ExplicitNoCa;
         // As kubeadm's NewSignedCert: key encipherment too, though only RSA needs it.
         params.key_usages = vec![
@@ -118,9 +119,19 @@ fn serial_number() -> Result<[u8; 16], Error> {
 
 /// A DNS subject alternative name.
 pub(crate) fn dns_san(name: &str) -> Result<SanType, Error> {
-    let ascii = name.try_into().map_err(|_| Error::InvalidDnsName {
+    let invalid = |reason| Error::InvalidDnsName {
         name: name.to_owned(),
-    })?;
+        reason,
+    };
+    if name.is_empty() {
+        return Err(invalid("empty; leave it out"));
+    }
+    if name.parse::<IpAddr>().is_ok() {
+        return Err(invalid("an IP address; give it among the IP addresses"));
+    }
+    let ascii = name
+        .try_into()
+        .map_err(|_| invalid("not ASCII; give its IDNA (xn--) form"))?;
     Ok(SanType::DnsName(ascii))
 }
 
