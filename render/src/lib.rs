@@ -9,6 +9,7 @@ pub mod fragments;
 pub mod join_token;
 pub mod minors;
 pub mod plane_record;
+pub mod probe;
 pub mod settings;
 pub mod tenant;
 pub mod workloads;

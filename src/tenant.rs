@@ -1,0 +1,31 @@
+//! Everything the manager does with a tenant's API server, over one pooled connection per tenant:
+//!
+//! | what | file |
+//! |---|---|
+//! | which tenant | `key.rs` |
+//! | the connection, and the registry of all of them | `connection.rs`, `connections.rs`, `tls.rs` |
+//! | what a stock `kubeadm join` would meet now | `probe.rs` |
+//! | when each tenant is probed, and what was seen last | `prober.rs` |
+//! | node count, drift and certificate requests, without a cache | `watches.rs` |
+//! | which serving certificates a node may have | `approver.rs` |
+//! | writing what kubeadm and nodes read | `apply.rs` |
+
+pub mod apply;
+pub mod approver;
+pub mod connection;
+pub mod connections;
+pub mod key;
+pub mod probe;
+pub mod prober;
+mod tls;
+pub mod wakeups;
+pub mod watches;
+
+pub use connection::{TenantConnection, TenantIdentity};
+pub use connections::Connections;
+pub use key::TenantKey;
+pub use probe::{JoinProbe, ProbeTarget, SignerView};
+pub use prober::{ProbeStore, Prober};
+pub use tls::TlsError;
+pub use wakeups::{Wakeups, wakeups};
+pub use watches::TenantWatches;

@@ -1,0 +1,99 @@
+//! All tenant connections: one per tenant, reused while the tenant's identity is unchanged.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::{TenantConnection, TenantIdentity, TenantKey, TlsError};
+
+/// The registry. It holds one connection per tenant that was not forgotten, and never more than its
+/// limit: the one that was not asked for the longest gives way, and is opened again when asked for.
+#[derive(Debug)]
+pub struct Connections {
+    limit: usize,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    clock: u64,
+    open: HashMap<TenantKey, Open>,
+}
+
+struct Open {
+    identity: TenantIdentity,
+    client: kube::Client,
+    last_asked: u64,
+}
+
+impl std::fmt::Debug for Open {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Open").field("identity", &self.identity).finish_non_exhaustive()
+    }
+}
+
+impl Connections {
+    /// A registry of at most `limit` connections, at least one.
+    #[must_use]
+    pub fn new(limit: usize) -> Self {
+        Self { limit: limit.max(1), inner: Mutex::default() }
+    }
+
+    /// The tenant's client. A changed identity opens a new connection; requests that run on the old
+    /// one end undisturbed. Must be called inside a tokio runtime.
+    ///
+    /// # Errors
+    /// [`TlsError`]: the identity cannot be used.
+    pub fn client(
+        &self,
+        tenant: &TenantKey,
+        identity: &TenantIdentity,
+    ) -> Result<kube::Client, TlsError> {
+        let mut inner = self.lock();
+        inner.clock += 1;
+        let now = inner.clock;
+        if let Some(open) = inner.open.get_mut(tenant)
+            && open.identity == *identity
+        {
+            open.last_asked = now;
+            return Ok(open.client.clone());
+        }
+        let client = TenantConnection::open(identity)?;
+        if !inner.open.contains_key(tenant) && inner.open.len() >= self.limit {
+            inner.evict_the_idlest();
+        }
+        let open = Open { identity: identity.clone(), client: client.clone(), last_asked: now };
+        inner.open.insert(tenant.clone(), open);
+        Ok(client)
+    }
+
+    /// The tenant is gone: its connection ends as soon as nobody holds the client any more.
+    pub fn forget(&self, tenant: &TenantKey) {
+        self.lock().open.remove(tenant);
+    }
+
+    /// Number of connections held.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.lock().open.len()
+    }
+
+    /// Whether no connection is held.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // Nothing panics while it is held, and each change is a single insert or remove.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn evict_the_idlest(&mut self) {
+        let idlest = self.open.iter().min_by_key(|(_, open)| open.last_asked);
+        if let Some(key) = idlest.map(|(key, _)| key.clone()) {
+            self.open.remove(&key);
+        }
+    }
+}
