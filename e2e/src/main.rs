@@ -1,1 +1,7 @@
-fn main() {}
+//! The `sandbox` program; see [`e2e::cli`].
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    e2e::cli::main()
+}

@@ -1,0 +1,303 @@
+//! The programs that the sandbox runs, built from pinned Go modules into the cache.
+//!
+//! `e2e/components/<product>-<minor>/go.mod` says which version; this file says which binaries a
+//! product has, where a built one is kept and how to get it: [`ensure`].
+
+mod build;
+mod gomod;
+
+use std::env;
+use std::path::PathBuf;
+
+pub(crate) use build::hex;
+
+use crate::error::{Error, Result};
+use crate::{paths, progress, state};
+
+/// The Kubernetes minors that tenants can have, oldest first.
+pub const KUBERNETES_MINORS: [&str; 3] = ["1.35", "1.36", "1.37"];
+/// The newest of them: the management cluster's, and a new host's when nothing is said.
+pub const NEWEST_MINOR: &str = KUBERNETES_MINORS[KUBERNETES_MINORS.len() - 1];
+
+/// A product: its Go module and the binaries it is used for.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Product {
+    /// Its name, in folders and messages.
+    pub name: &'static str,
+    /// The module whose version is the product's version.
+    pub module: &'static str,
+    /// Binary name and the package it is built from.
+    pub binaries: &'static [(&'static str, &'static str)],
+    /// Build tags, as the product's own release sets them.
+    pub tags: &'static str,
+    /// Whether the version is stamped in by the linker: without it kubeadm turns its version-skew
+    /// checks off.
+    pub stamped: bool,
+}
+
+/// kubeadm, kubelet, kubectl and the control plane.
+pub static KUBERNETES: Product = Product {
+    name: "kubernetes",
+    module: "k8s.io/kubernetes",
+    binaries: &[
+        ("kubeadm", "k8s.io/kubernetes/cmd/kubeadm"),
+        ("kubelet", "k8s.io/kubernetes/cmd/kubelet"),
+        ("kubectl", "k8s.io/kubernetes/cmd/kubectl"),
+        ("kube-proxy", "k8s.io/kubernetes/cmd/kube-proxy"),
+        ("kube-apiserver", "k8s.io/kubernetes/cmd/kube-apiserver"),
+        ("kube-controller-manager", "k8s.io/kubernetes/cmd/kube-controller-manager"),
+        ("kube-scheduler", "k8s.io/kubernetes/cmd/kube-scheduler"),
+    ],
+    tags: "selinux,notest,grpcnotrace",
+    stamped: true,
+};
+/// The database of every control plane.
+pub static ETCD: Product = Product {
+    name: "etcd",
+    module: "go.etcd.io/etcd/server/v3",
+    binaries: &[
+        ("etcd", "go.etcd.io/etcd/server/v3"),
+        ("etcdctl", "go.etcd.io/etcd/etcdctl/v3"),
+        ("etcdutl", "go.etcd.io/etcd/etcdutl/v3"),
+    ],
+    tags: "",
+    stamped: false,
+};
+/// The container runtime of every host.
+pub static CONTAINERD: Product = Product {
+    name: "containerd",
+    module: "github.com/containerd/containerd/v2",
+    binaries: &[
+        ("containerd", "github.com/containerd/containerd/v2/cmd/containerd"),
+        (
+            "containerd-shim-runc-v2",
+            "github.com/containerd/containerd/v2/cmd/containerd-shim-runc-v2",
+        ),
+        ("ctr", "github.com/containerd/containerd/v2/cmd/ctr"),
+    ],
+    tags: "",
+    stamped: false,
+};
+/// The DNS server of every cluster.
+pub static COREDNS: Product = Product {
+    name: "coredns",
+    module: "github.com/coredns/coredns",
+    binaries: &[("coredns", "github.com/coredns/coredns")],
+    tags: "",
+    stamped: false,
+};
+/// The management cluster's default storage class.
+pub static LOCAL_PATH_PROVISIONER: Product = Product {
+    name: "local-path-provisioner",
+    module: "github.com/rancher/local-path-provisioner",
+    binaries: &[("local-path-provisioner", "github.com/rancher/local-path-provisioner")],
+    tags: "",
+    stamped: false,
+};
+/// The tunnel between a control plane and its nodes.
+pub static KONNECTIVITY: Product = Product {
+    name: "konnectivity",
+    module: "sigs.k8s.io/apiserver-network-proxy",
+    binaries: &[
+        ("proxy-server", "sigs.k8s.io/apiserver-network-proxy/cmd/server"),
+        ("proxy-agent", "sigs.k8s.io/apiserver-network-proxy/cmd/agent"),
+    ],
+    tags: "",
+    stamped: false,
+};
+
+/// A product at one pinned version: a folder in `e2e/components`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Component {
+    /// What it is.
+    pub product: &'static Product,
+    /// The folder's suffix, mostly a minor such as `1.37`.
+    pub line: String,
+}
+
+impl Component {
+    /// Kubernetes of a minor such as `1.37`.
+    ///
+    /// # Errors
+    /// A minor that is not among [`KUBERNETES_MINORS`].
+    pub fn kubernetes(minor: &str) -> Result<Self> {
+        if KUBERNETES_MINORS.contains(&minor) {
+            return Ok(Self::new(&KUBERNETES, minor));
+        }
+        Err(Error::Refused(format!(
+            "Kubernetes {minor:?} is not among those the sandbox has: {}",
+            KUBERNETES_MINORS.join(", ")
+        )))
+    }
+
+    /// The CoreDNS that kubeadm of a Kubernetes minor installs
+    /// (`CoreDNSVersion` in `cmd/kubeadm/app/constants/constants.go`).
+    #[must_use]
+    pub fn coredns(kubernetes_minor: &str) -> Self {
+        let line = match kubernetes_minor {
+            "1.35" => "1.13",
+            "1.36" => "1.14.2",
+            _ => "1.14",
+        };
+        Self::new(&COREDNS, line)
+    }
+
+    /// etcd, the same for all minors.
+    #[must_use]
+    pub fn etcd() -> Self {
+        Self::new(&ETCD, "3.6")
+    }
+
+    /// containerd, the same for all minors.
+    #[must_use]
+    pub fn containerd() -> Self {
+        Self::new(&CONTAINERD, "2.4")
+    }
+
+    /// The storage class's provisioner.
+    #[must_use]
+    pub fn local_path_provisioner() -> Self {
+        Self::new(&LOCAL_PATH_PROVISIONER, "0.0")
+    }
+
+    /// The tunnel's server and agent.
+    #[must_use]
+    pub fn konnectivity() -> Self {
+        Self::new(&KONNECTIVITY, "0.34")
+    }
+
+    /// The pinned version without its `v`, such as `1.37.1`.
+    ///
+    /// # Errors
+    /// The go.mod cannot be read or does not require the product's module.
+    pub fn version(&self) -> Result<String> {
+        let path = self.folder().join("go.mod");
+        let version = gomod::required(&paths::read_text(&path)?, self.product.module);
+        version.ok_or_else(|| Error::Malformed {
+            path,
+            reason: format!("it does not require {}", self.product.module),
+        })
+    }
+
+    /// The folder with its go.mod and go.sum.
+    #[must_use]
+    pub fn folder(&self) -> PathBuf {
+        paths::components().join(format!("{}-{}", self.product.name, self.line))
+    }
+
+    fn new(product: &'static Product, line: &str) -> Self {
+        Self { product, line: line.to_owned() }
+    }
+}
+
+/// The path of a component's binary, built first if the cache does not have it.
+///
+/// With `NAGAYA_BINARIES` set nothing is built: it is `<folder>/<product>-<version>/<binary>`.
+///
+/// # Errors
+/// The product has no such binary, or the build fails.
+pub fn ensure(component: &Component, binary: &str) -> Result<PathBuf> {
+    let Some((_, package)) = component.product.binaries.iter().find(|(name, _)| *name == binary)
+    else {
+        return Err(Error::Refused(format!(
+            "{} has no binary {binary:?}",
+            component.product.name
+        )));
+    };
+    if let Some(folder) = env::var_os("NAGAYA_BINARIES") {
+        return given(&PathBuf::from(folder), component, binary);
+    }
+    let recipe = build::Recipe::of(component)?;
+    let path = recipe.output().join(binary);
+    if path.exists() {
+        return Ok(path);
+    }
+    paths::make_folder(&recipe.output())?;
+    // Another sandbox verb may be building the very same.
+    let _held = state::lock(&recipe.output().join(".lock"))?;
+    if !path.exists() {
+        let what = format!("building {binary} {} from its Go module", component.version()?);
+        progress::step(what, || recipe.build(package, &path))?;
+    }
+    Ok(path)
+}
+
+/// [`ensure`] for several, in the order given, saying how far it is.
+///
+/// # Errors
+/// As [`ensure`]; the first failure ends it.
+pub fn ensure_all(wanted: &[(Component, &str)]) -> Result<Vec<PathBuf>> {
+    let missing = wanted.iter().filter(|(component, binary)| !is_ready(component, binary)).count();
+    let mut built = 0;
+    let mut paths = Vec::with_capacity(wanted.len());
+    for (component, binary) in wanted {
+        if !is_ready(component, binary) {
+            built += 1;
+            progress::say(&format!("component {built} of {missing} to build: {binary}"));
+        }
+        paths.push(ensure(component, binary)?);
+    }
+    Ok(paths)
+}
+
+fn is_ready(component: &Component, binary: &str) -> bool {
+    env::var_os("NAGAYA_BINARIES").is_some()
+        || build::Recipe::of(component).is_ok_and(|recipe| recipe.output().join(binary).exists())
+}
+
+fn given(folder: &std::path::Path, component: &Component, binary: &str) -> Result<PathBuf> {
+    let product = format!("{}-{}", component.product.name, component.version()?);
+    let path = folder.join(product).join(binary);
+    if path.exists() {
+        return Ok(path);
+    }
+    Err(Error::Refused(format!(
+        "NAGAYA_BINARIES is set, but {} is not there; put it there or unset NAGAYA_BINARIES",
+        path.display()
+    )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all() -> Vec<Component> {
+        let mut all = vec![
+            Component::etcd(),
+            Component::containerd(),
+            Component::local_path_provisioner(),
+            Component::konnectivity(),
+        ];
+        for minor in KUBERNETES_MINORS {
+            all.push(Component::kubernetes(minor).unwrap());
+            all.push(Component::coredns(minor));
+        }
+        all
+    }
+
+    #[test]
+    fn every_component_has_a_pinned_version_that_begins_with_its_folders_line() {
+        for component in all() {
+            let version = component.version().unwrap();
+            assert!(version.starts_with(&component.line), "{component:?} {version}");
+        }
+    }
+
+    #[test]
+    fn every_component_commits_its_sums() {
+        for component in all() {
+            assert!(component.folder().join("go.sum").exists(), "{component:?}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_minor_is_refused_and_the_known_are_listed() {
+        let error = Component::kubernetes("1.20").unwrap_err().to_string();
+        assert!(error.contains("1.35, 1.36, 1.37"), "{error}");
+    }
+
+    #[test]
+    fn an_unknown_binary_is_refused() {
+        assert!(ensure(&Component::etcd(), "etcdfoo").is_err());
+    }
+}

@@ -1,0 +1,137 @@
+//! One `go build`: what goes into it, where the result is kept.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use sha2::{Digest, Sha256};
+
+use super::Component;
+use crate::command::{command, output, run};
+use crate::error::{IoContext, Result};
+use crate::paths;
+
+/// The packages whose variables carry a Kubernetes version.
+const STAMPED_PACKAGES: [&str; 2] = ["k8s.io/component-base/version", "k8s.io/client-go/pkg/version"];
+
+/// All that decides what a component's binaries are made of.
+#[derive(Debug)]
+pub struct Recipe {
+    folder: PathBuf,
+    flags: Vec<String>,
+    output: PathBuf,
+}
+
+impl Recipe {
+    /// The recipe of a component.
+    ///
+    /// # Errors
+    /// Its go.mod or go.sum cannot be read, or there is no `go`.
+    pub fn of(component: &Component) -> Result<Self> {
+        let (folder, version) = (component.folder(), component.version()?);
+        let flags = flags(component, &version);
+        let mut hash = Sha256::new();
+        for file in ["go.mod", "go.sum"] {
+            let path = folder.join(file);
+            hash.update(std::fs::read(&path).on("read", &path)?);
+        }
+        hash.update(flags.join(" "));
+        hash.update(go_version()?);
+        let key = hex(&hash.finalize()[..8]);
+        let name = format!("{}-{version}-{key}", component.product.name);
+        let output = paths::cache().join("components").join(name);
+        Ok(Self { folder, flags, output })
+    }
+
+    /// Where this component's binaries are kept.
+    #[must_use]
+    pub fn output(&self) -> PathBuf {
+        self.output.clone()
+    }
+
+    /// Builds one package; the result appears whole or not at all.
+    ///
+    /// # Errors
+    /// The build fails; the text holds the compiler's words.
+    pub fn build(&self, package: &str, path: &Path) -> Result<()> {
+        let draft = path.with_extension("building");
+        let mut build = go();
+        build.current_dir(&self.folder).arg("build").args(&self.flags);
+        run(build.arg("-o").arg(&draft).arg(package))?;
+        std::fs::rename(&draft, path).on("keep", path)
+    }
+}
+
+fn flags(component: &Component, version: &str) -> Vec<String> {
+    let mut flags = vec!["-trimpath".to_owned()];
+    if !component.product.tags.is_empty() {
+        flags.extend(["-tags".to_owned(), component.product.tags.to_owned()]);
+    }
+    let mut link = "-s -w".to_owned();
+    if component.product.stamped {
+        link.push_str(&stamps(&component.line, version));
+    }
+    flags.extend(["-ldflags".to_owned(), link]);
+    flags
+}
+
+/// What `hack/lib/version.sh` of Kubernetes sets, with a fixed date so that a build repeats.
+fn stamps(minor: &str, version: &str) -> String {
+    let (major, minor) = minor.split_once('.').unwrap_or((minor, ""));
+    let values = [
+        ("gitVersion", format!("v{version}")),
+        ("gitMajor", major.to_owned()),
+        ("gitMinor", minor.to_owned()),
+        ("gitCommit", "0".repeat(40)),
+        ("gitTreeState", "clean".to_owned()),
+        ("buildDate", "2026-01-01T00:00:00Z".to_owned()),
+    ];
+    let mut stamps = String::new();
+    for package in STAMPED_PACKAGES {
+        for (variable, value) in &values {
+            stamps.push_str(&format!(" -X {package}.{variable}={value}"));
+        }
+    }
+    stamps
+}
+
+fn go() -> Command {
+    let mut go = command(&["go"]);
+    go.env("GOTOOLCHAIN", "local").env("CGO_ENABLED", "0").env("GOFLAGS", "-mod=readonly");
+    go
+}
+
+/// The compiler and its target, asked once.
+fn go_version() -> Result<&'static str> {
+    static VERSION: OnceLock<String> = OnceLock::new();
+    if let Some(version) = VERSION.get() {
+        return Ok(version);
+    }
+    let version = output(go().args(["env", "GOVERSION", "GOOS", "GOARCH"]))?;
+    Ok(VERSION.get_or_init(|| version))
+}
+
+/// Bytes as lower-case hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kubernetes_is_stamped_in_both_packages() {
+        let component = Component::kubernetes("1.37").unwrap();
+        let flags = flags(&component, "1.37.1").join(" ");
+        for package in STAMPED_PACKAGES {
+            assert!(flags.contains(&format!("-X {package}.gitVersion=v1.37.1")), "{flags}");
+            assert!(flags.contains(&format!("-X {package}.gitMinor=37")), "{flags}");
+        }
+    }
+
+    #[test]
+    fn other_products_are_not_stamped() {
+        assert!(!flags(&Component::etcd(), "3.6.16").join(" ").contains("-X"));
+    }
+}

@@ -1,0 +1,70 @@
+//! What a program of this machine needs beside itself in an image: its shared libraries.
+
+use std::path::{Path, PathBuf};
+
+use crate::command::{command, output};
+use crate::error::{Error, Result};
+use crate::images::archive::Image;
+
+/// Adds programs or plug-ins of this machine, at the paths they have here, with every library they
+/// load.
+///
+/// # Errors
+/// One is not there (its package is missing), or `ldd` fails.
+pub fn add_with_libraries(mut image: Image, files: &[PathBuf]) -> Result<Image> {
+    for file in files {
+        if !file.exists() {
+            return Err(Error::Refused(format!(
+                "{} is not there; see `sandbox up` for the packages to install",
+                file.display()
+            )));
+        }
+        image = image.file(file, file);
+        for library in libraries(file)? {
+            image = image.file(&library, &library);
+        }
+    }
+    Ok(image)
+}
+
+fn libraries(file: &Path) -> Result<Vec<PathBuf>> {
+    // A static program makes `ldd` fail; it needs nothing.
+    match output(command(&["ldd"]).arg(file)) {
+        Ok(text) => Ok(parse(&text)),
+        Err(Error::CommandFailed { output, .. }) if output.contains("not a dynamic") => Ok(vec![]),
+        Err(error) => Err(error),
+    }
+}
+
+/// The absolute paths in what `ldd` prints.
+fn parse(text: &str) -> Vec<PathBuf> {
+    let words = text.split_whitespace();
+    words.filter(|word| word.starts_with('/')).map(PathBuf::from).collect()
+}
+
+/// The only file or folder that a pattern with one `*` component stands for, such as the
+/// architecture's own library folder.
+///
+/// # Errors
+/// Nothing matches: a package is missing.
+pub fn below_architecture(before: &str, after: &str) -> Result<PathBuf> {
+    let entries = std::fs::read_dir(before).into_iter().flatten().flatten();
+    entries.map(|entry| entry.path().join(after)).find(|path| path.exists()).ok_or_else(|| {
+        Error::Refused(format!("there is no {before}/*/{after}; is its package installed?"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn libraries_and_the_loader_are_found_in_what_ldd_prints() {
+        let text = "\tlinux-vdso.so.1 (0x7ffe)\n\tlibm.so.6 => /lib/a/libm.so.6 (0x7f)\n\
+                    \t/lib64/ld-linux-x86-64.so.2 (0x7f)\n";
+        assert_eq!(
+            parse(text),
+            [PathBuf::from("/lib/a/libm.so.6"), PathBuf::from("/lib64/ld-linux-x86-64.so.2")]
+        );
+    }
+}

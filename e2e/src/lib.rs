@@ -1,0 +1,23 @@
+//! The sandbox: a real management cluster and real tenants' machines on one Linux machine.
+//!
+//! Reading order: [`sandbox`] (the verbs), [`management`] (`up`), [`host`] (a machine),
+//! [`network`], [`components`] (binaries), [`images`].
+
+pub mod cli;
+pub mod command;
+pub mod components;
+pub mod error;
+pub mod host;
+pub mod images;
+pub mod interrupt;
+pub mod leftovers;
+pub mod management;
+pub mod network;
+pub mod paths;
+pub mod preflight;
+pub mod processes;
+pub mod progress;
+pub mod sandbox;
+pub mod state;
+pub mod status;
+pub mod vm;

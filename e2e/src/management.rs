@@ -1,0 +1,208 @@
+//! The management cluster: one namespaces host, stock `kubeadm init`, a default storage class.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use crate::command::{command, feed, output, run};
+use crate::components::{Component, NEWEST_MINOR};
+use crate::error::{Error, IoContext, Result};
+use crate::host::namespaces::NamespacesHost;
+use crate::host::{self, Host, Service};
+use crate::network::{self, MANAGEMENT, MANAGEMENT_ADDRESS};
+use crate::progress::{say, seconds, step};
+use crate::state::{self, HostKind};
+use crate::{images, interrupt, paths, sandbox};
+
+/// How long a rebooted cluster may take to be itself again.
+const RECOVERY: Duration = Duration::from_secs(90);
+/// How long one step of the cluster's birth may take, for `kubectl` and `kubeadm`.
+const BIRTH: &str = "--timeout=180s";
+
+/// Makes the cluster, or says that it is there, or repairs it.
+///
+/// # Errors
+/// A step fails; what this call had started is undone then, the hosts' logs are kept.
+pub fn up() -> Result<()> {
+    let started = Instant::now();
+    if repaired()? {
+        say("The management cluster is up:");
+    } else {
+        let made = make();
+        if made.is_err() {
+            interrupt::shielded(undo);
+        }
+        made?;
+        say(&format!("The management cluster is up after {}:", seconds(started.elapsed())));
+    }
+    say("  sandbox kubectl get pods -A       sandbox host add vm1       sandbox down");
+    Ok(())
+}
+
+/// Whether the cluster answers and its node is Ready.
+#[must_use]
+pub fn is_healthy() -> bool {
+    let words = ["get", "nodes", "--request-timeout=3s", "-o"].map(str::to_owned);
+    let path = "jsonpath={.items[*].status.conditions[?(@.type==\"Ready\")].status}".to_owned();
+    let words: Vec<_> = words.into_iter().chain([path]).collect();
+    let answer = sandbox::kubectl(&words).and_then(|mut kubectl| output(&mut kubectl));
+    answer.is_ok_and(|statuses| statuses == "True")
+}
+
+/// The kubectl of the management host, as a file of this machine.
+#[must_use]
+pub fn kubectl() -> PathBuf {
+    paths::host(MANAGEMENT).join("usr/bin/kubectl")
+}
+
+/// The mark that the cluster was once complete: without it there is nothing to repair.
+fn complete_mark() -> PathBuf {
+    paths::host(MANAGEMENT).join("complete")
+}
+
+/// Finds the cluster well, or gets it well by switching dead hosts on again; clears a broken one
+/// away.
+fn repaired() -> Result<bool> {
+    let hosts = state::hosts()?;
+    if !hosts.iter().any(|record| record.name == MANAGEMENT) {
+        clear(None)?;
+        return Ok(false);
+    }
+    if !complete_mark().exists() {
+        clear(Some("the last `up` did not get to its end: starting afresh"))?;
+        return Ok(false);
+    }
+    network::make_switch()?;
+    for record in hosts {
+        let (name, host) = (record.name.clone(), host::of(record));
+        if !host.is_running() {
+            step(format!("switch on host {name}, which was off"), || host.boot())?;
+        }
+    }
+    if is_healthy() || step("wait for the management cluster to recover", recovery).is_ok() {
+        return Ok(true);
+    }
+    interrupt::check()?;
+    clear(Some("the management cluster does not recover: starting afresh"))?;
+    Ok(false)
+}
+
+fn recovery() -> Result<()> {
+    let deadline = Instant::now() + RECOVERY;
+    while !is_healthy() {
+        interrupt::check()?;
+        if Instant::now() > deadline {
+            return Err(Error::Timeout {
+                what: "the recovery of the management cluster".to_owned(),
+                seconds: RECOVERY.as_secs(),
+                hint: "see `sandbox logs`".to_owned(),
+            });
+        }
+        std::thread::sleep(Duration::from_millis(500));
+    }
+    Ok(())
+}
+
+/// Removes the management host, if there is any of it.
+fn clear(reason: Option<&str>) -> Result<()> {
+    if let Some(reason) = reason {
+        say(reason);
+    }
+    if paths::host(MANAGEMENT).exists() || state::host(MANAGEMENT).is_ok() {
+        let host = state::host(MANAGEMENT).map(host::of);
+        return host.and_then(|host| step("remove the old management host", || host.remove()));
+    }
+    Ok(())
+}
+
+fn make() -> Result<()> {
+    let archives = step("components and images of the management cluster", images::management)?;
+    let more = step("components and images of tenants' control planes", || {
+        images::control_plane(NEWEST_MINOR)
+    })?;
+    step("network", network::make_switch)?;
+    let record = state::register(MANAGEMENT, HostKind::Namespaces, NEWEST_MINOR)?;
+    let host = step("management host with containerd", || NamespacesHost::create(record))?;
+    step("load the images", || sandbox::load(&host, &archives))?;
+    step("kubeadm init", || kubeadm_init(&host))?;
+    step("default storage class", apply_storage)?;
+    step("load the images of tenants' control planes", || sandbox::load(&host, &more))?;
+    step("node Ready, CoreDNS and storage running", await_ready)?;
+    fs::write(complete_mark(), b"").doing(|| "mark the cluster as complete".to_owned())
+}
+
+fn kubeadm_init(host: &NamespacesHost) -> Result<()> {
+    let config = include_str!("../manifests/kubeadm-management.yaml")
+        .replace("@ADDRESS@", &MANAGEMENT_ADDRESS.to_string())
+        .replace("@NAME@", MANAGEMENT)
+        .replace("@VERSION@", &Component::kubernetes(NEWEST_MINOR)?.version()?)
+        .replace("@ETCD@", &images::etcd_tag()?);
+    let folder = paths::host(MANAGEMENT).join("root/root");
+    paths::write_whole(&folder.join("kubeadm.yaml"), config.as_bytes())?;
+    let words = ["kubeadm", "init", "--config=/root/kubeadm.yaml"].map(str::to_owned);
+    let text = output(&mut host.exec(&words)?)?;
+    paths::write_whole(&folder.join("kubeadm-init.log"), text.as_bytes())?;
+    export_kubeconfig()
+}
+
+/// The administrator's kubeconfig, readable by root only.
+fn export_kubeconfig() -> Result<()> {
+    let etc = paths::host(MANAGEMENT).join("etc/kubernetes/admin.conf");
+    paths::write_whole(&paths::kubeconfig(), &fs::read(&etc).on("read", &etc)?)?;
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+    fs::set_permissions(paths::kubeconfig(), mode).on("protect", &paths::kubeconfig())
+}
+
+fn apply_storage() -> Result<()> {
+    let words = ["apply", "--server-side", "-f", "-"].map(str::to_owned);
+    let manifest = include_str!("../manifests/local-path-storage.yaml");
+    feed(&mut sandbox::kubectl(&words)?, manifest.as_bytes()).map(drop)
+}
+
+fn await_ready() -> Result<()> {
+    let waits = [
+        vec!["wait", "--for=condition=Ready", "nodes", "--all", BIRTH],
+        vec!["rollout", "status", "-n", "kube-system", "daemonset/kube-proxy", BIRTH],
+        vec!["rollout", "status", "-n", "kube-system", "deployment/coredns", BIRTH],
+        vec!["rollout", "status", "-n", "local-path-storage", "deployment", BIRTH],
+    ];
+    for words in waits {
+        let words: Vec<_> = words.into_iter().map(str::to_owned).collect();
+        run(&mut sandbox::kubectl(&words)?)?;
+    }
+    Ok(())
+}
+
+/// After a failed or interrupted start: nothing stays but the logs.
+fn undo() {
+    let kept = keep_logs();
+    let cleared = clear(None);
+    let alone = state::hosts().is_ok_and(|hosts| hosts.is_empty());
+    let removed = if alone { network::remove_namespace(network::SWITCH) } else { Ok(()) };
+    for error in [cleared, removed].into_iter().filter_map(Result::err) {
+        say(&format!("{error}; run `sandbox down`"));
+    }
+    if let Ok(Some(folder)) = kept {
+        say(&format!("What was started is removed; its logs are in {}", folder.display()));
+    }
+}
+
+fn keep_logs() -> Result<Option<PathBuf>> {
+    let Ok(record) = state::host(MANAGEMENT) else { return Ok(None) };
+    let host = NamespacesHost::new(record);
+    let to = paths::state().join("last-failure");
+    paths::make_folder(&to)?;
+    for service in [Service::Containerd, Service::Kubelet] {
+        let from = host.log_path(service);
+        if from.exists() {
+            copy(&from, &to.join(format!("{}.log", service.name())))?;
+        }
+    }
+    let pods = paths::host(MANAGEMENT).join("root/var/log/pods");
+    run(command(&["cp", "--recursive"]).arg(pods).arg(&to))?;
+    Ok(Some(to))
+}
+
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    fs::copy(from, to).map(drop).on("keep", from)
+}

@@ -1,0 +1,166 @@
+//! The sandbox's network: one bridge in a namespace of its own, no route outside.
+
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+
+use crate::command::{command, run};
+use crate::error::{Error, Result};
+
+/// Network namespace that holds nothing but the bridge (and virtual machines' taps).
+pub const SWITCH: &str = "nagaya-switch";
+/// The bridge in [`SWITCH`].
+pub const BRIDGE: &str = "br0";
+/// Prefix length of 172.30.0.0/24.
+pub const PREFIX: u8 = 24;
+/// The bridge's own address: every host's gateway and nameserver. Nothing is routed, nothing is
+/// resolved; that it answers with a refusal keeps lookups from hanging.
+pub const GATEWAY: Ipv4Addr = Ipv4Addr::new(172, 30, 0, 254);
+/// The management host: its address is where tenants' endpoints are.
+pub const MANAGEMENT_ADDRESS: Ipv4Addr = Ipv4Addr::new(172, 30, 0, 1);
+/// The management host's name.
+pub const MANAGEMENT: &str = "mgmt";
+
+const FIRST: u8 = 10;
+const LAST: u8 = 250;
+
+/// The address for a new host, given those in use.
+///
+/// # Errors
+/// All are in use.
+pub fn free_address(name: &str, taken: &[Ipv4Addr]) -> Result<Ipv4Addr> {
+    if name == MANAGEMENT {
+        return Ok(MANAGEMENT_ADDRESS);
+    }
+    (FIRST..=LAST)
+        .map(|last| Ipv4Addr::new(172, 30, 0, last))
+        .find(|address| !taken.contains(address))
+        .ok_or_else(|| {
+            Error::Refused("all addresses are in use; remove hosts with `sandbox host rm`".into())
+        })
+}
+
+/// A host's network namespace.
+#[must_use]
+pub fn namespace(host: &str) -> String {
+    format!("nagaya-{host}")
+}
+
+/// Where `ip netns` keeps a namespace.
+#[must_use]
+pub fn namespace_path(namespace: &str) -> PathBuf {
+    Path::new("/run/netns").join(namespace)
+}
+
+/// A name for an interface of a host: `prefix` and the address's last number, since the kernel
+/// takes 15 characters.
+#[must_use]
+pub fn interface(prefix: &str, address: Ipv4Addr) -> String {
+    format!("{prefix}{}", address.octets()[3])
+}
+
+/// Makes the bridge's namespace and the bridge; those that are there stay.
+///
+/// # Errors
+/// The kernel or the `ip` command refuses.
+pub fn make_switch() -> Result<()> {
+    if !namespace_path(SWITCH).exists() {
+        ip(&["netns", "add", SWITCH])?;
+    }
+    if ip(&["-n", SWITCH, "link", "show", BRIDGE]).is_err() {
+        ip(&["-n", SWITCH, "link", "add", BRIDGE, "type", "bridge", "forward_delay", "0"])?;
+    }
+    let gateway = format!("{GATEWAY}/{PREFIX}");
+    ip(&["-n", SWITCH, "address", "replace", &gateway, "dev", BRIDGE])?;
+    ip(&["-n", SWITCH, "link", "set", BRIDGE, "up"])?;
+    ip(&["-n", SWITCH, "link", "set", "lo", "up"])
+}
+
+/// Makes a host's network namespace, with `eth0` on the bridge and a default route.
+///
+/// # Errors
+/// The kernel or the `ip` command refuses.
+pub fn attach_namespace(host: &str, address: Ipv4Addr) -> Result<()> {
+    let (namespace, port) = (namespace(host), interface("p", address));
+    let (own, gateway) = (format!("{address}/{PREFIX}"), GATEWAY.to_string());
+    let n = namespace.as_str();
+    ip(&["netns", "add", n])?;
+    ip(&["-n", SWITCH, "link", "add", &port, "type", "veth", "peer", "name", "eth0", "netns", n])?;
+    ip(&["-n", SWITCH, "link", "set", &port, "master", BRIDGE, "up"])?;
+    ip(&["-n", n, "link", "set", "lo", "up"])?;
+    ip(&["-n", n, "address", "add", &own, "dev", "eth0"])?;
+    ip(&["-n", n, "link", "set", "eth0", "up"])?;
+    ip(&["-n", n, "route", "add", "default", "via", &gateway, "dev", "eth0"])
+}
+
+/// Makes a tap on the bridge for a virtual machine and returns its name; qemu must run inside
+/// [`SWITCH`] (`nsenter --net`).
+///
+/// # Errors
+/// The kernel or the `ip` command refuses.
+pub fn attach_tap(address: Ipv4Addr) -> Result<String> {
+    let tap = interface("tap", address);
+    ip(&["-n", SWITCH, "tuntap", "add", &tap, "mode", "tap"])?;
+    ip(&["-n", SWITCH, "link", "set", &tap, "master", BRIDGE, "up"])?;
+    Ok(tap)
+}
+
+/// Removes a virtual machine's tap; none there is as good.
+///
+/// # Errors
+/// The kernel or the `ip` command refuses.
+pub fn detach_tap(address: Ipv4Addr) -> Result<()> {
+    let tap = interface("tap", address);
+    if !namespace_path(SWITCH).exists() || ip(&["-n", SWITCH, "link", "show", &tap]).is_err() {
+        return Ok(());
+    }
+    ip(&["-n", SWITCH, "link", "delete", &tap])
+}
+
+/// Removes a network namespace and every interface in it; none there is as good.
+///
+/// # Errors
+/// The `ip` command refuses.
+pub fn remove_namespace(namespace: &str) -> Result<()> {
+    if !namespace_path(namespace).exists() {
+        return Ok(());
+    }
+    ip(&["netns", "delete", namespace])
+}
+
+/// The words that run something inside a network namespace. Not `ip netns exec`: that remounts
+/// /sys and hides the cgroup mounts.
+#[must_use]
+pub fn enter(namespace: &str) -> Vec<String> {
+    vec!["nsenter".into(), format!("--net={}", namespace_path(namespace).display()), "--".into()]
+}
+
+fn ip(words: &[&str]) -> Result<()> {
+    run(command(&["ip"]).args(words))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_management_host_always_has_its_address() {
+        assert_eq!(free_address(MANAGEMENT, &[]).unwrap(), MANAGEMENT_ADDRESS);
+    }
+
+    #[test]
+    fn a_gap_between_addresses_is_used_again() {
+        let taken = [10, 12].map(|last| Ipv4Addr::new(172, 30, 0, last));
+        assert_eq!(free_address("a", &taken).unwrap(), Ipv4Addr::new(172, 30, 0, 11));
+    }
+
+    #[test]
+    fn a_full_network_is_refused_with_the_way_out() {
+        let taken: Vec<_> = (0..=255).map(|last| Ipv4Addr::new(172, 30, 0, last)).collect();
+        assert!(free_address("a", &taken).unwrap_err().to_string().contains("sandbox host rm"));
+    }
+
+    #[test]
+    fn an_interface_name_fits_the_kernel() {
+        assert!(interface("tap", Ipv4Addr::new(172, 30, 0, 250)).len() <= 15);
+    }
+}

@@ -1,0 +1,131 @@
+//! The verbs, as functions: what the command line, the tests and the demo call.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::components::{Component, NEWEST_MINOR};
+use crate::error::{Error, Result};
+use crate::host::namespaces::NamespacesHost;
+use crate::host::{self, Host};
+use crate::progress::{say, step};
+use crate::state::{self, HostKind, HostRecord};
+use crate::{images, interrupt, leftovers, management, network, paths, preflight, vm};
+
+/// Makes the management cluster, or says that it is there, or repairs it.
+///
+/// # Errors
+/// This machine lacks something, or a step fails; what this call had started is undone then.
+pub fn up() -> Result<()> {
+    preflight::check()?;
+    let _held = state::lock_sandbox()?;
+    management::up()
+}
+
+/// Removes everything: hosts, network, files. Built components and images stay in the cache.
+///
+/// # Errors
+/// Something is left behind; the text lists it.
+pub fn down() -> Result<()> {
+    let held = state::lock_sandbox()?;
+    for record in state::hosts().unwrap_or_default() {
+        let name = record.name.clone();
+        if let Err(error) = step(format!("remove host {name}"), || host::of(record).remove()) {
+            say(&format!("{error}; going on, since what is left is looked for at the end"));
+        }
+    }
+    leftovers::clear();
+    drop(held);
+    paths::remove_folder(&paths::state())?;
+    let left = leftovers::find();
+    if left.is_empty() { Ok(()) } else { Err(Error::LeftBehind(left.join("\n"))) }
+}
+
+/// Adds a machine with the kubeadm and kubelet of a Kubernetes minor, and the images of its node.
+///
+/// # Errors
+/// The name is taken, the sandbox is not up, or the machine does not start; nothing of it is left
+/// then.
+pub fn add_host(name: &str, kind: HostKind, minor: Option<&str>) -> Result<Box<dyn Host>> {
+    let minor = minor.unwrap_or(NEWEST_MINOR);
+    Component::kubernetes(minor)?;
+    if !network::namespace_path(network::SWITCH).exists() {
+        return Err(Error::Refused("the sandbox is not up; run `sandbox up` first".to_owned()));
+    }
+    let record = state::register(name, kind, minor)?;
+    let made = step(format!("add host {name}"), || make_host(record.clone()));
+    if made.is_err() {
+        interrupt::shielded(|| undo(record));
+    }
+    made
+}
+
+/// Switches a machine off and removes all of it.
+///
+/// # Errors
+/// There is none of that name, or something of it stays.
+pub fn remove_host(name: &str) -> Result<()> {
+    if name == network::MANAGEMENT {
+        return Err(Error::Refused(
+            "the management host goes with the sandbox; run `sandbox down`".to_owned(),
+        ));
+    }
+    let host = host::open(name)?;
+    step(format!("remove host {name}"), || host.remove())
+}
+
+/// A command that runs kubectl with the management cluster's admin kubeconfig, in its network but
+/// with this machine's files: `apply -f FILE` and `--kubeconfig FILE` work as one expects.
+///
+/// # Errors
+/// The sandbox is not up.
+pub fn kubectl(words: &[String]) -> Result<Command> {
+    let (kubectl, kubeconfig) = (management::kubectl(), paths::kubeconfig());
+    if !kubeconfig.exists() || !kubectl.exists() {
+        return Err(Error::Refused("the sandbox is not up; run `sandbox up` first".to_owned()));
+    }
+    let enter = network::enter(&network::namespace(network::MANAGEMENT));
+    let mut command = crate::command::command(&enter);
+    command.arg(kubectl).args(words).env("KUBECONFIG", kubeconfig);
+    Ok(command)
+}
+
+/// Loads images into a host: files (docker-archives) or references that the sandbox can make.
+///
+/// # Errors
+/// An image is unknown, or the host refuses it.
+pub fn load_images(host: &dyn Host, wanted: &[String]) -> Result<()> {
+    for name in wanted {
+        let archives = images::resolve(name)?;
+        step(format!("load {name} into {}", host.name()), || load(host, &archives))?;
+    }
+    Ok(())
+}
+
+/// Loads archives one after the other.
+///
+/// # Errors
+/// The host refuses one, or the user interrupts.
+pub fn load(host: &dyn Host, archives: &[impl AsRef<Path>]) -> Result<()> {
+    for archive in archives {
+        interrupt::check()?;
+        host.load_image(archive.as_ref())?;
+    }
+    Ok(())
+}
+
+fn make_host(record: HostRecord) -> Result<Box<dyn Host>> {
+    if record.kind == HostKind::Vm {
+        return vm::create(record);
+    }
+    let archives = images::node(&record.kubernetes)?;
+    let host = NamespacesHost::create(record)?;
+    load(&host, &archives)?;
+    Ok(Box::new(host))
+}
+
+fn undo(record: HostRecord) {
+    let name = record.name.clone();
+    if let Err(error) = host::of(record).remove() {
+        say(&format!("could not remove the rest of {name}: {error}; run `sandbox host rm {name}`"));
+    }
+}
