@@ -1,3 +1,28 @@
-//! The manager: everything that talks to a cluster, a tenant or the operating system.
+//! The manager: everything that talks to a cluster, to a tenant or to the operating system.
+//!
+//! What a spec means, and which objects follow from it, is decided in `nagaya-render`, which can do
+//! neither. In reading order:
+//!
+//! | what | module |
+//! |---|---|
+//! | the verbs of the command line | [`cli`] |
+//! | every setting | [`config`] |
+//! | wiring it all together | [`startup`] |
+//! | one reconcile after another | [`controllers`] |
+//! | a tenant's own API server: probing, watching, approving | [`tenant`] |
+//! | the verbs that everything on Kubernetes is made of | [`kube_ops`] |
+//! | the process itself | [`server`], [`readiness`], [`metrics`], [`telemetry`] |
+//! | small programs in the same binary | [`wait`], [`crds`] |
 
+pub mod cli;
+pub mod config;
+pub mod controllers;
+pub mod crds;
+pub mod kube_ops;
+pub mod metrics;
+pub mod readiness;
+pub mod server;
+pub mod startup;
+pub mod telemetry;
 pub mod tenant;
+pub mod wait;

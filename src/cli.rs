@@ -1,0 +1,62 @@
+//! The command line: what `nagaya` can be asked to do.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+use crate::wait::WaitOptions;
+use crate::{crds, startup, wait};
+
+/// Runs tenants' Kubernetes control planes as pods.
+#[derive(Debug, Parser)]
+#[command(name = "nagaya", version)]
+pub struct Cli {
+    #[command(subcommand)]
+    verb: Option<Verb>,
+
+    /// Configuration file (YAML); every key of it is also an environment variable.
+    #[arg(long, env = "NAGAYA_CONFIG", global = true)]
+    config: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Run the manager until it is asked to stop (the default).
+    Run,
+    /// Print the CustomResourceDefinitions as YAML.
+    Crd,
+    /// Wait until an HTTPS endpoint answers 200; what control-plane pods do before they start.
+    Wait(WaitOptions),
+    /// Print the version.
+    Version,
+}
+
+/// Why a verb failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// See [`startup::Error`].
+    #[error(transparent)]
+    Run(#[from] startup::Error),
+    /// See [`wait::Error`].
+    #[error(transparent)]
+    Wait(#[from] wait::Error),
+    /// The definitions could not be written.
+    #[error("cannot print the CustomResourceDefinitions: {0}")]
+    Crd(#[from] serde_yaml_ng::Error),
+}
+
+impl Cli {
+    /// Does what was asked.
+    ///
+    /// # Errors
+    /// The verb's own.
+    pub fn execute(self) -> Result<(), Error> {
+        match self.verb.unwrap_or(Verb::Run) {
+            Verb::Run => startup::run(self.config.as_deref())?,
+            Verb::Crd => print!("{}", crds::all_yaml()?),
+            Verb::Wait(options) => wait::until_ok(&options)?,
+            Verb::Version => println!("nagaya {}", env!("CARGO_PKG_VERSION")),
+        }
+        Ok(())
+    }
+}

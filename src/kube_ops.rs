@@ -1,0 +1,36 @@
+//! The few verbs that everything which talks to Kubernetes is made of, a file each.
+//!
+//! They share three rules. A write that would change nothing is not made: steady state costs no writes.
+//! An object that is not ours is never touched ([`ownership`]). What was decided about one object is done
+//! to that object and to no other of the same name: every change of something that exists carries its UID.
+
+pub mod apply;
+pub mod backoff;
+pub mod clients;
+pub mod count_requests;
+pub mod create_once;
+pub mod delete;
+mod error;
+pub mod events;
+pub mod owned_fields;
+pub mod ownership;
+pub mod patch_status;
+
+pub use apply::{Applied, apply, apply_in_project, take_over};
+pub use backoff::Backoff;
+pub use clients::Clients;
+pub use create_once::{Created, create_once};
+pub use delete::{delete, delete_with_grace};
+pub use error::Error;
+pub use events::Events;
+pub use patch_status::patch_status;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// What a Kubernetes object has to be able to do to be applied, created or deleted here.
+pub trait Object: kube::Resource + Serialize + DeserializeOwned + Clone + std::fmt::Debug {}
+
+impl<K> Object for K where K: kube::Resource + Serialize + DeserializeOwned + Clone + std::fmt::Debug
+{}
+

@@ -1,0 +1,170 @@
+//! Server-side apply that does not write what is already there.
+//!
+//! What is there is not found out by comparing values: the API server normalizes them (quantities,
+//! defaults), so a comparison either writes for ever or has to know every kind. Instead two questions
+//! are asked about the live object, and both are about what *we* last did:
+//!
+//! 1. Was the last thing we applied the same as what we want now? Its digest is in an annotation.
+//! 2. Do we still own every field of it? The API server takes ownership of a field away from us when
+//!    somebody else changes or removes it ([`super::owned_fields`]).
+//!
+//! Twice yes: nothing differs, nothing is written, on a fresh process too. Else one PATCH undoes the
+//! foreign change, or removes what we no longer want, or both.
+
+use kube::api::{Api, Patch, PatchParams, PostParams, ValidationDirective};
+use nagaya_api::labels;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use super::error::{Error, describe, is_status, to_json};
+use super::{Object, owned_fields, ownership};
+
+/// Annotation: digest of what Nagaya last applied to the object.
+pub const APPLIED_DIGEST: &str = "nagaya.dev/applied-digest";
+
+/// What an apply came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Applied<K> {
+    /// The live object had everything; no call was made.
+    Unchanged,
+    /// The object as the API server holds it now.
+    Written(K),
+}
+
+impl<K> Applied<K> {
+    /// The object as it is now: what was written, else `live`.
+    pub fn or(self, live: K) -> K {
+        match self {
+            Self::Unchanged => live,
+            Self::Written(written) => written,
+        }
+    }
+}
+
+/// Makes the live object have all of `desired`, if it is ours or does not exist yet.
+///
+/// `live` is what was last seen of it (a cache will do). `None` may be wrong: the object is then patched
+/// without looking, so where others write too, use [`apply_in_project`].
+///
+/// # Errors
+/// [`Error::ForeignObject`] if `live` is not ours, [`Error::ObjectChanged`] if it was made again since.
+pub async fn apply<K: Object>(
+    api: &Api<K>,
+    live: Option<&K>,
+    desired: &K,
+) -> Result<Applied<K>, Error> {
+    let desired = to_json(desired)?;
+    if let Some(live) = live {
+        ownership::check(live.meta(), &desired)?;
+    }
+    apply_json(api, live, desired).await
+}
+
+/// Like [`apply`], where somebody else may make an object of that name at any moment.
+///
+/// A missing object is claimed first: a POST of its metadata alone, which cannot hit anything that
+/// exists. (Server-side apply has no "only if absent".) Costs one more call, at birth only.
+///
+/// # Errors
+/// As [`apply`]; [`Error::ObjectChanged`] also if an object of that name has just been made.
+pub async fn apply_in_project<K: Object>(
+    api: &Api<K>,
+    live: Option<&K>,
+    desired: &K,
+) -> Result<Applied<K>, Error> {
+    if live.is_some() {
+        return apply(api, live, desired).await;
+    }
+    let desired = to_json(desired)?;
+    let stub = to_object(claim(&desired), &desired)?;
+    let params = PostParams { field_manager: Some(labels::MANAGER.to_owned()), ..default() };
+    let claimed = api.create(&params, &stub).await.map_err(|source| {
+        if is_status(&source, kube::core::Status::is_already_exists) {
+            return Error::ObjectChanged { object: describe(&desired) };
+        }
+        Error::of_call("create", &desired, source)
+    })?;
+    apply_json(api, Some(&claimed), desired).await
+}
+
+/// Like [`apply`], whoever made the object: for names that Kubernetes or kubeadm fix.
+///
+/// # Errors
+/// [`Error::ObjectChanged`] if the object was made again since `live` was read.
+pub async fn take_over<K: Object>(
+    api: &Api<K>,
+    live: Option<&K>,
+    desired: &K,
+) -> Result<Applied<K>, Error> {
+    apply_json(api, live, to_json(desired)?).await
+}
+
+async fn apply_json<K: Object>(
+    api: &Api<K>,
+    live: Option<&K>,
+    mut desired: Value,
+) -> Result<Applied<K>, Error> {
+    let digest = digest_of(&desired);
+    desired["metadata"]["annotations"][APPLIED_DIGEST] = json!(digest);
+    if let Some(live) = live {
+        if is_applied(live, &desired, &digest) {
+            return Ok(Applied::Unchanged);
+        }
+        // A UID in an apply is a precondition: an object made again in between answers 409.
+        desired["metadata"]["uid"] = json!(live.meta().uid);
+    }
+    let name = name_of(&desired)?;
+    let params = PatchParams {
+        field_validation: Some(ValidationDirective::Strict),
+        ..PatchParams::apply(labels::MANAGER).force()
+    };
+    let written = api
+        .patch(&name, &params, &Patch::Apply(&desired))
+        .await
+        .map_err(|source| Error::of_call("apply", &desired, source))?;
+    Ok(Applied::Written(written))
+}
+
+fn is_applied<K: Object>(live: &K, desired: &Value, digest: &str) -> bool {
+    let annotations = live.meta().annotations.as_ref();
+    annotations.and_then(|all| all.get(APPLIED_DIGEST)).is_some_and(|last| last == digest)
+        && owned_fields::are_all_ours(live.meta(), desired)
+}
+
+/// What identifies an object, and the fields that cannot be set later.
+fn claim(desired: &Value) -> Value {
+    let mut stub = json!({
+        "apiVersion": desired["apiVersion"],
+        "kind": desired["kind"],
+        "metadata": desired["metadata"],
+    });
+    if let Some(secret_type) = desired.get("type") {
+        stub["type"] = secret_type.clone();
+    }
+    stub
+}
+
+/// serde_json's maps are sorted, so equal objects have equal text.
+fn digest_of(desired: &Value) -> String {
+    let hash = Sha256::digest(desired.to_string());
+    hash.iter().take(16).fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
+}
+
+fn name_of(desired: &Value) -> Result<String, Error> {
+    desired
+        .pointer("/metadata/name")
+        .and_then(Value::as_str)
+        .map(str::to_owned)
+        .ok_or_else(|| Error::RenderObject { object: describe(desired), why: "no name".to_owned() })
+}
+
+fn to_object<K: Object>(json: Value, desired: &Value) -> Result<K, Error> {
+    serde_json::from_value(json).map_err(|error| Error::RenderObject {
+        object: describe(desired),
+        why: error.to_string(),
+    })
+}
+
+fn default<T: Default>() -> T {
+    T::default()
+}

@@ -1,0 +1,99 @@
+//! Why a call on an object failed.
+
+use serde_json::Value;
+
+/// Why a call on an object failed. Variant names are event reasons.
+#[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
+pub enum Error {
+    /// The API server refused, or could not be reached.
+    #[error("cannot {verb} {object}: {source}")]
+    ApiCall {
+        /// What was tried.
+        verb: &'static str,
+        /// Kind, namespace and name.
+        object: String,
+        /// The API server's answer.
+        #[source]
+        source: Box<kube::Error>,
+    },
+    /// An object of that name exists and is not ours.
+    #[error(
+        "{object} exists and is not Nagaya's: {why}; rename or delete it, and Nagaya makes its own"
+    )]
+    ForeignObject {
+        /// Kind, namespace and name.
+        object: String,
+        /// What tells that it is not ours.
+        why: String,
+    },
+    /// The object was changed, deleted or made again since it was read; the next pass reads it anew.
+    #[error("{object} changed since it was read")]
+    ObjectChanged {
+        /// Kind, namespace and name.
+        object: String,
+    },
+    /// An object that has no JSON form, or no name: a programming error.
+    #[error("cannot render {object}: {why}")]
+    RenderObject {
+        /// Kind, namespace and name as far as known.
+        object: String,
+        /// What is wrong with it.
+        why: String,
+    },
+}
+
+impl Error {
+    /// The event reason: the variant's name.
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        self.into()
+    }
+
+    /// True if nothing but time is needed: somebody else wrote first.
+    #[must_use]
+    pub const fn is_race(&self) -> bool {
+        matches!(self, Self::ObjectChanged { .. })
+    }
+
+    /// True if the object or its namespace is not there.
+    #[must_use]
+    pub fn is_not_found(&self) -> bool {
+        matches!(self, Self::ApiCall { source, .. } if is_status(source, kube::core::Status::is_not_found))
+    }
+
+    /// A failed call; 409 becomes [`Error::ObjectChanged`].
+    pub(crate) fn of_call(verb: &'static str, object: &Value, source: kube::Error) -> Self {
+        let object = describe(object);
+        if is_status(&source, kube::core::Status::is_conflict) {
+            return Self::ObjectChanged { object };
+        }
+        Self::ApiCall { verb, object, source: Box::new(source) }
+    }
+}
+
+/// True if `error` is an answer of the API server that `predicate` holds for.
+pub(crate) fn is_status(
+    error: &kube::Error,
+    predicate: impl Fn(&kube::core::Status) -> bool,
+) -> bool {
+    matches!(error, kube::Error::Api(status) if predicate(status))
+}
+
+/// `Kind namespace/name`, for messages.
+pub(crate) fn describe(object: &Value) -> String {
+    let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str);
+    let kind = text("/kind").unwrap_or("object");
+    let name = text("/metadata/name").unwrap_or("(unnamed)");
+    match text("/metadata/namespace") {
+        Some(namespace) => format!("{kind} {namespace}/{name}"),
+        None => format!("{kind} {name}"),
+    }
+}
+
+/// The JSON form of an object.
+pub(crate) fn to_json(object: &impl serde::Serialize) -> Result<Value, Error> {
+    serde_json::to_value(object).map_err(|error| Error::RenderObject {
+        object: "an object".to_owned(),
+        why: error.to_string(),
+    })
+}

@@ -1,0 +1,96 @@
+//! Reads `metadata.managedFields`: which fields of an object are still as we applied them.
+//!
+//! The API server records per manager the fields it set, as `FieldsV1` (structured-merge-diff's
+//! `fieldpath/serialize.go`). When another manager changes or removes one of them, it leaves our entry.
+//! So an object is as we last applied it exactly if our entry still names every field of that.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, ObjectMeta};
+use nagaya_api::labels;
+use serde_json::{Map, Value};
+
+/// Fields that the API server never records an owner for: fieldmanager's `stripmeta.go`.
+const UNOWNED_ROOT: [&str; 2] = ["apiVersion", "kind"];
+const UNOWNED_METADATA: [&str; 8] = [
+    "name",
+    "namespace",
+    "creationTimestamp",
+    "selfLink",
+    "uid",
+    "generation",
+    "managedFields",
+    "resourceVersion",
+];
+
+/// True if our last apply still owns every field of `desired`.
+#[must_use]
+pub fn are_all_ours(live: &ObjectMeta, desired: &Value) -> bool {
+    let api_version = desired.get("apiVersion").and_then(Value::as_str);
+    live.managed_fields
+        .iter()
+        .flatten()
+        .find(|entry| is_ours(entry) && entry.api_version.as_deref() == api_version)
+        .and_then(|entry| entry.fields_v1.as_ref())
+        .is_some_and(|fields| covers(&fields.0, &without_unowned(desired)))
+}
+
+/// Drops what others own from `metadata.managedFields`: caches of our objects keep only what
+/// [`are_all_ours`] reads.
+pub fn keep_only_ours(live: &mut ObjectMeta) {
+    if let Some(entries) = &mut live.managed_fields {
+        entries.retain(is_ours);
+    }
+}
+
+fn is_ours(entry: &ManagedFieldsEntry) -> bool {
+    entry.manager.as_deref() == Some(labels::MANAGER)
+        && entry.operation.as_deref() == Some("Apply")
+        && entry.subresource.as_deref().unwrap_or_default().is_empty()
+}
+
+fn without_unowned(desired: &Value) -> Value {
+    let mut owned = desired.clone();
+    if let Some(root) = owned.as_object_mut() {
+        root.retain(|key, _| !UNOWNED_ROOT.contains(&key.as_str()));
+    }
+    if let Some(metadata) = owned.get_mut("metadata").and_then(Value::as_object_mut) {
+        metadata.retain(|key, _| !UNOWNED_METADATA.contains(&key.as_str()));
+    }
+    owned
+}
+
+/// True if the field set names every leaf of `value`. An empty set is a leaf itself, or an atomic list,
+/// map or struct: all below it is owned as one.
+fn covers(fields: &Value, value: &Value) -> bool {
+    let Some(fields) = fields.as_object().filter(|fields| !fields.is_empty()) else {
+        return true;
+    };
+    match value {
+        Value::Object(members) => members.iter().all(|(name, member)| {
+            member.is_null()
+                || fields.get(&format!("f:{name}")).is_some_and(|below| covers(below, member))
+        }),
+        Value::Array(items) => items.iter().all(|item| covers_item(fields, item)),
+        _ => true,
+    }
+}
+
+/// An item of a set (`v:VALUE`) or of a list with map keys (`k:{KEYS}`).
+fn covers_item(fields: &Map<String, Value>, item: &Value) -> bool {
+    fields.iter().any(|(path, below)| match path.split_once(':') {
+        Some(("v", text)) => serde_json::from_str::<Value>(text).is_ok_and(|value| value == *item),
+        Some(("k", text)) => {
+            serde_json::from_str::<Map<String, Value>>(text)
+                .is_ok_and(|keys| has_keys(item, &keys))
+                && covers(below, item)
+        }
+        _ => false,
+    })
+}
+
+/// A key that the item does not give has its default there (a port's `protocol`).
+fn has_keys(item: &Value, keys: &Map<String, Value>) -> bool {
+    keys.iter().all(|(name, value)| item.get(name).is_none_or(|given| given == value))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,147 @@
+//! What the manager counts about itself, in Prometheus' text format.
+//!
+//! No label names a tenant: the number of series does not grow with the number of tenants.
+
+use std::time::Duration;
+
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, text};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::{Registry, Unit};
+
+use crate::kube_ops::count_requests::ApiRequests;
+
+/// Upper bounds of the reconcile histogram, in seconds: a pass without writes takes milliseconds.
+const RECONCILE_BUCKETS: [f64; 10] = [0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
+
+/// The manager's metrics.
+#[derive(Debug)]
+pub struct Metrics {
+    /// Requests to API servers.
+    pub api_requests: ApiRequests,
+    reconciles: Family<ReconcileLabels, Histogram, fn() -> Histogram>,
+    failures: Family<FailureLabels, Counter>,
+    resident_memory: Gauge,
+    registry: Registry,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReconcileLabels {
+    controller: &'static str,
+    outcome: Outcome,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct FailureLabels {
+    controller: &'static str,
+    reason: &'static str,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+enum Outcome {
+    Success,
+    Failure,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let api_requests = ApiRequests::default();
+        let reconciles =
+            Family::new_with_constructor((|| Histogram::new(RECONCILE_BUCKETS)) as fn() -> Histogram);
+        let failures = Family::<FailureLabels, Counter>::default();
+        let resident_memory = Gauge::default();
+        let mut registry = Registry::default();
+        registry.register(
+            "nagaya_build",
+            "What this manager was built from",
+            Info::new([("version", env!("CARGO_PKG_VERSION"))]),
+        );
+        registry.register(
+            "nagaya_api_requests",
+            "Requests to Kubernetes API servers, retries not counted apart",
+            api_requests.clone(),
+        );
+        registry.register_with_unit(
+            "nagaya_reconcile_duration",
+            "How long a pass over one object took",
+            Unit::Seconds,
+            reconciles.clone(),
+        );
+        registry.register(
+            "nagaya_reconcile_failures",
+            "Passes over one object that failed, by reason",
+            failures.clone(),
+        );
+        registry.register_with_unit(
+            "process_resident_memory",
+            "Resident memory of the manager",
+            Unit::Bytes,
+            resident_memory.clone(),
+        );
+        Self { api_requests, reconciles, failures, resident_memory, registry }
+    }
+}
+
+impl Metrics {
+    /// Notes one pass of `controller`; `failure` is the reason if it failed.
+    pub fn reconciled(
+        &self,
+        controller: &'static str,
+        took: Duration,
+        failure: Option<&'static str>,
+    ) {
+        let outcome = if failure.is_some() { Outcome::Failure } else { Outcome::Success };
+        self.reconciles
+            .get_or_create(&ReconcileLabels { controller, outcome })
+            .observe(took.as_secs_f64());
+        if let Some(reason) = failure {
+            self.failures.get_or_create(&FailureLabels { controller, reason }).inc();
+        }
+    }
+
+    /// Everything, in the OpenMetrics text format.
+    ///
+    /// # Errors
+    /// Only if formatting fails.
+    pub fn encode(&self) -> Result<String, std::fmt::Error> {
+        if let Some(bytes) = resident_bytes() {
+            self.resident_memory.set(bytes);
+        }
+        let mut text = String::new();
+        text::encode(&mut text, &self.registry)?;
+        Ok(text)
+    }
+}
+
+/// `VmRSS` of this process, in bytes.
+fn resident_bytes() -> Option<i64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kib: i64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kib * 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_pass_is_counted_by_reason() {
+        let metrics = Metrics::default();
+        metrics.reconciled("tenantcluster", Duration::from_millis(3), Some("ForeignObject"));
+        let text = metrics.encode().unwrap();
+        let expected =
+            r#"nagaya_reconcile_failures_total{controller="tenantcluster",reason="ForeignObject"} 1"#;
+        assert!(text.contains(expected), "{text}");
+    }
+
+    #[test]
+    fn the_resident_memory_is_measured_at_each_scrape() {
+        let metrics = Metrics::default();
+        metrics.encode().unwrap();
+        assert!(metrics.resident_memory.get() > 1024 * 1024);
+    }
+}

@@ -1,0 +1,111 @@
+//! Wires the manager together and runs it until it is asked to stop.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{self, Config};
+use crate::controllers;
+use crate::kube_ops::clients::ConnectError;
+use crate::kube_ops::{Clients, Events};
+use crate::metrics::Metrics;
+use crate::readiness::Readiness;
+use crate::server::Server;
+use crate::telemetry;
+
+/// What every controller is given.
+pub struct Manager {
+    /// What the operator set.
+    pub config: Config,
+    /// Connections to the projects' and the planes' side.
+    pub clients: Clients,
+    /// Kubernetes Events, on the projects' side.
+    pub events: Events,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// What `/readyz` waits for.
+    pub readiness: Readiness,
+    /// Cancelled when the process is asked to stop.
+    pub shutdown: CancellationToken,
+}
+
+/// Why the manager could not start, or stopped by itself.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// See [`config::Error`].
+    #[error(transparent)]
+    Configuration(#[from] config::Error),
+    /// See [`ConnectError`].
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// The port of probes and metrics cannot be had.
+    #[error("configuration key listen: cannot listen on {address}: {source}")]
+    Listen {
+        /// The configured address.
+        address: std::net::SocketAddr,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The operating system refused threads or signal handlers.
+    #[error("cannot start: {0}")]
+    OperatingSystem(#[from] std::io::Error),
+    /// See [`controllers::Error`].
+    #[error(transparent)]
+    Controllers(#[from] controllers::Error),
+}
+
+/// The verb `run`: reads `file` and the environment, then works until SIGTERM or SIGINT.
+///
+/// # Errors
+/// [`Error`].
+pub fn run(file: Option<&Path>) -> Result<(), Error> {
+    let environment: BTreeMap<String, String> = std::env::vars().collect();
+    let config = Config::load(file, &environment)?;
+    telemetry::start(&config.manager)?;
+    // Two threads: work is mostly waiting, and each further one costs memory.
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    runtime.block_on(work(config, environment.get("POD_NAME").cloned()))
+}
+
+async fn work(config: Config, instance: Option<String>) -> Result<(), Error> {
+    let metrics = Arc::new(Metrics::default());
+    let readiness = Readiness::default();
+    let shutdown = CancellationToken::new();
+    let address = config.manager.listen;
+    let server = Server::bind(address, metrics.clone(), readiness.clone())
+        .await
+        .map_err(|source| Error::Listen { address, source })?;
+    let planes = config.manager.planes_kubeconfig.as_deref();
+    let clients = Clients::connect(planes, &metrics.api_requests).await?;
+    let manager = Arc::new(Manager {
+        events: Events::new(clients.projects.clone(), instance),
+        config,
+        clients,
+        metrics,
+        readiness,
+        shutdown: shutdown.clone(),
+    });
+    stop_on_signal(shutdown.clone())?;
+    tokio::spawn(server.serve(shutdown));
+    controllers::run(manager).await?;
+    tracing::info!("nagaya stops");
+    Ok(())
+}
+
+fn stop_on_signal(shutdown: CancellationToken) -> std::io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        shutdown.cancel();
+    });
+    Ok(())
+}
