@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 /// How the tenant's nodes and clients reach the API server: a union, discriminated by `type`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("!has(oldSelf.hostname) || (has(self.hostname) && self.hostname == oldSelf.hostname)")
+    .message("spec.expose.hostname is immutable once set: every kubelet has it in its kubeconfig; add names with spec.expose.extraNames"))]
 pub struct Expose {
     /// Which of the ways below is used.
     #[serde(default, rename = "type")]
@@ -20,8 +22,6 @@ pub struct Expose {
     /// has it in its kubeconfig.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
-    #[x_kube(validation = Rule::new("self == oldSelf")
-        .message("spec.expose.hostname is immutable: every kubelet has it in its kubeconfig; add names with spec.expose.extraNames"))]
     pub hostname: Option<String>,
 
     /// Further DNS names and IP addresses in the API server's certificate.

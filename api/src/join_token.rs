@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// Permission to join nodes to a `TenantCluster` of the same namespace, for a while.
 ///
-/// What a node needs is in the Secret `NAME-join` (see [`secret_keys`]). After its life the object
+/// What a node needs is in the Secret `NAME-join`. After its life the object
 /// stays as `Expired` and is never issued again.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[kube(
@@ -90,7 +90,7 @@ pub struct JoinTokenStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_name: Option<String>,
 
-    /// See [`crate::conditions`].
+    /// What is true of the token now. `Issued`: it is in the tenant cluster.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "crate::conditions::schema")]
     pub conditions: Vec<Condition>,

@@ -188,7 +188,8 @@ pub struct TenantClusterStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nodes: Option<i32>,
 
-    /// See [`crate::conditions`].
+    /// What is true of the control plane now. `Ready` is True exactly when a stock `kubeadm join` would
+    /// succeed; the other types are parts of the way there.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "crate::conditions::schema")]
     pub conditions: Vec<Condition>,
