@@ -4,12 +4,15 @@
 //! Kubernetes minor, `validate` turns a spec into a [`tenant::Tenant`] or a refusal that names the field,
 //! and everything after that is built from the `Tenant` alone.
 
+pub mod certificates;
 pub mod content;
 pub mod fragments;
 pub mod join_token;
 pub mod minors;
+pub mod plane;
 pub mod plane_record;
 pub mod probe;
 pub mod settings;
 pub mod tenant;
 pub mod workloads;
+mod yaml;

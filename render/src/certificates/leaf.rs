@@ -1,0 +1,189 @@
+//! Which leaf certificates a control plane has, what is in each, and the Secret that holds it.
+
+use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use jiff::SignedDuration;
+use nagaya_pki::{CertificateAuthority, Kubeconfig, LeafRequest, Trust, Usage};
+use strum::{EnumIter, IntoEnumIterator};
+
+use super::Authorities;
+use crate::plane::mounts::CLIENT_CONFIG_DIR;
+use crate::plane::names;
+use crate::tenant::Tenant;
+
+/// One year, as kubeadm's (`kubeadmconstants.CertificateValidityPeriod`).
+pub(crate) const LIFE: SignedDuration = SignedDuration::from_hours(365 * 24);
+
+/// The most members that an etcd may ever have: their names are in its certificates from the start, so
+/// that growing issues none anew.
+const MOST_ETCD_MEMBERS: u8 = 5;
+
+/// A leaf certificate with its key, in a Secret for the one component that presents it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, EnumIter)]
+pub enum LeafSecret {
+    /// kube-apiserver towards everyone.
+    ApiServer,
+    /// kube-apiserver towards kubelets: signed by what nodes pin.
+    KubeletClient,
+    /// kube-apiserver towards aggregated API servers.
+    FrontProxyClient,
+    /// kube-apiserver towards etcd.
+    EtcdClient,
+    /// etcd towards its clients.
+    EtcdServer,
+    /// etcd members among themselves.
+    EtcdPeer,
+    /// kube-controller-manager towards kube-apiserver.
+    ControllerManager,
+    /// kube-scheduler towards kube-apiserver.
+    Scheduler,
+}
+
+impl LeafSecret {
+    /// Every one of them.
+    pub fn all() -> impl Iterator<Item = Self> {
+        Self::iter()
+    }
+
+    /// Name of the Secret.
+    #[must_use]
+    pub const fn secret_name(self) -> &'static str {
+        match self {
+            Self::ApiServer => "kube-apiserver-tls",
+            Self::KubeletClient => "kube-apiserver-kubelet-client",
+            Self::FrontProxyClient => "front-proxy-client",
+            Self::EtcdClient => "kube-apiserver-etcd-client",
+            Self::EtcdServer => "etcd-server",
+            Self::EtcdPeer => "etcd-peer",
+            Self::ControllerManager => "kube-controller-manager-kubeconfig",
+            Self::Scheduler => "kube-scheduler-kubeconfig",
+        }
+    }
+
+    /// Who signs it.
+    pub(super) fn issuer(self, authorities: &Authorities) -> &CertificateAuthority {
+        match self {
+            Self::ApiServer | Self::KubeletClient => &authorities.cluster,
+            Self::FrontProxyClient => &authorities.front_proxy,
+            Self::EtcdClient | Self::EtcdServer | Self::EtcdPeer => &authorities.etcd,
+            Self::ControllerManager | Self::Scheduler => &authorities.client,
+        }
+    }
+
+    /// What is asked for. Common names are those of kubeadm (`phases/certs/certlist.go`,
+    /// `phases/kubeconfig`): users of the tenant cluster that built-in RBAC knows.
+    pub(super) fn request(self, tenant: &Tenant) -> LeafRequest {
+        let client = |common_name| leaf_request(common_name, Usage::ClientAuth, Vec::new());
+        match self {
+            Self::ApiServer => leaf_request(
+                "kube-apiserver",
+                Usage::ServerAuth,
+                api_server_names(tenant),
+            ),
+            Self::KubeletClient => client("kube-apiserver-kubelet-client"),
+            Self::FrontProxyClient => client(names::FRONT_PROXY_USER),
+            Self::EtcdClient => client("kube-apiserver-etcd-client"),
+            Self::EtcdServer => leaf_request("etcd-server", Usage::Both, etcd_server_names(tenant)),
+            Self::EtcdPeer => leaf_request("etcd-peer", Usage::Both, etcd_member_names(tenant)),
+            Self::ControllerManager => client("system:kube-controller-manager"),
+            Self::Scheduler => client("system:kube-scheduler"),
+        }
+    }
+
+    /// The kubeconfig that goes with it, for components that need one. It names files instead of
+    /// embedding them, because client-go reads only files again.
+    pub(super) fn kubeconfig(self) -> Option<Kubeconfig> {
+        let user = match self {
+            Self::ControllerManager => "system:kube-controller-manager",
+            Self::Scheduler => "system:kube-scheduler",
+            _ => return None,
+        };
+        let in_dir = |file: &str| format!("{CLIENT_CONFIG_DIR}/{file}");
+        let server = format!("https://{}:{}", names::API_SERVER, names::API_SERVER_PORT);
+        Some(
+            Kubeconfig::new("kubernetes", &server, Trust::File(in_dir("ca.crt"))).with_file_paths(
+                user,
+                &in_dir("tls.crt"),
+                &in_dir("tls.key"),
+            ),
+        )
+    }
+}
+
+/// DNS names and addresses may come in any order and more than once.
+fn leaf_request(common_name: &str, usage: Usage, names: Vec<String>) -> LeafRequest {
+    let (mut dns_names, mut ip_addresses) = (BTreeSet::new(), BTreeSet::new());
+    for name in names {
+        match name.parse::<IpAddr>() {
+            Ok(address) => drop(ip_addresses.insert(address)),
+            Err(_) => drop(dns_names.insert(name)),
+        }
+    }
+    LeafRequest {
+        common_name: common_name.to_owned(),
+        organization: None,
+        dns_names: dns_names.into_iter().collect(),
+        ip_addresses: ip_addresses.into_iter().collect(),
+        usage,
+        validity: LIFE,
+    }
+}
+
+/// Every name under which somebody reaches the API server: pods of the tenant, its nodes and people, and
+/// the components beside it.
+fn api_server_names(tenant: &Tenant) -> Vec<String> {
+    let inside = "kubernetes.default.svc";
+    let mut all = vec![
+        "kubernetes".to_owned(),
+        "kubernetes.default".to_owned(),
+        inside.to_owned(),
+        format!("{inside}.{}", tenant.cluster_domain),
+        tenant.exposure.host.clone(),
+    ];
+    all.extend(
+        tenant
+            .kubernetes_service_ips()
+            .iter()
+            .map(IpAddr::to_string),
+    );
+    all.extend(tenant.exposure.addresses.iter().map(IpAddr::to_string));
+    all.extend(tenant.exposure.extra_names.iter().cloned());
+    all.extend(service_names(names::API_SERVER, tenant));
+    all.extend(loopback());
+    all
+}
+
+fn etcd_server_names(tenant: &Tenant) -> Vec<String> {
+    let mut all = etcd_member_names(tenant);
+    all.extend(service_names(names::ETCD_CLIENT, tenant));
+    all.extend(loopback());
+    all
+}
+
+/// The stable DNS name of each member's pod; the domain of the management cluster is not known here, and
+/// names end at `svc` in every URL that uses them.
+fn etcd_member_names(tenant: &Tenant) -> Vec<String> {
+    (0..MOST_ETCD_MEMBERS)
+        .map(|member| names::etcd_member_host(&tenant.plane_namespace, &format!("etcd-{member}")))
+        .collect()
+}
+
+/// The names of a Service of the control-plane namespace.
+fn service_names(service: &str, tenant: &Tenant) -> Vec<String> {
+    let namespace = &tenant.plane_namespace;
+    vec![
+        service.to_owned(),
+        format!("{service}.{namespace}"),
+        format!("{service}.{namespace}.svc"),
+        format!("{service}.{namespace}.svc.cluster.local"),
+    ]
+}
+
+fn loopback() -> [String; 3] {
+    [
+        "localhost".to_owned(),
+        Ipv4Addr::LOCALHOST.to_string(),
+        Ipv6Addr::LOCALHOST.to_string(),
+    ]
+}

@@ -1,0 +1,93 @@
+//! What runs on the management cluster for one tenant. One file per component, in reading order:
+//!
+//! | file | what |
+//! |---|---|
+//! | `names.rs` | every name and port, in one place |
+//! | `namespace.rs` | the control-plane namespace, and the manager's rights in it |
+//! | `services.rs` | how the components and the outside find each other |
+//! | `etcd.rs` | etcd and what it was born with |
+//! | `kube_apiserver.rs`, `kube_controller_manager.rs`, `kube_scheduler.rs` | the components |
+//! | `pod.rs`, `mounts.rs`, `probes.rs`, `resources.rs`, `networks.rs`, `wait.rs` | what their pods have in common |
+
+mod etcd;
+mod kube_apiserver;
+mod kube_controller_manager;
+mod kube_scheduler;
+pub(crate) mod mounts;
+pub mod names;
+mod namespace;
+mod networks;
+mod pod;
+mod probes;
+mod resources;
+mod services;
+mod wait;
+
+use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Service};
+use k8s_openapi::api::rbac::v1::RoleBinding;
+
+pub use etcd::build_etcd_state;
+pub use namespace::plane_namespace_name;
+
+use crate::settings::Settings;
+use crate::tenant::Tenant;
+
+/// What must be there before anything else: a place, the right to work in it, and the Services, of which
+/// the public one has to tell its port.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Foundation {
+    /// The control-plane namespace, with what kubelets have baked in recorded on it.
+    pub namespace: Namespace,
+    /// The manager's rights in it.
+    pub role_binding: RoleBinding,
+    /// `etcd`: names for the members, ready or not.
+    pub etcd: Service,
+    /// `etcd-client`: what kube-apiserver connects to.
+    pub etcd_client: Service,
+    /// `kube-apiserver`: for the components beside it and the manager, also while it starts.
+    pub api_server: Service,
+    /// `kube-apiserver-public`: the endpoint.
+    pub api_server_public: Service,
+}
+
+/// What runs, to be applied once the certificates are there. The ConfigMap `etcd-state`
+/// ([`build_etcd_state`]) is needed too.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PlaneObjects {
+    /// `etcd`.
+    pub etcd: StatefulSet,
+    /// `kube-apiserver-authentication`: who may ask what without a credential.
+    pub api_server_authentication: ConfigMap,
+    /// `kube-apiserver`.
+    pub api_server: Deployment,
+    /// `kube-controller-manager`.
+    pub controller_manager: StatefulSet,
+    /// `kube-scheduler`.
+    pub scheduler: StatefulSet,
+}
+
+/// The objects that come first.
+#[must_use]
+pub fn build_foundation(tenant: &Tenant) -> Foundation {
+    Foundation {
+        namespace: namespace::build_namespace(tenant),
+        role_binding: namespace::build_role_binding(tenant),
+        etcd: services::build_etcd(tenant),
+        etcd_client: services::build_etcd_client(tenant),
+        api_server: services::build_api_server(tenant),
+        api_server_public: services::build_api_server_public(tenant),
+    }
+}
+
+/// The components.
+#[must_use]
+pub fn build_plane(tenant: &Tenant, settings: &Settings) -> PlaneObjects {
+    PlaneObjects {
+        etcd: etcd::build_etcd(tenant, settings),
+        api_server_authentication: kube_apiserver::build_authentication(tenant),
+        api_server: kube_apiserver::build_api_server(tenant, settings),
+        controller_manager: kube_controller_manager::build_controller_manager(tenant, settings),
+        scheduler: kube_scheduler::build_scheduler(tenant, settings),
+    }
+}

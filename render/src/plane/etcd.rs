@@ -1,0 +1,283 @@
+//! etcd: one cluster per tenant, with a CA of its own.
+
+use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetSpec};
+use k8s_openapi::api::core::v1::{
+    ConfigMap, ConfigMapKeySelector, Container, ContainerPort, EnvVar, EnvVarSource,
+    ObjectFieldSelector, PersistentVolumeClaim, PersistentVolumeClaimSpec, PodTemplateSpec,
+    VolumeMount, VolumeResourceRequirements,
+};
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
+use super::mounts::{self, Files, PKI, PKI_DIR};
+use super::names;
+use super::pod::{self, Pod};
+use super::probes::{self, Endpoint};
+use super::resources::{self, Defaults};
+use crate::certificates::{Authority, LeafSecret};
+use crate::minors::ETCD_IMAGE;
+use crate::settings::Settings;
+use crate::tenant::Tenant;
+
+const USER: i64 = 10_001;
+const DATA: &str = "data";
+const DATA_DIR: &str = "/var/lib/etcd";
+
+/// Idle: 20 MiB anonymous, 44 with the shared parts of its files.
+const RESOURCES: Defaults = Defaults {
+    cpu: "50m",
+    memory: "64Mi",
+    memory_limit: "2Gi",
+};
+
+/// etcd's own recommendation for the largest database (`--quota-backend-bytes`).
+const LARGEST_QUOTA: u64 = 8 << 30;
+
+const PROBE: Endpoint = Endpoint {
+    scheme: "HTTP",
+    port: names::ETCD_PROBE_PORT,
+};
+
+/// What a member reads only when it starts, by environment variable. Outside the pod template: changing it restarts
+/// nothing.
+const BIRTH_VARIABLES: [&str; 4] = [
+    "ETCD_INITIAL_CLUSTER",
+    "ETCD_INITIAL_CLUSTER_STATE",
+    "ETCD_HEARTBEAT_INTERVAL",
+    "ETCD_ELECTION_TIMEOUT",
+];
+
+/// `existing`: etcd has been healthy once. From then on a member with an empty volume must fail instead of
+/// starting a blank cluster, and the usual timeouts count; until then the only member there is elects itself,
+/// for which it waits out one election timeout.
+#[must_use]
+pub fn build_etcd_state(tenant: &Tenant, existing: bool) -> ConfigMap {
+    let members: Vec<String> = (0..tenant.etcd.replicas)
+        .map(|n| format!("etcd-{n}"))
+        .collect();
+    let initial_cluster: Vec<String> = members
+        .iter()
+        .map(|member| format!("{member}={}", peer_url(tenant, member)))
+        .collect();
+    let alone = !existing && members.len() == 1;
+    let (state, heartbeat, election) = match (existing, alone) {
+        (true, _) => ("existing", "100", "1000"),
+        (false, true) => ("new", "20", "200"),
+        (false, false) => ("new", "100", "1000"),
+    };
+    let values = [
+        initial_cluster.join(","),
+        state.to_owned(),
+        heartbeat.to_owned(),
+        election.to_owned(),
+    ];
+    ConfigMap {
+        metadata: pod::metadata(tenant, names::ETCD_STATE, names::ETCD),
+        data: Some(
+            BIRTH_VARIABLES
+                .iter()
+                .map(|name| (*name).to_owned())
+                .zip(values)
+                .collect(),
+        ),
+        ..ConfigMap::default()
+    }
+}
+
+pub(super) fn build_etcd(tenant: &Tenant, settings: &Settings) -> StatefulSet {
+    StatefulSet {
+        metadata: pod::metadata(tenant, names::ETCD, names::ETCD),
+        spec: Some(StatefulSetSpec {
+            // All members at once: none gets ready before a quorum is there.
+            pod_management_policy: Some("Parallel".to_owned()),
+            replicas: Some(tenant.etcd.replicas),
+            revision_history_limit: Some(2),
+            selector: pod::label_selector(names::ETCD),
+            service_name: Some(names::ETCD.to_owned()),
+            template: build_template(tenant, settings),
+            volume_claim_templates: Some(vec![build_claim(tenant)]),
+            ..StatefulSetSpec::default()
+        }),
+        ..StatefulSet::default()
+    }
+}
+
+fn build_template(tenant: &Tenant, settings: &Settings) -> PodTemplateSpec {
+    Pod {
+        component: names::ETCD,
+        user: USER,
+        init_containers: Vec::new(),
+        container: build_container(tenant, settings),
+        volumes: vec![mounts::volume(
+            PKI,
+            vec![
+                Files::certificate(Authority::Etcd, "ca"),
+                Files::leaf(LeafSecret::EtcdServer, "server"),
+                Files::leaf(LeafSecret::EtcdPeer, "peer"),
+            ],
+        )],
+        grace: 30,
+        read_at_start: &[],
+    }
+    .build_template(tenant, settings)
+}
+
+fn build_container(tenant: &Tenant, settings: &Settings) -> Container {
+    let port = |name: &str, port: u16| ContainerPort {
+        name: Some(name.to_owned()),
+        container_port: i32::from(port),
+        ..ContainerPort::default()
+    };
+    Container {
+        name: names::ETCD.to_owned(),
+        image: Some(settings.control_plane_images.resolve(ETCD_IMAGE)),
+        image_pull_policy: Some("IfNotPresent".to_owned()),
+        command: Some(build_command(tenant)),
+        env: Some(build_env()),
+        ports: Some(vec![
+            port("client", names::ETCD_CLIENT_PORT),
+            port("peer", names::ETCD_PEER_PORT),
+            port("probes", names::ETCD_PROBE_PORT),
+        ]),
+        resources: Some(RESOURCES.or_configured(names::ETCD, settings)),
+        security_context: Some(pod::container_security(&[])),
+        startup_probe: Some(probes::startup(PROBE, "/readyz")),
+        readiness_probe: Some(probes::readiness(PROBE, "/readyz")),
+        // Not /health, which also fails on the alarm NOSPACE: restarting a full etcd again and again does not empty it
+        // (etcd #14497). A full one stays readable.
+        liveness_probe: Some(probes::liveness(PROBE, "/livez")),
+        volume_mounts: Some(vec![
+            VolumeMount {
+                name: DATA.to_owned(),
+                mount_path: DATA_DIR.to_owned(),
+                ..VolumeMount::default()
+            },
+            mounts::mount(PKI, PKI_DIR),
+        ]),
+        ..Container::default()
+    }
+}
+
+fn build_command(tenant: &Tenant) -> Vec<String> {
+    let member = "$(POD_NAME)";
+    let host = names::etcd_member_host(&tenant.plane_namespace, member);
+    let mut command = vec!["etcd".to_owned()];
+    command.extend([
+        format!("--name={member}"),
+        // Below the mount: a fresh file system has a lost+found in its root.
+        format!("--data-dir={DATA_DIR}/member"),
+        format!(
+            "--advertise-client-urls=https://{host}:{}",
+            names::ETCD_CLIENT_PORT
+        ),
+        format!(
+            "--listen-client-urls=https://0.0.0.0:{}",
+            names::ETCD_CLIENT_PORT
+        ),
+        format!("--initial-advertise-peer-urls={}", peer_url(tenant, member)),
+        format!(
+            "--listen-peer-urls=https://0.0.0.0:{}",
+            names::ETCD_PEER_PORT
+        ),
+        format!(
+            "--listen-metrics-urls=http://0.0.0.0:{}",
+            names::ETCD_PROBE_PORT
+        ),
+        // Members of two tenants must never take each other for one cluster.
+        format!("--initial-cluster-token={}", tenant.plane_namespace),
+        format!("--quota-backend-bytes={}", quota(&tenant.etcd.storage_size)),
+        format!("--trusted-ca-file={PKI_DIR}/ca.crt"),
+        format!("--cert-file={PKI_DIR}/server.crt"),
+        format!("--key-file={PKI_DIR}/server.key"),
+        format!("--peer-trusted-ca-file={PKI_DIR}/ca.crt"),
+        format!("--peer-cert-file={PKI_DIR}/peer.crt"),
+        format!("--peer-key-file={PKI_DIR}/peer.key"),
+    ]);
+    command.extend(
+        [
+            "--client-cert-auth=true",
+            "--peer-client-cert-auth=true",
+            "--snapshot-count=10000",
+            // kube-apiserver's consistent reads from its cache need it; so kubeadm sets it.
+            "--watch-progress-notify-interval=5s",
+            "--feature-gates=InitialCorruptCheck=true",
+        ]
+        .map(str::to_owned),
+    );
+    command
+}
+
+fn build_env() -> Vec<EnvVar> {
+    let mut env = vec![EnvVar {
+        name: "POD_NAME".to_owned(),
+        value_from: Some(EnvVarSource {
+            field_ref: Some(ObjectFieldSelector {
+                field_path: "metadata.name".to_owned(),
+                api_version: None,
+            }),
+            ..EnvVarSource::default()
+        }),
+        value: None,
+    }];
+    env.extend(BIRTH_VARIABLES.map(|name| EnvVar {
+        name: name.to_owned(),
+        value_from: Some(EnvVarSource {
+            config_map_key_ref: Some(ConfigMapKeySelector {
+                name: names::ETCD_STATE.to_owned(),
+                key: name.to_owned(),
+                optional: None,
+            }),
+            ..EnvVarSource::default()
+        }),
+        value: None,
+    }));
+    env
+}
+
+fn build_claim(tenant: &Tenant) -> PersistentVolumeClaim {
+    PersistentVolumeClaim {
+        metadata: ObjectMeta {
+            name: Some(DATA.to_owned()),
+            labels: Some(pod::template_labels(tenant, names::ETCD)),
+            ..ObjectMeta::default()
+        },
+        spec: Some(PersistentVolumeClaimSpec {
+            access_modes: Some(vec!["ReadWriteOnce".to_owned()]),
+            resources: Some(VolumeResourceRequirements {
+                requests: Some(
+                    [(
+                        "storage".to_owned(),
+                        Quantity(tenant.etcd.storage_size.clone()),
+                    )]
+                    .into(),
+                ),
+                limits: None,
+            }),
+            storage_class_name: tenant.etcd.storage_class.clone(),
+            ..PersistentVolumeClaimSpec::default()
+        }),
+        ..PersistentVolumeClaim::default()
+    }
+}
+
+fn peer_url(tenant: &Tenant, member: &str) -> String {
+    let host = names::etcd_member_host(&tenant.plane_namespace, member);
+    format!("https://{host}:{}", names::ETCD_PEER_PORT)
+}
+
+/// Half of the volume: the write-ahead log, snapshots and the copy that a defragmentation makes need the
+/// other half.
+fn quota(volume_size: &str) -> u64 {
+    resources::bytes(volume_size).map_or(LARGEST_QUOTA, |bytes| (bytes / 2).min(LARGEST_QUOTA))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_database_still_fits_on_the_volume() {
+        assert_eq!(quota("2Gi"), 1 << 30);
+        assert_eq!(quota("1Ti"), LARGEST_QUOTA);
+    }
+}

@@ -1,0 +1,44 @@
+//! Names and ports of the management side, where two files have to agree on them.
+
+/// ClusterRole that the manager is bound to in each control-plane namespace.
+pub const CONTROL_PLANE_ROLE: &str = "nagaya:control-plane";
+/// RoleBinding in each control-plane namespace.
+pub const MANAGER_BINDING: &str = "nagaya-manager";
+/// The manager's ServiceAccount.
+pub const MANAGER_SERVICE_ACCOUNT: &str = "nagaya";
+/// Namespace of the manager.
+pub const MANAGER_NAMESPACE: &str = "nagaya-system";
+
+/// etcd: its StatefulSet and its headless Service.
+pub const ETCD: &str = "etcd";
+/// Service that etcd's clients connect to.
+pub const ETCD_CLIENT: &str = "etcd-client";
+/// ConfigMap with what an etcd member reads only when it is born.
+pub const ETCD_STATE: &str = "etcd-state";
+/// kube-apiserver: its Deployment and its internal Service.
+pub const API_SERVER: &str = "kube-apiserver";
+/// Service of the endpoint.
+pub const API_SERVER_PUBLIC: &str = "kube-apiserver-public";
+/// ConfigMap with kube-apiserver's `AuthenticationConfiguration`.
+pub const API_SERVER_AUTHENTICATION: &str = "kube-apiserver-authentication";
+/// StatefulSet of kube-controller-manager.
+pub const CONTROLLER_MANAGER: &str = "kube-controller-manager";
+/// StatefulSet of kube-scheduler.
+pub const SCHEDULER: &str = "kube-scheduler";
+
+/// Port of kube-apiserver, in its pod and in its Services.
+pub const API_SERVER_PORT: u16 = 6443;
+/// Port on which etcd serves clients.
+pub const ETCD_CLIENT_PORT: u16 = 2379;
+/// Port on which etcd members meet.
+pub const ETCD_PEER_PORT: u16 = 2380;
+/// Port of etcd's probes, in plain HTTP.
+pub const ETCD_PROBE_PORT: u16 = 2381;
+
+/// User as which kube-apiserver calls aggregated API servers.
+pub(crate) const FRONT_PROXY_USER: &str = "front-proxy-client";
+
+/// The DNS name of an etcd pod. It ends at `svc`: the domain of the management cluster is not known here.
+pub(crate) fn etcd_member_host(namespace: &str, pod: &str) -> String {
+    format!("{pod}.{ETCD}.{namespace}.svc")
+}

@@ -1,0 +1,81 @@
+//! The control-plane namespace, what is recorded on it, and the manager's rights in it.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::api::rbac::v1::{RoleBinding, RoleRef, Subject};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use nagaya_api::labels;
+use sha2::{Digest, Sha256};
+
+use super::names;
+use crate::tenant::Tenant;
+
+/// Characters of a DNS label (RFC 1123), which a namespace's name is.
+const LONGEST_NAME: usize = 63;
+
+/// Name for a new control-plane namespace: `nagaya-PROJECT-NAME-HASH`, cut where it gets too long. The
+/// hash keeps apart what cutting and joining with `-` could merge. An existing one is found by its labels, never by this.
+#[must_use]
+pub fn plane_namespace_name(project: &str, name: &str) -> String {
+    let digest = Sha256::digest(format!("{project}/{name}"));
+    let hash = format!("{:02x}{:02x}{:02x}", digest[0], digest[1], digest[2]);
+    let mut readable = format!("nagaya-{project}-{name}");
+    readable.truncate(LONGEST_NAME - 6);
+    format!("{}-{}", readable.trim_end_matches('-'), &hash[..5])
+}
+
+pub(super) fn build_namespace(tenant: &Tenant) -> Namespace {
+    let mut labels = tenant.labels("control-plane");
+    labels.insert(labels::CONTROL_PLANE.to_owned(), "true".to_owned());
+    labels.insert(
+        "pod-security.kubernetes.io/enforce".to_owned(),
+        "restricted".to_owned(),
+    );
+    Namespace {
+        metadata: ObjectMeta {
+            name: Some(tenant.plane_namespace.clone()),
+            labels: Some(labels),
+            annotations: Some(record(tenant)),
+            ..ObjectMeta::default()
+        },
+        ..Namespace::default()
+    }
+}
+
+/// What [`crate::plane_record::PlaneRecord::read`] finds again after the `TenantCluster`, its status or its Services are gone.
+fn record(tenant: &Tenant) -> BTreeMap<String, String> {
+    let mut record = BTreeMap::from([
+        (
+            labels::ENDPOINT_HOST.to_owned(),
+            tenant.exposure.host.clone(),
+        ),
+        (labels::VERSION.to_owned(), tenant.version.to_string()),
+    ]);
+    if let Some(port) = tenant.exposure.node_port {
+        record.insert(labels::ENDPOINT_PORT.to_owned(), port.to_string());
+    }
+    record
+}
+
+pub(super) fn build_role_binding(tenant: &Tenant) -> RoleBinding {
+    RoleBinding {
+        metadata: ObjectMeta {
+            name: Some(names::MANAGER_BINDING.to_owned()),
+            namespace: Some(tenant.plane_namespace.clone()),
+            labels: Some(tenant.labels(names::MANAGER_BINDING)),
+            ..ObjectMeta::default()
+        },
+        role_ref: RoleRef {
+            api_group: "rbac.authorization.k8s.io".to_owned(),
+            kind: "ClusterRole".to_owned(),
+            name: names::CONTROL_PLANE_ROLE.to_owned(),
+        },
+        subjects: Some(vec![Subject {
+            kind: "ServiceAccount".to_owned(),
+            name: names::MANAGER_SERVICE_ACCOUNT.to_owned(),
+            namespace: Some(names::MANAGER_NAMESPACE.to_owned()),
+            api_group: None,
+        }]),
+    }
+}

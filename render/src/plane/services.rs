@@ -1,0 +1,83 @@
+//! How the components and the outside find each other.
+
+use k8s_openapi::api::core::v1::{Service, ServicePort, ServiceSpec};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+
+use super::{names, pod};
+use crate::tenant::Tenant;
+
+/// Names for the members. A member needs the others' names before it is ready, so they are published
+/// before that.
+pub(super) fn build_etcd(tenant: &Tenant) -> Service {
+    let spec = ServiceSpec {
+        cluster_ip: Some("None".to_owned()),
+        publish_not_ready_addresses: Some(true),
+        ports: Some(vec![
+            port("client", names::ETCD_CLIENT_PORT),
+            port("peer", names::ETCD_PEER_PORT),
+        ]),
+        ..ServiceSpec::default()
+    };
+    build(tenant, names::ETCD, names::ETCD, spec)
+}
+
+/// With one member there is nothing better to send a client to, and waiting for its probe would only delay
+/// kube-apiserver; with several, a member that is not ready gets no new clients.
+pub(super) fn build_etcd_client(tenant: &Tenant) -> Service {
+    let spec = ServiceSpec {
+        publish_not_ready_addresses: Some(tenant.etcd.replicas == 1),
+        ports: Some(vec![port("client", names::ETCD_CLIENT_PORT)]),
+        ..ServiceSpec::default()
+    };
+    build(tenant, names::ETCD_CLIENT, names::ETCD, spec)
+}
+
+/// For the components beside it and for the manager, which fills the tenant cluster while kube-apiserver still starts.
+pub(super) fn build_api_server(tenant: &Tenant) -> Service {
+    let spec = ServiceSpec {
+        publish_not_ready_addresses: Some(true),
+        ports: Some(vec![port("https", names::API_SERVER_PORT)]),
+        ..ServiceSpec::default()
+    };
+    build(tenant, names::API_SERVER, names::API_SERVER, spec)
+}
+
+/// The endpoint. Only ready replicas, so that a new one gets no clients during a rollout.
+pub(super) fn build_api_server_public(tenant: &Tenant) -> Service {
+    let spec = ServiceSpec {
+        type_: Some("NodePort".to_owned()),
+        ports: Some(vec![ServicePort {
+            node_port: tenant.exposure.node_port.map(i32::from),
+            ..port("https", names::API_SERVER_PORT)
+        }]),
+        ..ServiceSpec::default()
+    };
+    build(tenant, names::API_SERVER_PUBLIC, names::API_SERVER, spec)
+}
+
+fn build(tenant: &Tenant, name: &str, component: &str, spec: ServiceSpec) -> Service {
+    Service {
+        metadata: ObjectMeta {
+            name: Some(name.to_owned()),
+            namespace: Some(tenant.plane_namespace.clone()),
+            labels: Some(tenant.labels(name)),
+            ..ObjectMeta::default()
+        },
+        spec: Some(ServiceSpec {
+            selector: Some(pod::selector(component)),
+            ..spec
+        }),
+        ..Service::default()
+    }
+}
+
+fn port(name: &str, port: u16) -> ServicePort {
+    ServicePort {
+        name: Some(name.to_owned()),
+        port: i32::from(port),
+        protocol: Some("TCP".to_owned()),
+        target_port: Some(IntOrString::Int(i32::from(port))),
+        ..ServicePort::default()
+    }
+}
