@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
-use crate::command::{command, run};
+use crate::command::{command, feed, run};
 use crate::error::{Error, Result};
 
 /// Network namespace that holds nothing but the bridge (and virtual machines' taps).
@@ -13,7 +13,7 @@ pub const BRIDGE: &str = "br0";
 /// Prefix length of 172.30.0.0/24.
 pub const PREFIX: u8 = 24;
 /// The bridge's own address: every host's gateway and nameserver. Nothing is routed, nothing is
-/// resolved; that it answers with a refusal keeps lookups from hanging.
+/// resolved; it refuses at once, so that nothing hangs.
 pub const GATEWAY: Ipv4Addr = Ipv4Addr::new(172, 30, 0, 254);
 /// The management host: its address is where tenants' endpoints are.
 pub const MANAGEMENT_ADDRESS: Ipv4Addr = Ipv4Addr::new(172, 30, 0, 1);
@@ -72,7 +72,20 @@ pub fn make_switch() -> Result<()> {
     let gateway = format!("{GATEWAY}/{PREFIX}");
     ip(&["-n", SWITCH, "address", "replace", &gateway, "dev", BRIDGE])?;
     ip(&["-n", SWITCH, "link", "set", BRIDGE, "up"])?;
-    ip(&["-n", SWITCH, "link", "set", "lo", "up"])
+    ip(&["-n", SWITCH, "link", "set", "lo", "up"])?;
+    refuse_the_rest()
+}
+
+/// Answers "unreachable" to whatever is not for a host. Silence would cost more than time: a
+/// connection to a Service that kube-proxy does not know yet would stay untranslated for good.
+fn refuse_the_rest() -> Result<()> {
+    ip(&["-n", SWITCH, "route", "replace", "unreachable", "default"])?;
+    for (setting, value) in [("ip_forward", "1"), ("icmp_ratelimit", "0")] {
+        let mut words = enter(SWITCH);
+        words.extend(["tee".to_owned(), format!("/proc/sys/net/ipv4/{setting}")]);
+        feed(&mut command(&words), value.as_bytes())?;
+    }
+    Ok(())
 }
 
 /// Makes a host's network namespace, with `eth0` on the bridge and a default route.
