@@ -1,6 +1,8 @@
 //! The command line: one verb, one function of [`crate::sandbox`].
 
+use std::io;
 use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use clap::{Parser, Subcommand};
@@ -9,7 +11,7 @@ use crate::error::{IoContext, Result};
 use crate::host::namespaces::{self, INIT_VERB, NETWORK_VERB, NamespacesHost};
 use crate::host::{self, Service};
 use crate::state::{self, HostKind};
-use crate::{interrupt, network, progress, sandbox, status};
+use crate::{interrupt, network, paths, progress, sandbox, status};
 
 /// A real Kubernetes cluster on this machine, in namespaces of its own, without a route outside.
 #[derive(Debug, Parser)]
@@ -73,6 +75,9 @@ enum HostVerb {
         /// Its Kubernetes minor, such as 1.35; the newest if not said.
         #[arg(long, value_name = "MINOR")]
         kubernetes: Option<String>,
+        /// A virtual machine's cloud-init user-data, such as that of a `JoinToken`; `-` is standard input.
+        #[arg(long, value_name = "FILE", requires = "vm")]
+        user_data: Option<PathBuf>,
     },
     /// Run a command on a machine.
     Exec {
@@ -137,7 +142,11 @@ fn change(verb: Verb) -> Result<()> {
     match verb {
         Verb::Up => sandbox::up(),
         Verb::Down => sandbox::down(),
-        Verb::Host(HostVerb::Add { name, vm, kubernetes }) => {
+        Verb::Host(HostVerb::Add { name, kubernetes, user_data: Some(file), .. }) => {
+            let user_data = read_user_data(&file)?;
+            sandbox::add_virtual_machine(&name, kubernetes.as_deref(), &user_data).map(drop)
+        }
+        Verb::Host(HostVerb::Add { name, vm, kubernetes, user_data: None }) => {
             let kind = if vm { HostKind::Vm } else { HostKind::Namespaces };
             sandbox::add_host(&name, kind, kubernetes.as_deref()).map(drop)
         }
@@ -147,6 +156,13 @@ fn change(verb: Verb) -> Result<()> {
         }
         _ => Ok(()),
     }
+}
+
+fn read_user_data(file: &Path) -> Result<String> {
+    if file == Path::new("-") {
+        return io::read_to_string(io::stdin()).doing(|| "read standard input".to_owned());
+    }
+    paths::read_text(file)
 }
 
 /// Replaces this process, so that signals, terminal and exit code are the command's own.

@@ -36,6 +36,19 @@ const PROGRAMS: [(&str, &str); 15] = [
     ("ldd", "libc-bin"),
 ];
 
+/// What virtual machines need beside that.
+const VIRTUAL_MACHINE_PROGRAMS: [(&str, &str); 9] = [
+    ("qemu-system-x86_64", "qemu-system-x86"),
+    ("qemu-img", "qemu-utils"),
+    ("mmdebstrap", "mmdebstrap"),
+    ("mke2fs", "e2fsprogs"),
+    ("genisoimage", "genisoimage"),
+    ("ssh", "openssh-client"),
+    ("ssh-keygen", "openssh-client"),
+    ("setpriv", "util-linux"),
+    ("tar", "tar"),
+];
+
 /// Checks all needs and names every one that is not met.
 ///
 /// # Errors
@@ -45,13 +58,30 @@ pub fn check() -> Result<()> {
         // Nothing else can be told without it.
         return Err(Error::NotReady("- run it as root: namespaces and mounts need it".into()));
     }
-    let needs = [programs(), namespaces(), overlay(), disk(), go()];
+    let needs = [programs(&PROGRAMS), namespaces(), overlay(), disk(), go()];
     let missing: Vec<_> = needs.into_iter().flatten().map(|need| format!("- {need}")).collect();
     if missing.is_empty() { Ok(()) } else { Err(Error::NotReady(missing.join("\n"))) }
 }
 
-fn programs() -> Option<String> {
-    let missing = missing_packages(|program| {
+/// Checks what a virtual machine needs, which a sandbox without one can do without.
+///
+/// # Errors
+/// [`Error::NotReady`] with the packages to install, or that this processor is not supported.
+pub fn check_virtual_machines() -> Result<()> {
+    if env::consts::ARCH != "x86_64" {
+        return Err(Error::NotReady(format!(
+            "- virtual machines are made for x86_64 only, this machine is {}; leave out `--vm`",
+            env::consts::ARCH
+        )));
+    }
+    match programs(&VIRTUAL_MACHINE_PROGRAMS) {
+        Some(need) => Err(Error::NotReady(format!("- {need}"))),
+        None => Ok(()),
+    }
+}
+
+fn programs(wanted: &[(&str, &'static str)]) -> Option<String> {
+    let missing = missing_packages(wanted, |program| {
         FOLDERS.iter().any(|folder| Path::new(folder).join(program).exists())
     });
     (!missing.is_empty()).then(|| {
@@ -59,9 +89,12 @@ fn programs() -> Option<String> {
     })
 }
 
-fn missing_packages(is_there: impl Fn(&str) -> bool) -> Vec<&'static str> {
+fn missing_packages(
+    wanted: &[(&str, &'static str)],
+    is_there: impl Fn(&str) -> bool,
+) -> Vec<&'static str> {
     let mut missing: Vec<_> =
-        PROGRAMS.iter().filter(|(program, _)| !is_there(program)).map(|(_, name)| *name).collect();
+        wanted.iter().filter(|(program, _)| !is_there(program)).map(|(_, name)| *name).collect();
     missing.dedup();
     missing
 }
@@ -139,7 +172,7 @@ mod tests {
 
     #[test]
     fn a_missing_program_names_its_package_once() {
-        let missing = missing_packages(|program| !matches!(program, "nsenter" | "unshare"));
+        let missing = missing_packages(&PROGRAMS, |program| !matches!(program, "nsenter" | "unshare"));
         assert_eq!(missing, ["util-linux"]);
     }
 

@@ -46,17 +46,41 @@ pub fn down() -> Result<()> {
 /// The name is taken, the sandbox is not up, or the machine does not start; nothing of it is left
 /// then.
 pub fn add_host(name: &str, kind: HostKind, minor: Option<&str>) -> Result<Box<dyn Host>> {
+    match kind {
+        HostKind::Namespaces => add(name, kind, minor, make_namespaces_host),
+        HostKind::Vm => add_virtual_machine(name, minor, vm::EMPTY_USER_DATA),
+    }
+}
+
+/// [`add_host`] for a virtual machine with a user-data, which has run when this returns.
+///
+/// # Errors
+/// As [`add_host`], or a command of the user-data failed.
+pub fn add_virtual_machine(
+    name: &str,
+    minor: Option<&str>,
+    user_data: &str,
+) -> Result<Box<dyn Host>> {
+    add(name, HostKind::Vm, minor, |record| vm::create(record, user_data))
+}
+
+fn add(
+    name: &str,
+    kind: HostKind,
+    minor: Option<&str>,
+    make: impl FnOnce(HostRecord) -> Result<Box<dyn Host>>,
+) -> Result<Box<dyn Host>> {
     let minor = minor.unwrap_or(NEWEST_MINOR);
     Component::kubernetes(minor)?;
     if !network::namespace_path(network::SWITCH).exists() {
         return Err(Error::Refused("the sandbox is not up; run `sandbox up` first".to_owned()));
     }
     let record = state::register(name, kind, minor)?;
-    let made = step(format!("add host {name}"), || make_host(record.clone()));
-    if made.is_err() {
+    let added = step(format!("add host {name}"), || make(record.clone()));
+    if added.is_err() {
         interrupt::shielded(|| undo(record));
     }
-    made
+    added
 }
 
 /// Switches a machine off and removes all of it.
@@ -113,10 +137,7 @@ pub fn load(host: &dyn Host, archives: &[impl AsRef<Path>]) -> Result<()> {
     Ok(())
 }
 
-fn make_host(record: HostRecord) -> Result<Box<dyn Host>> {
-    if record.kind == HostKind::Vm {
-        return vm::create(record);
-    }
+fn make_namespaces_host(record: HostRecord) -> Result<Box<dyn Host>> {
     let archives = images::node(&record.kubernetes)?;
     let host = NamespacesHost::create(record)?;
     load(&host, &archives)?;

@@ -35,6 +35,8 @@ use crate::{interrupt, network, paths, preflight};
 /// From power-on to the end of cloud-init, the user-data's own commands included: an emulated CPU
 /// on a busy machine is slow, and `kubeadm join` by itself tries for 5 minutes.
 const BOOT_SECONDS: u64 = 900;
+/// How long qemu may take to be seen as a process.
+const START: Duration = Duration::from_secs(5);
 /// What cloud-init says on the console when everything of the user-data has run.
 const BOOTED: [&str; 2] = ["Cloud-init v.", "finished at"];
 /// Waits for cloud-init's verdict, which comes right after [`BOOTED`], and prints it.
@@ -105,12 +107,18 @@ impl VmHost {
             interrupt::check()?;
             let on = self.is_running();
             appeared |= on;
-            let died = !on && (appeared || started.elapsed() > Duration::from_secs(5));
-            if died || Instant::now() > deadline {
+            if !on && (appeared || started.elapsed() > START) {
+                return Err(Error::CommandFailed {
+                    command: format!("{} for {}", qemu::PROGRAM, self.record.name),
+                    status: "it ended".to_owned(),
+                    output: self.last_words(),
+                });
+            }
+            if Instant::now() > deadline {
                 return Err(Error::Timeout {
                     what: format!("the boot of virtual machine {}", self.record.name),
                     seconds: BOOT_SECONDS,
-                    hint: self.last_words(if died { "qemu ended" } else { "it still runs" }),
+                    hint: self.last_words(),
                 });
             }
             thread::sleep(Duration::from_millis(200));
@@ -141,13 +149,10 @@ impl VmHost {
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
-    fn last_words(&self, state: &str) -> String {
+    fn last_words(&self) -> String {
         let qemu = paths::read_text(&self.files.log()).unwrap_or_default();
-        format!(
-            "{state}; qemu's words:\n{}\nthe machine's words:\n{}",
-            last_lines(&qemu, 10),
-            last_lines(&self.console(), 20)
-        )
+        let (qemu, console) = (last_lines(&qemu, 10), last_lines(&self.console(), 20));
+        format!("qemu's words:\n{qemu}\nthe machine's words:\n{console}")
     }
 }
 

@@ -92,7 +92,8 @@ fn key(binaries: &[PathBuf], archives: &[PathBuf]) -> Result<String> {
     hash.update(format!("1 {DISK_SIZE} {} {}", base::key(), rootfs::fingerprint()));
     for path in binaries.iter().chain(archives) {
         let file = fs::metadata(path).on("read", path)?;
-        hash.update(format!("{path:?} {} {} {}", file.len(), file.mtime(), file.mtime_nsec()));
+        hash.update(path.as_os_str().as_encoded_bytes());
+        hash.update(format!(" {} {} {}\n", file.len(), file.mtime(), file.mtime_nsec()));
     }
     Ok(hex(&hash.finalize()[..8]))
 }

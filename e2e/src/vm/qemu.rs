@@ -44,7 +44,7 @@ impl Files {
         self.folder.join("disk.qcow2")
     }
 
-    /// The NoCloud seed.
+    /// The `NoCloud` seed.
     #[must_use]
     pub fn seed(&self) -> PathBuf {
         self.folder.join("seed.iso")

@@ -1,5 +1,5 @@
-//! The NoCloud seed: a small disk labelled `cidata` with the user-data as it was given, and what a
-//! cloud would say about the machine (cloud-init's documentation, "NoCloud").
+//! The `NoCloud` seed: a small disk labelled `cidata` with the user-data as it was given, and what a
+//! cloud would say about the machine (cloud-init's documentation, "`NoCloud`").
 
 use std::path::{Path, PathBuf};
 
