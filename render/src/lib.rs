@@ -1,7 +1,7 @@
 //! The pure part of Nagaya: no cluster, no clock, no randomness of its own.
 //!
 //! In reading order: [`settings`] is what the operator configured, [`minors`] what is known about each
-//! Kubernetes minor, `validate` turns a spec into a [`tenant::Tenant`] or a refusal that names the field,
+//! Kubernetes minor, [`mod@validate`] turns a spec into a [`tenant::Tenant`] or a refusal that names the field,
 //! and everything after that is built from the `Tenant` alone.
 
 pub mod certificates;
@@ -15,4 +15,9 @@ pub mod probe;
 pub mod settings;
 pub mod tenant;
 pub mod workloads;
+mod go_duration;
 mod yaml;
+pub mod status;
+pub mod validate;
+pub mod project;
+pub mod signing_token;
