@@ -8,12 +8,13 @@
 //! | when each tenant is probed, and what was seen last | `prober.rs` |
 //! | node count, drift and certificate requests, without a cache | `watches.rs` |
 //! | which serving certificates a node may have | `approver.rs` |
-//! | writing what kubeadm and nodes read | `apply.rs` |
+//! | writing what kubeadm and nodes read | `content.rs` |
 
-pub mod apply;
 pub mod approver;
 pub mod connection;
 pub mod connections;
+pub mod content;
+pub mod content_keeper;
 pub mod key;
 pub mod probe;
 pub mod prober;
@@ -23,6 +24,8 @@ pub mod watches;
 
 pub use connection::{TenantConnection, TenantIdentity};
 pub use connections::Connections;
+pub use content::{ContentApplied, Contents};
+pub use content_keeper::{ContentKeeper, Wanted};
 pub use key::TenantKey;
 pub use probe::{JoinProbe, ProbeTarget, SignerView};
 pub use prober::{ProbeStore, Prober};

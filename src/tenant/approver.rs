@@ -1,15 +1,17 @@
 //! Which serving certificates a node may have: its own name, its own addresses, nothing else.
 //!
 //! Nobody in Kubernetes approves requests for `kubernetes.io/kubelet-serving`. The rule is Gardener's
-//! (`pkg/resourcemanager/controller/csrapprover`), and of Kubernetes itself
+//! (`pkg/resourcemanager/controller/csrapprover`) on top of Kubernetes' own form for such requests
 //! (`pkg/apis/certificates/helpers.go`, `ValidateKubeletServingCSR`).
 
 mod request;
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use k8s_openapi::api::certificates::v1::CertificateSigningRequestSpec;
+use k8s_openapi::api::core::v1::Node;
 
 pub use request::{CertificateRequest, RequestError};
 
@@ -17,13 +19,20 @@ pub use request::{CertificateRequest, RequestError};
 pub const KUBELET_SERVING: &str = "kubernetes.io/kubelet-serving";
 /// Prefix of a node's user name.
 pub const NODE_USER_PREFIX: &str = "system:node:";
+/// Group of every node.
+const NODES_GROUP: &str = "system:nodes";
+/// Usages of such a certificate; `key encipherment` may be added (only RSA needs it).
+const USAGES: [&str; 2] = ["digital signature", "server auth"];
+/// A node may ask before it has told the API server its addresses; after this it is denied, and asks
+/// again.
+const PATIENCE: Duration = Duration::from_secs(15);
 
-/// What is known of the node that a request is for.
+/// What `status.addresses` of a node says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NodeAddresses {
-    /// DNS names and host name in `status.addresses`.
+    /// Host names and DNS names.
     pub names: BTreeSet<String>,
-    /// IP addresses in `status.addresses`.
+    /// IP addresses.
     pub addresses: BTreeSet<IpAddr>,
 }
 
@@ -32,16 +41,137 @@ pub struct NodeAddresses {
 pub enum Decision {
     /// The node may have it.
     Approve,
-    /// Look again soon: the node has not said yet what its addresses are.
-    Wait(String),
-    /// The node may not have it; why.
+    /// Look again soon: the node has not said yet that these are its addresses.
+    Wait,
+    /// The node may not have it, and why.
     Deny(String),
     /// Not for us to judge.
     Ignore,
 }
 
-/// Judges a request. `node` is `None` when no node of the requestor's name exists.
-#[must_use]
-pub fn review(_csr: &CertificateSigningRequestSpec, _node: Option<&NodeAddresses>) -> Decision {
-    Decision::Ignore
+impl NodeAddresses {
+    /// As the kubelet turns them into names of its certificate (`pkg/kubelet/certificate/kubelet.go`,
+    /// `addressesToHostnamesAndIPs`): a host name may be an IP address.
+    #[must_use]
+    pub fn of(node: &Node) -> Self {
+        let mut found = Self::default();
+        let addresses = node
+            .status
+            .as_ref()
+            .and_then(|status| status.addresses.as_ref());
+        for address in addresses.into_iter().flatten() {
+            match address.address.parse() {
+                Ok(ip) => found.addresses.insert(ip),
+                Err(_) => found.names.insert(address.address.clone()),
+            };
+        }
+        found
+    }
 }
+
+/// Judges a request that is `age` old. `node` is `None` when no node of the requestor's name exists.
+#[must_use]
+pub fn review(
+    csr: &CertificateSigningRequestSpec,
+    node: Option<&NodeAddresses>,
+    age: Duration,
+) -> Decision {
+    if csr.signer_name != KUBELET_SERVING {
+        return Decision::Ignore;
+    }
+    let judged = CertificateRequest::parse(&csr.request.0)
+        .map_err(|error| error.to_string())
+        .and_then(|request| check_form(csr, &request).map(|()| request));
+    let request = match judged {
+        Ok(request) => request,
+        Err(why) => return Decision::Deny(why),
+    };
+    match check_addresses(&request, node) {
+        Ok(()) => Decision::Approve,
+        Err(_) if age < PATIENCE => Decision::Wait,
+        Err(why) => Decision::Deny(why),
+    }
+}
+
+/// What can be told from the request alone, and never becomes true by waiting.
+fn check_form(
+    csr: &CertificateSigningRequestSpec,
+    request: &CertificateRequest,
+) -> Result<(), String> {
+    let user = csr.username.as_deref().unwrap_or_default();
+    if user
+        .strip_prefix(NODE_USER_PREFIX)
+        .is_none_or(str::is_empty)
+    {
+        return Err(format!(
+            "only a node may ask for it, and {user:?} is not one"
+        ));
+    }
+    if !csr
+        .groups
+        .iter()
+        .flatten()
+        .any(|group| group == NODES_GROUP)
+    {
+        return Err(format!("{user:?} is not in the group {NODES_GROUP}"));
+    }
+    if request.common_names != [user] {
+        return Err(format!(
+            "the common name has to be {user:?}, not {:?}",
+            request.common_names
+        ));
+    }
+    if request.organizations != [NODES_GROUP] {
+        return Err(format!(
+            "the organization has to be {NODES_GROUP} alone, not {:?}",
+            request.organizations
+        ));
+    }
+    check_usages(csr.usages.as_deref().unwrap_or_default())?;
+    if request.other_names {
+        return Err("only DNS names and IP addresses may be asked for".to_owned());
+    }
+    if request.dns_names.is_empty() && request.ip_addresses.is_empty() {
+        return Err("at least one DNS name or IP address has to be asked for".to_owned());
+    }
+    Ok(())
+}
+
+fn check_usages(usages: &[String]) -> Result<(), String> {
+    let asked: BTreeSet<&str> = usages
+        .iter()
+        .map(String::as_str)
+        .filter(|usage| *usage != "key encipherment")
+        .collect();
+    if asked == BTreeSet::from(USAGES) {
+        return Ok(());
+    }
+    Err(format!(
+        "the usages have to be {USAGES:?}, with or without key encipherment, not {usages:?}"
+    ))
+}
+
+fn check_addresses(
+    request: &CertificateRequest,
+    node: Option<&NodeAddresses>,
+) -> Result<(), String> {
+    let node = node.ok_or("there is no node of that name")?;
+    if let Some(name) = request
+        .dns_names
+        .iter()
+        .find(|name| !node.names.contains(*name))
+    {
+        return Err(format!("{name:?} is not among the node's status.addresses"));
+    }
+    if let Some(ip) = request
+        .ip_addresses
+        .iter()
+        .find(|ip| !node.addresses.contains(*ip))
+    {
+        return Err(format!("{ip} is not among the node's status.addresses"));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

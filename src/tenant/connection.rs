@@ -30,7 +30,7 @@ const CONNECT_DEADLINE: Duration = Duration::from_secs(3);
 const REQUEST_DEADLINE: Duration = Duration::from_secs(10);
 /// A watch that says nothing for so long is given up. Longer than the 290 s after which kube's watcher
 /// asks the server to end a watch; a dead peer is noticed long before, by the pings.
-const WATCH_IDLE_DEADLINE: Duration = Duration::from_secs(300);
+const WATCH_IDLE_DEADLINE: Duration = Duration::from_mins(5);
 /// A silent connection is asked whether it still lives, and dropped when no answer comes.
 const PING_INTERVAL: Duration = Duration::from_secs(10);
 const PING_DEADLINE: Duration = Duration::from_secs(5);
@@ -78,7 +78,9 @@ impl TenantConnection {
     /// # Errors
     /// [`TlsError`]: the identity cannot be used.
     pub fn open(identity: &TenantIdentity) -> Result<kube::Client, TlsError> {
-        let bad_name = || TlsError::ServerName { name: identity.server_name.clone() };
+        let bad_name = || TlsError::ServerName {
+            name: identity.server_name.clone(),
+        };
         let server_name =
             ServerName::try_from(identity.server_name.clone()).map_err(|_| bad_name())?;
         let authority = uri::Authority::try_from(match server_name {
@@ -113,13 +115,16 @@ impl TenantConnection {
         let request = self.addressed(request)?;
         if watch {
             let answer = timeout(REQUEST_DEADLINE, self.http.request(request)).await??;
-            return Ok(answer.map(|body| {
-                Either::Right(TimeoutBody::new(WATCH_IDLE_DEADLINE, body))
-            }));
+            return Ok(
+                answer.map(|body| Either::Right(TimeoutBody::new(WATCH_IDLE_DEADLINE, body)))
+            );
         }
         timeout(REQUEST_DEADLINE, async {
             let (parts, body) = self.http.request(request).await?.into_parts();
-            let bytes = Limited::new(body, LARGEST_ANSWER).collect().await?.to_bytes();
+            let bytes = Limited::new(body, LARGEST_ANSWER)
+                .collect()
+                .await?
+                .to_bytes();
             Ok(Response::from_parts(parts, Either::Left(Full::new(bytes))))
         })
         .await?
@@ -152,7 +157,9 @@ impl Service<Request<Body>> for TenantConnection {
 
 fn is_watch(uri: &Uri) -> bool {
     uri.query().is_some_and(|query| {
-        query.split('&').any(|pair| pair == "watch=true" || pair == "watch=1")
+        query
+            .split('&')
+            .any(|pair| pair == "watch=true" || pair == "watch=1")
     })
 }
 

@@ -81,8 +81,17 @@ impl<P: Probe> Prober<P> {
     #[must_use]
     pub fn new(probe: P, pace: Pace, wakeups: Wakeups) -> Self {
         let pool = Pool::new(pace.probes_at_once);
-        let shared = Shared { probe, pace, pool, store: ProbeStore::default(), wakeups };
-        Self { shared: Arc::new(shared), tasks: Mutex::default() }
+        let shared = Shared {
+            probe,
+            pace,
+            pool,
+            store: ProbeStore::default(),
+            wakeups,
+        };
+        Self {
+            shared: Arc::new(shared),
+            tasks: Mutex::default(),
+        }
     }
 
     /// Starts to probe a tenant, or goes on with another target; probes at once only in the first case
@@ -98,7 +107,13 @@ impl<P: Probe> Prober<P> {
             let tenant = target.tenant().clone();
             let (sender, receiver) = watch::channel(target);
             let handle = tokio::spawn(Arc::clone(&self.shared).keep_probing(receiver));
-            tasks.insert(tenant, Task { target: sender, handle });
+            tasks.insert(
+                tenant,
+                Task {
+                    target: sender,
+                    handle,
+                },
+            );
         }
     }
 
@@ -146,7 +161,12 @@ impl<P: Probe> Shared<P> {
             let report = self.probe_once(&target, suspect).await;
             suspect = report.unreachable();
             let pause = self.pace.pause(target.established(), &report);
-            if self.store.put(target.tenant(), report, target.established(), Instant::now()) {
+            if self.store.put(
+                target.tenant(),
+                report,
+                target.established(),
+                Instant::now(),
+            ) {
                 self.wakeups.wake(target.tenant());
             }
             if let Ok(Err(_)) = timeout(pause, targets.changed()).await {

@@ -15,7 +15,10 @@ use super::TenantKey;
 pub struct Wakeups(mpsc::UnboundedSender<ObjectRef<TenantCluster>>);
 
 /// A sender, and the stream for a controller's `reconcile_on`.
-pub fn wakeups() -> (Wakeups, impl Stream<Item = ObjectRef<TenantCluster>> + Send + 'static) {
+pub fn wakeups() -> (
+    Wakeups,
+    impl Stream<Item = ObjectRef<TenantCluster>> + Send + 'static,
+) {
     let (sender, receiver) = mpsc::unbounded_channel();
     let stream = stream::unfold(receiver, |mut receiver| async {
         receiver.recv().await.map(|tenant| (tenant, receiver))
@@ -28,5 +31,10 @@ impl Wakeups {
     pub fn wake(&self, tenant: &TenantKey) {
         // The only error is a dropped receiver: then nobody is left to be woken.
         let _ = self.0.send(tenant.object_ref());
+    }
+
+    /// Asks for a reconcile of a tenant of which only the name is known.
+    pub fn wake_object(&self, tenant: ObjectRef<TenantCluster>) {
+        let _ = self.0.send(tenant);
     }
 }

@@ -1,38 +1,130 @@
-//! Narrow watches over a tenant's connection: how many nodes there are, which serving certificates are
-//! asked for, and whether our own objects are still as we left them. Metadata only, and nothing of the
-//! tenant's is kept but counts.
+//! Narrow watches over a tenant's connection: how many nodes there are (`nodes.rs`), which serving
+//! certificates are asked for (`requests.rs`), and whether our own objects are still as we left them
+//! (`drift.rs`). Nothing of the tenant's is kept but counts and versions.
 
-use super::{TenantKey, Wakeups};
+mod drift;
+mod nodes;
+mod requests;
+mod retry;
 
-/// The watches of every tenant.
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::task::AbortHandle;
+
+use super::content::{Contents, Ledger};
+use super::{TenantIdentity, TenantKey, Wakeups};
+
+/// The watches of every tenant: one task each.
 #[derive(Debug)]
 pub struct TenantWatches {
-    _wakeups: Wakeups,
+    wakeups: Wakeups,
+    contents: Arc<Contents>,
+    tenants: Mutex<HashMap<TenantKey, Watched>>,
+}
+
+#[derive(Debug)]
+struct Watched {
+    identity: TenantIdentity,
+    seen: Arc<SeenInTenant>,
+    task: AbortHandle,
+}
+
+/// All that is kept of what was seen.
+#[derive(Debug, Default)]
+struct SeenInTenant {
+    nodes: nodes::Count,
+    drift: AtomicU64,
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
 }
 
 impl TenantWatches {
-    /// Watches that wake through `wakeups` when the number of nodes changes or one of our objects does.
+    /// Watches that wake through `wakeups` when the number of nodes changes, and when one of the objects
+    /// that `contents` has applied is no longer as it was.
     #[must_use]
-    pub fn new(wakeups: Wakeups) -> Self {
-        Self { _wakeups: wakeups }
+    pub fn new(wakeups: Wakeups, contents: Arc<Contents>) -> Self {
+        Self {
+            wakeups,
+            contents,
+            tenants: Mutex::default(),
+        }
     }
 
-    /// Starts to watch a tenant, or goes on over another client. Must be called inside a tokio runtime.
-    pub fn watch(&self, _tenant: &TenantKey, _client: &kube::Client) {}
+    /// Starts to watch a tenant; starts again when the identity behind `client` has changed. Must be
+    /// called inside a tokio runtime, at best once the API server is up: until then watches back off.
+    pub fn watch(&self, tenant: &TenantKey, identity: &TenantIdentity, client: &kube::Client) {
+        let mut tenants = self.tenants();
+        if tenants
+            .get(tenant)
+            .is_some_and(|watched| watched.identity == *identity)
+        {
+            return;
+        }
+        let before = tenants.get(tenant);
+        let seen = before.map(|old| Arc::clone(&old.seen)).unwrap_or_default();
+        let task = tokio::spawn(watch_all(Watcher {
+            tenant: tenant.clone(),
+            client: client.clone(),
+            wakeups: self.wakeups.clone(),
+            ledger: self.contents.ledger(tenant),
+            seen: Arc::clone(&seen),
+        }));
+        let watched = Watched {
+            identity: identity.clone(),
+            seen,
+            task: task.abort_handle(),
+        };
+        tenants.insert(tenant.clone(), watched);
+    }
 
-    /// The tenant is gone: its watches end.
-    pub fn forget(&self, _tenant: &TenantKey) {}
+    /// The tenant is gone: its watches end, and what was applied to it is forgotten.
+    pub fn forget(&self, tenant: &TenantKey) {
+        self.tenants().remove(tenant);
+        self.contents.forget(tenant);
+    }
 
     /// Number of nodes; `None` before the first answer.
     #[must_use]
-    pub fn nodes(&self, _tenant: &TenantKey) -> Option<i32> {
-        None
+    pub fn nodes(&self, tenant: &TenantKey) -> Option<i32> {
+        self.tenants()
+            .get(tenant)
+            .and_then(|watched| watched.seen.nodes.get())
     }
 
-    /// Changes whenever one of our objects in the tenant was changed or deleted: when it differs from
-    /// the value before the last [`super::apply::apply_content`], that has to run again.
+    /// Another number whenever one of our objects was found changed or deleted by somebody else.
     #[must_use]
-    pub fn drift(&self, _tenant: &TenantKey) -> u64 {
-        0
+    pub fn drift(&self, tenant: &TenantKey) -> u64 {
+        let tenants = self.tenants();
+        tenants
+            .get(tenant)
+            .map_or(0, |watched| watched.seen.drift.load(Ordering::Relaxed))
     }
+
+    fn tenants(&self) -> MutexGuard<'_, HashMap<TenantKey, Watched>> {
+        self.tenants.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What the watches of one tenant share.
+struct Watcher {
+    tenant: TenantKey,
+    client: kube::Client,
+    wakeups: Wakeups,
+    ledger: Arc<Ledger>,
+    seen: Arc<SeenInTenant>,
+}
+
+/// All watches of a tenant; never ends by itself.
+async fn watch_all(watcher: Watcher) {
+    tokio::join!(
+        nodes::count(&watcher),
+        requests::answer(&watcher),
+        drift::note(&watcher)
+    );
 }

@@ -58,15 +58,20 @@ impl ProbeStore {
         let mut tenants = self.tenants.write().unwrap_or_else(PoisonError::into_inner);
         let before = tenants.get(tenant);
         let changed = before.is_none_or(|entry| entry.seen.report != report);
-        let established = established
-            || report.endpoint.is_ok()
-            || before.is_some_and(|entry| entry.established);
-        let entry = Entry { seen: Seen { report, at }, established };
+        let established =
+            established || report.endpoint.is_ok() || before.is_some_and(|entry| entry.established);
+        let entry = Entry {
+            seen: Seen { report, at },
+            established,
+        };
         tenants.insert(tenant.clone(), entry);
         changed
     }
 
     pub(super) fn remove(&self, tenant: &TenantKey) {
-        self.tenants.write().unwrap_or_else(PoisonError::into_inner).remove(tenant);
+        self.tenants
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(tenant);
     }
 }

@@ -1,0 +1,212 @@
+//! Keeps the content of each tenant cluster as rendered: one task per tenant, which no reconcile waits for.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use kube::Client;
+use nagaya_render::content::ContentObjects;
+use nagaya_render::status::ContentState;
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::{Contents, TenantKey, Wakeups};
+
+/// While a control plane is born its API server is asked often: this is on the way to the first node.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+/// How long a newborn API server may refuse before that is worth telling.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// An attempt that takes longer is given up and repeated.
+const DEADLINE: Duration = Duration::from_secs(20);
+
+/// What a tenant cluster is to contain.
+#[derive(Clone)]
+pub struct Wanted {
+    /// The manager's connection to the tenant.
+    pub client: Client,
+    /// Everything to be there.
+    pub content: Arc<ContentObjects>,
+    /// Changes when something of ours was changed inside the tenant ([`super::TenantWatches::drift`]).
+    pub drift: u64,
+}
+
+impl Wanted {
+    fn is_same(&self, other: &Self) -> bool {
+        self.drift == other.drift && self.content == other.content
+    }
+}
+
+/// The tasks of all tenants.
+pub struct ContentKeeper {
+    wakeups: Wakeups,
+    contents: Arc<Contents>,
+    at_once: Arc<Semaphore>,
+    tasks: Mutex<HashMap<TenantKey, Task>>,
+}
+
+struct Task {
+    wanted: watch::Sender<Wanted>,
+    state: Arc<Mutex<ContentState>>,
+    handle: JoinHandle<()>,
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.handle.abort();
+    }
+}
+
+impl ContentKeeper {
+    /// A keeper that works on at most `at_once` tenants at the same time.
+    #[must_use]
+    pub fn new(at_once: usize, wakeups: Wakeups, contents: Arc<Contents>) -> Self {
+        let at_once = Arc::new(Semaphore::new(at_once));
+        Self {
+            wakeups,
+            contents,
+            at_once,
+            tasks: Mutex::default(),
+        }
+    }
+
+    /// Makes the tenant's content as `wanted` and keeps it so. Must be called inside a tokio runtime.
+    pub fn keep(&self, tenant: &TenantKey, wanted: Wanted) {
+        let mut tasks = self.tasks();
+        if let Some(task) = tasks.get(tenant) {
+            task.wanted.send_if_modified(|current| {
+                let changed = !current.is_same(&wanted);
+                *current = wanted;
+                changed
+            });
+            return;
+        }
+        let (sender, receiver) = watch::channel(wanted);
+        let state = Arc::new(Mutex::new(ContentState::Pending));
+        let worker = Worker {
+            tenant: tenant.clone(),
+            wakeups: self.wakeups.clone(),
+            contents: Arc::clone(&self.contents),
+            at_once: Arc::clone(&self.at_once),
+            state: Arc::clone(&state),
+        };
+        let handle = tokio::spawn(worker.run(receiver));
+        tasks.insert(
+            tenant.clone(),
+            Task {
+                wanted: sender,
+                state,
+                handle,
+            },
+        );
+    }
+
+    /// How far the tenant's content is.
+    #[must_use]
+    pub fn state(&self, tenant: &TenantKey) -> ContentState {
+        let tasks = self.tasks();
+        tasks
+            .get(tenant)
+            .map_or(ContentState::Pending, |task| lock(&task.state).clone())
+    }
+
+    /// The tenant is gone or paused: its content is no longer looked after.
+    pub fn forget(&self, tenant: &TenantKey) {
+        self.tasks().remove(tenant);
+    }
+
+    fn tasks(&self) -> MutexGuard<'_, HashMap<TenantKey, Task>> {
+        lock(&self.tasks)
+    }
+}
+
+struct Worker {
+    tenant: TenantKey,
+    wakeups: Wakeups,
+    contents: Arc<Contents>,
+    at_once: Arc<Semaphore>,
+    state: Arc<Mutex<ContentState>>,
+}
+
+impl Worker {
+    async fn run(self, mut wanted: watch::Receiver<Wanted>) {
+        let born = Instant::now();
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let current = wanted.borrow_and_update().clone();
+            match self.attempt(&current).await {
+                Ok(()) => {
+                    pause = FIRST_PAUSE;
+                    self.tell(ContentState::Applied);
+                    if wanted.changed().await.is_err() {
+                        return;
+                    }
+                }
+                Err(why) => {
+                    tracing::debug!(tenant = %self.tenant, why, "cannot write tenant content yet");
+                    if born.elapsed() > PATIENCE || *lock(&self.state) == ContentState::Applied {
+                        self.tell(ContentState::Failed(why));
+                    }
+                    sleep(pause).await;
+                    pause = next_pause(pause, born.elapsed());
+                }
+            }
+        }
+    }
+
+    async fn attempt(&self, wanted: &Wanted) -> Result<(), String> {
+        let _place = self
+            .at_once
+            .acquire()
+            .await
+            .map_err(|error| error.to_string())?;
+        let pass = self
+            .contents
+            .apply(&self.tenant, &wanted.client, &wanted.content);
+        match timeout(DEADLINE, pass).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => Err(error.to_string()),
+            Err(_) => Err("the tenant's API server did not answer in time".to_owned()),
+        }
+    }
+
+    fn tell(&self, news: ContentState) {
+        let mut state = lock(&self.state);
+        if *state != news {
+            *state = news;
+            self.wakeups.wake(&self.tenant);
+        }
+    }
+}
+
+/// Steady while the API server is being born, then doubling.
+fn next_pause(pause: Duration, age: Duration) -> Duration {
+    if age < PATIENCE {
+        FIRST_PAUSE
+    } else {
+        (pause * 2).min(LONGEST_PAUSE)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_newborn_is_asked_often_and_an_old_one_with_growing_pauses() {
+        assert_eq!(next_pause(FIRST_PAUSE, Duration::from_secs(5)), FIRST_PAUSE);
+        assert_eq!(
+            next_pause(FIRST_PAUSE, Duration::from_secs(60)),
+            FIRST_PAUSE * 2
+        );
+        assert_eq!(
+            next_pause(LONGEST_PAUSE, Duration::from_secs(600)),
+            LONGEST_PAUSE
+        );
+    }
+}

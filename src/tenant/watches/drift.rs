@@ -1,0 +1,125 @@
+//! Whether our own objects in the tenant are still as we left them: metadata only, ours only, and a
+//! change wakes the reconcile, which writes what differs.
+
+use std::collections::HashSet;
+use std::sync::atomic::Ordering;
+
+use futures::StreamExt;
+use futures::future::join_all;
+use kube::core::{ApiResource, DynamicObject, PartialObjectMeta};
+use kube::runtime::WatchStreamExt;
+use kube::runtime::watcher::{self, Event, watcher};
+use kube::{Api, ResourceExt};
+use nagaya_api::labels;
+
+use super::Watcher;
+use super::retry::Retry;
+use crate::tenant::content::{Ledger, Version, WATCHED_KINDS, id};
+
+/// Watches every kind that content is made of, for ever.
+pub(super) async fn note(watcher: &Watcher) {
+    join_all(WATCHED_KINDS.iter().map(|kind| note_kind(watcher, kind()))).await;
+}
+
+async fn note_kind(watcher: &Watcher, resource: ApiResource) {
+    let api: Api<PartialObjectMeta<DynamicObject>> =
+        Api::all_with(watcher.client.clone(), &resource);
+    let ours = format!("{}={}", labels::MANAGED_BY, labels::MANAGER);
+    let config = watcher::Config::default().labels(&ours);
+    let mut events = std::pin::pin!(self::watcher(api, config).backoff(Retry::default()));
+    let mut listing = HashSet::new();
+    while let Some(event) = events.next().await {
+        match event {
+            Ok(event) => {
+                if take(&watcher.ledger, &resource.kind, &mut listing, event) {
+                    watcher.seen.drift.fetch_add(1, Ordering::Relaxed);
+                    watcher.wakeups.wake(&watcher.tenant);
+                }
+            }
+            Err(error) => {
+                tracing::debug!(tenant = %watcher.tenant, kind = resource.kind, %error, "watch of our objects broke");
+            }
+        }
+    }
+}
+
+/// Notes an event; tells whether one of our objects is no longer as we left it.
+fn take(
+    ledger: &Ledger,
+    kind: &str,
+    listing: &mut HashSet<String>,
+    event: Event<PartialObjectMeta<DynamicObject>>,
+) -> bool {
+    let id = |object: &PartialObjectMeta<DynamicObject>| {
+        id(kind, object.namespace().as_deref(), &object.name_any())
+    };
+    match event {
+        Event::Init => {
+            listing.clear();
+            false
+        }
+        Event::InitApply(object) => {
+            let id = id(&object);
+            let drifted = ledger.seen(&id, Version::of(kind, &object.metadata));
+            listing.insert(id);
+            drifted
+        }
+        Event::InitDone => ledger.listed(kind, &std::mem::take(listing)),
+        Event::Apply(object) => ledger.seen(&id(&object), Version::of(kind, &object.metadata)),
+        Event::Delete(object) => ledger.seen(&id(&object), Version::Gone),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kube::core::ObjectMeta;
+
+    use super::*;
+
+    const ID: &str = "ConfigMap kube-system/kubelet-config";
+
+    fn object(version: &str) -> PartialObjectMeta<DynamicObject> {
+        PartialObjectMeta {
+            metadata: ObjectMeta {
+                name: Some("kubelet-config".to_owned()),
+                namespace: Some("kube-system".to_owned()),
+                resource_version: Some(version.to_owned()),
+                ..ObjectMeta::default()
+            },
+            ..PartialObjectMeta::default()
+        }
+    }
+
+    fn after(events: impl IntoIterator<Item = Event<PartialObjectMeta<DynamicObject>>>) -> bool {
+        let ledger = Ledger::default();
+        ledger.applied(ID.to_owned(), 1, Version::At("5".to_owned()));
+        let mut listing = HashSet::new();
+        let woken = events.into_iter().fold(false, |woken, event| {
+            take(&ledger, "ConfigMap", &mut listing, event) || woken
+        });
+        assert_eq!(woken, ledger.has_drifted());
+        woken
+    }
+
+    #[test]
+    fn what_we_wrote_ourselves_wakes_nobody() {
+        assert!(!after([Event::Apply(object("5"))]));
+        assert!(!after([
+            Event::Init,
+            Event::InitApply(object("5")),
+            Event::InitDone
+        ]));
+    }
+
+    #[test]
+    fn a_change_a_deletion_and_a_loss_during_a_gap_wake_the_reconcile() {
+        assert!(after([Event::Apply(object("6"))]));
+        assert!(after([Event::Delete(object("6"))]));
+        assert!(after([Event::Init, Event::InitDone]));
+        assert!(after([
+            Event::Init,
+            Event::InitApply(object("6")),
+            Event::InitDone
+        ]));
+    }
+}

@@ -1,0 +1,142 @@
+//! Answers requests for serving certificates: reads the node, asks [`review`], approves or denies.
+
+use std::time::Duration;
+
+use futures::StreamExt;
+use k8s_openapi::api::certificates::v1::{
+    CertificateSigningRequest, CertificateSigningRequestCondition,
+};
+use k8s_openapi::api::core::v1::Node;
+use k8s_openapi::jiff::Timestamp;
+use kube::api::{Patch, PatchParams};
+use kube::runtime::WatchStreamExt;
+use kube::runtime::watcher::{self, Event, watcher};
+use kube::{Api, ResourceExt};
+use serde_json::json;
+use tokio::time::sleep;
+
+use super::Watcher;
+use super::retry::Retry;
+use crate::tenant::approver::{Decision, KUBELET_SERVING, NODE_USER_PREFIX, NodeAddresses, review};
+
+/// Requests of a tenant that are worked on at once.
+const AT_ONCE: usize = 64;
+/// Pause before a node is looked at again that has not said its addresses yet. Logs and exec of a node
+/// work only after its certificate, so this is short.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// Answers for ever.
+pub(super) async fn answer(watcher: &Watcher) {
+    let api: Api<CertificateSigningRequest> = Api::all(watcher.client.clone());
+    let config = watcher::Config::default()
+        .fields(&format!("spec.signerName={KUBELET_SERVING}"))
+        .page_size(100);
+    self::watcher(api.clone(), config)
+        .backoff(Retry::default())
+        .filter_map(async |event| match event {
+            Ok(Event::Apply(csr) | Event::InitApply(csr)) => Some(csr).filter(is_open),
+            Ok(Event::Delete(_) | Event::Init | Event::InitDone) => None,
+            Err(error) => {
+                tracing::debug!(tenant = %watcher.tenant, %error, "watch of certificate requests broke");
+                None
+            }
+        })
+        .for_each_concurrent(AT_ONCE, async |csr| {
+            if let Err(error) = answer_one(watcher, &api, &csr).await {
+                // The next event of the request, or the next list, brings it again.
+                tracing::warn!(tenant = %watcher.tenant, csr = csr.name_any(), %error, "cannot answer a certificate request");
+            }
+        })
+        .await;
+}
+
+/// Whether nobody has answered it yet.
+fn is_open(csr: &CertificateSigningRequest) -> bool {
+    csr.status
+        .as_ref()
+        .and_then(|status| status.conditions.as_ref())
+        .is_none_or(Vec::is_empty)
+}
+
+async fn answer_one(
+    watcher: &Watcher,
+    api: &Api<CertificateSigningRequest>,
+    csr: &CertificateSigningRequest,
+) -> Result<(), kube::Error> {
+    let nodes: Api<Node> = Api::all(watcher.client.clone());
+    let name = csr
+        .spec
+        .username
+        .as_deref()
+        .and_then(|user| user.strip_prefix(NODE_USER_PREFIX));
+    let mut pause = FIRST_PAUSE;
+    loop {
+        let node = match name {
+            Some(name) => nodes
+                .get_opt(name)
+                .await?
+                .map(|node| NodeAddresses::of(&node)),
+            None => None,
+        };
+        let age = csr
+            .creation_timestamp()
+            .map(|created| Timestamp::now().duration_since(created.0));
+        match review(
+            &csr.spec,
+            node.as_ref(),
+            age.unwrap_or_default().unsigned_abs(),
+        ) {
+            Decision::Approve => {
+                return write(
+                    api,
+                    csr,
+                    "Approved",
+                    "the names and addresses are those of the node",
+                )
+                .await;
+            }
+            Decision::Deny(why) => {
+                tracing::warn!(tenant = %watcher.tenant, csr = csr.name_any(), why, "denied a certificate request");
+                return write(api, csr, "Denied", &why).await;
+            }
+            Decision::Ignore => return Ok(()),
+            Decision::Wait => {}
+        }
+        sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+async fn write(
+    api: &Api<CertificateSigningRequest>,
+    csr: &CertificateSigningRequest,
+    type_: &str,
+    message: &str,
+) -> Result<(), kube::Error> {
+    let condition = CertificateSigningRequestCondition {
+        type_: type_.to_owned(),
+        status: "True".to_owned(),
+        reason: Some("NagayaKubeletServing".to_owned()),
+        message: Some(message.to_owned()),
+        ..CertificateSigningRequestCondition::default()
+    };
+    // With the version that was judged: a request that was made again under the same name is not hit.
+    let patch = json!({
+        "metadata": {"uid": csr.uid(), "resourceVersion": csr.resource_version()},
+        "status": {"conditions": [condition]},
+    });
+    let answer = api
+        .patch_approval(
+            &csr.name_any(),
+            &PatchParams::default(),
+            &Patch::Merge(&patch),
+        )
+        .await;
+    match answer {
+        Ok(_) => Ok(()),
+        // Somebody else answered, or it is gone.
+        Err(kube::Error::Api(status)) if status.is_conflict() || status.is_not_found() => Ok(()),
+        Err(error) => Err(error),
+    }
+}
