@@ -21,7 +21,7 @@ pub struct Settings {
     pub control_plane_images: ImageSource,
     /// Images of addons, on the tenants' nodes.
     pub addon_images: ImageSource,
-    /// Nagaya's own image: control-plane pods run its `wait` verb before they start.
+    /// Nagaya's own image, required: control-plane pods run its `wait` verb before they start.
     pub manager_image: String,
     /// `nodeSelector` of control-plane pods.
     pub node_selector: BTreeMap<String, String>,
