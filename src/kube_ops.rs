@@ -12,6 +12,8 @@ pub mod create_once;
 pub mod delete;
 mod error;
 pub mod events;
+pub mod finalizer;
+pub mod get;
 pub mod owned_fields;
 pub mod ownership;
 pub mod patch_status;
@@ -23,6 +25,7 @@ pub use create_once::{Created, create_once};
 pub use delete::{delete, delete_with_grace};
 pub use error::Error;
 pub use events::Events;
+pub use get::{get, list};
 pub use patch_status::patch_status;
 
 use serde::Serialize;

@@ -9,15 +9,19 @@
 //! | every setting | [`config`] |
 //! | wiring it all together | [`startup`] |
 //! | one reconcile after another | [`controllers`] |
+//! | what the management cluster holds, watched | [`caches`] |
+//! | keys and certificates, and their Secrets | [`keyring`] |
 //! | a tenant's own API server: probing, watching, approving | [`tenant`] |
 //! | the verbs that everything on Kubernetes is made of | [`kube_ops`] |
 //! | the process itself | [`server`], [`readiness`], [`metrics`], [`telemetry`] |
 //! | small programs in the same binary | [`wait`], [`crds`] |
 
+pub mod caches;
 pub mod cli;
 pub mod config;
 pub mod controllers;
 pub mod crds;
+pub mod keyring;
 pub mod kube_ops;
 pub mod metrics;
 pub mod readiness;

@@ -25,7 +25,8 @@ pub const PROJECT_ENABLED: &str = "enabled";
 pub const ENDPOINT_HOST: &str = "nagaya.dev/endpoint-host";
 /// Annotation on a control-plane namespace: the port that kubelets have baked in.
 pub const ENDPOINT_PORT: &str = "nagaya.dev/endpoint-port";
-/// Annotation on a control-plane namespace whose owner was deleted under `deletionPolicy: Retain`.
+/// Annotation on a control-plane namespace whose owner was deleted under `deletionPolicy: Retain`; the
+/// value is that owner's UID.
 pub const RETAINED: &str = "nagaya.dev/retained";
 /// Annotation on a `TenantCluster` that lets it adopt a plane of another UID; the value is that UID.
 pub const ADOPT: &str = "nagaya.dev/adopt";
@@ -33,3 +34,6 @@ pub const ADOPT: &str = "nagaya.dev/adopt";
 pub const RENDER_REVISION: &str = "nagaya.dev/render-revision";
 /// Annotation on a control-plane namespace: the exact Kubernetes version that it runs.
 pub const VERSION: &str = "nagaya.dev/version";
+/// Annotation on a control-plane namespace: `true` once its etcd has been healthy. From then on missing keys
+/// or data are a loss to be reported, never a reason to start anew.
+pub const BORN: &str = "nagaya.dev/born";

@@ -15,6 +15,8 @@ pub struct PlaneRecord {
     pub owner_uid: Option<String>,
     /// Its owner was deleted under `deletionPolicy: Retain`.
     pub retained: bool,
+    /// Its etcd has been healthy: its keys and data are worth something.
+    pub born: bool,
     /// Somebody is deleting it.
     pub terminating: bool,
     /// Host in every kubelet's kubeconfig.
@@ -32,10 +34,12 @@ impl PlaneRecord {
         let meta = &namespace.metadata;
         let label = |key: &str| meta.labels.as_ref().and_then(|all| all.get(key)).cloned();
         let note = |key: &str| meta.annotations.as_ref().and_then(|all| all.get(key)).cloned();
+        let owner_uid = label(labels::TENANT_UID);
         Self {
             namespace: meta.name.clone().unwrap_or_default(),
-            owner_uid: label(labels::TENANT_UID),
-            retained: note(labels::RETAINED).is_some_and(|value| value == "true"),
+            retained: owner_uid.is_some() && note(labels::RETAINED) == owner_uid,
+            owner_uid,
+            born: note(labels::BORN).is_some_and(|value| value == "true"),
             terminating: meta.deletion_timestamp.is_some(),
             endpoint_host: note(labels::ENDPOINT_HOST),
             endpoint_port: note(labels::ENDPOINT_PORT).and_then(|port| port.parse().ok()),

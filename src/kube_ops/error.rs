@@ -61,6 +61,18 @@ impl Error {
         matches!(self, Self::ApiCall { source, .. } if is_status(source, kube::core::Status::is_not_found))
     }
 
+    /// True if the manager lacks the right.
+    #[must_use]
+    pub fn is_forbidden(&self) -> bool {
+        matches!(self, Self::ApiCall { source, .. } if is_status(source, kube::core::Status::is_forbidden))
+    }
+
+    /// A failed call on `object`; 409 becomes [`Error::ObjectChanged`].
+    #[must_use]
+    pub fn of_object(verb: &'static str, object: &impl serde::Serialize, source: kube::Error) -> Self {
+        Self::of_call(verb, &to_json(object).unwrap_or_default(), source)
+    }
+
     /// A failed call; 409 becomes [`Error::ObjectChanged`].
     pub(crate) fn of_call(verb: &'static str, object: &Value, source: kube::Error) -> Self {
         let object = describe(object);

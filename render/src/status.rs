@@ -1,0 +1,127 @@
+//! The status step: (previous status, what this pass found) → status. Pure, computed once per pass, on
+//! success and on failure alike.
+
+mod conditions;
+mod parts;
+
+use jiff::Timestamp;
+use nagaya_api::{TenantCluster, TenantClusterStatus, conditions as types};
+
+pub use conditions::{Verdict, State, merge};
+
+use crate::probe::ProbeReport;
+use crate::tenant::Tenant;
+use crate::validate::Refusal;
+use crate::workloads::Workloads;
+
+/// What stopped a pass: the name of an error and its words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// `CamelCase`, an event reason and a metric label too.
+    pub reason: &'static str,
+    /// What happened and what to do.
+    pub message: String,
+}
+
+/// How far the content of the tenant cluster is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum ContentState {
+    /// Waiting for the API server, or being written.
+    #[default]
+    Pending,
+    /// Everything is there as rendered.
+    Applied,
+    /// The last attempt failed; it is tried again.
+    Failed(String),
+}
+
+/// What the prober knows of a tenant.
+#[derive(Clone, Copy, Debug)]
+pub enum Probed<'a> {
+    /// Not yet probed by this manager.
+    NotYet,
+    /// So many tenants fail at once that the prober itself is suspect.
+    Blind,
+    /// The last report.
+    Report(&'a ProbeReport),
+}
+
+/// Everything one pass found.
+#[derive(Clone, Copy, Debug)]
+pub struct Findings<'a> {
+    /// The object.
+    pub raw: &'a TenantCluster,
+    /// The time.
+    pub now: Timestamp,
+    /// The spec, resolved or refused.
+    pub tenant: Result<&'a Tenant, &'a Refusal>,
+    /// The control-plane namespace exists.
+    pub plane_exists: bool,
+    /// What stopped this pass, if anything.
+    pub failure: Option<&'a Failure>,
+    /// Certificates and keys are all there and in their life.
+    pub certificates_ready: bool,
+    /// The workloads on the management cluster.
+    pub workloads: &'a Workloads,
+    /// The content of the tenant cluster.
+    pub content: &'a ContentState,
+    /// What a joining node would meet.
+    pub probed: Probed<'a>,
+    /// Number of nodes, when known.
+    pub nodes: Option<i32>,
+    /// The plane was ready once: from then on an etcd that does not come up is lost data, not a slow start.
+    pub born: bool,
+}
+
+/// The status that follows from `findings`.
+#[must_use]
+pub fn compute_status(findings: &Findings<'_>) -> TenantClusterStatus {
+    let previous = findings.raw.status.clone().unwrap_or_default();
+    let conditions = merge(
+        &previous.conditions,
+        parts::all(findings),
+        findings.raw.metadata.generation,
+        findings.now,
+    );
+    let base = TenantClusterStatus {
+        observed_generation: findings.raw.metadata.generation,
+        nodes: findings.nodes.or(previous.nodes),
+        conditions,
+        ..previous
+    };
+    let Ok(tenant) = findings.tenant else { return base };
+    TenantClusterStatus {
+        version: Some(tenant.version.to_string()),
+        resolved_from: Some(findings.raw.spec.version.clone()),
+        endpoint: tenant.endpoint().map(|endpoint| endpoint.authority()).or(base.endpoint.clone()),
+        addresses: tenant.exposure.addresses.iter().map(ToString::to_string).collect(),
+        control_plane_namespace: if findings.plane_exists {
+            Some(tenant.plane_namespace.clone())
+        } else {
+            base.control_plane_namespace.clone()
+        },
+        ..base
+    }
+}
+
+/// The status while the object is being deleted: what blocks, in words.
+#[must_use]
+pub fn deleting_status(raw: &TenantCluster, blocked_by: &str, now: Timestamp) -> TenantClusterStatus {
+    let previous = raw.status.clone().unwrap_or_default();
+    let findings = [types::READY, types::RECONCILING].map(|kind| {
+        let state = if kind == types::READY { State::False } else { State::True };
+        (kind, Some(Verdict::new(state, "Deleting", blocked_by)))
+    });
+    let conditions = merge(&previous.conditions, findings.into(), raw.metadata.generation, now);
+    TenantClusterStatus {
+        observed_generation: raw.metadata.generation,
+        conditions,
+        ..previous
+    }
+}
+
+/// Whether two statuses differ in more than their times: if not, nothing is written.
+#[must_use]
+pub fn differs(old: &TenantClusterStatus, new: &TenantClusterStatus) -> bool {
+    conditions::without_times(old) != conditions::without_times(new)
+}

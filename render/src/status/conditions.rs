@@ -1,0 +1,84 @@
+//! Conditions as a list to be merged: a time moves only when a state flips.
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use nagaya_api::TenantClusterStatus;
+use strum::IntoStaticStr;
+
+/// State of a condition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr)]
+pub enum State {
+    /// It holds.
+    True,
+    /// It does not hold.
+    False,
+    /// Nobody knows.
+    Unknown,
+}
+
+/// What was found about one condition type.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    pub(super) state: State,
+    pub(super) reason: &'static str,
+    pub(super) message: String,
+}
+
+impl Verdict {
+    /// A finding with its reason (`CamelCase`) and words.
+    #[must_use]
+    pub fn new(state: State, reason: &'static str, message: impl Into<String>) -> Self {
+        Self { state, reason, message: message.into() }
+    }
+}
+
+/// Merges `found` into `previous`. `None` removes a type (kstatus: `Reconciling` and `Stalled` are there only
+/// while True); a type that is not mentioned stays as it was.
+#[must_use]
+pub fn merge(
+    previous: &[Condition],
+    found: Vec<(&'static str, Option<Verdict>)>,
+    generation: Option<i64>,
+    now: Timestamp,
+) -> Vec<Condition> {
+    let mut merged: Vec<Condition> = previous.to_vec();
+    for (kind, finding) in found {
+        let position = merged.iter().position(|condition| condition.type_ == kind);
+        match (position, finding) {
+            (Some(index), None) => {
+                merged.remove(index);
+            }
+            (None, None) => {}
+            (position, Some(finding)) => {
+                let status: &'static str = finding.state.into();
+                let old = position.map(|index| &merged[index]);
+                let since = match old {
+                    Some(old) if old.status == status => old.last_transition_time.clone(),
+                    _ => Time(now),
+                };
+                let condition = Condition {
+                    type_: kind.to_owned(),
+                    status: status.to_owned(),
+                    reason: finding.reason.to_owned(),
+                    message: finding.message,
+                    observed_generation: generation,
+                    last_transition_time: since,
+                };
+                match position {
+                    Some(index) => merged[index] = condition,
+                    None => merged.push(condition),
+                }
+            }
+        }
+    }
+    merged
+}
+
+/// The same status with every time the same.
+pub(super) fn without_times(status: &TenantClusterStatus) -> TenantClusterStatus {
+    let mut status = status.clone();
+    for condition in &mut status.conditions {
+        condition.last_transition_time = Time(Timestamp::UNIX_EPOCH);
+    }
+    status
+}

@@ -1,0 +1,200 @@
+//! One function per condition: what each part says, and what all of them say together.
+
+use nagaya_api::conditions as types;
+
+use super::{ContentState, Verdict, Findings, Probed, State};
+use crate::probe;
+use crate::workloads::Workload;
+
+const JOINABLE: &str = "a stock kubeadm join would succeed now";
+
+/// Every condition of a tenant, in the order in which a reader wants them.
+pub(super) fn all(findings: &Findings<'_>) -> Vec<(&'static str, Option<Verdict>)> {
+    let workloads = findings.workloads;
+    let mut found = vec![
+        (types::READY, ready(findings)),
+        (types::RECONCILING, reconciling(findings)),
+        (types::STALLED, stalled(findings)),
+        (types::ACCEPTED, Some(accepted(findings))),
+    ];
+    if findings.tenant.is_err() && !findings.plane_exists {
+        return found;
+    }
+    found.extend([
+        (types::CERTIFICATES_READY, certificates(findings)),
+        (types::ETCD_READY, Some(workload("etcd", workloads.etcd.as_ref()))),
+        (types::API_SERVER_READY, Some(workload("kube-apiserver", workloads.api_server.as_ref()))),
+        (
+            types::CONTROLLER_MANAGER_READY,
+            Some(workload("kube-controller-manager", workloads.controller_manager.as_ref())),
+        ),
+        (types::SCHEDULER_READY, Some(workload("kube-scheduler", workloads.scheduler.as_ref()))),
+        (types::CONTENT_READY, Some(content(findings))),
+        (types::ENDPOINT_REACHABLE, endpoint(findings)),
+    ]);
+    found
+}
+
+/// True exactly when a stock `kubeadm join` would succeed now.
+fn ready(findings: &Findings<'_>) -> Option<Verdict> {
+    match findings.probed {
+        Probed::Report(report) => Some(match report.first_failure() {
+            Some((part, reason, message)) => {
+                Verdict::new(State::False, reason.into(), format!("{part}: {message}"))
+            }
+            None if report.joinable() => Verdict::new(State::True, "Joinable", JOINABLE),
+            None => Verdict::new(
+                State::Unknown,
+                "ProbeIncomplete",
+                "the last probe ran out of time before it had seen everything; it is repeated",
+            ),
+        }),
+        Probed::Blind => Some(Verdict::new(
+            State::Unknown,
+            "ProberBlind",
+            "most tenants became unreachable at the same moment: the manager's own network is suspect; look \
+             at the management cluster first",
+        )),
+        Probed::NotYet if findings.born => Some(keep_ready(findings)),
+        Probed::NotYet => Some(match (findings.tenant, findings.failure) {
+            (Err(refusal), _) => Verdict::new(State::False, "Refused", refusal.to_string()),
+            (_, Some(failure)) => Verdict::new(State::False, failure.reason, &failure.message),
+            _ => Verdict::new(State::False, "Provisioning", waiting_for(findings)),
+        }),
+    }
+}
+
+/// A manager that has just started knows nothing yet: what its predecessor saw stays for the few seconds
+/// until the first probe.
+fn keep_ready(findings: &Findings<'_>) -> Verdict {
+    let joinable = findings.raw.status.as_ref().is_some_and(|previous| {
+        previous.conditions.iter().any(|one| one.type_ == types::READY && one.status == "True")
+    });
+    if joinable {
+        return Verdict::new(State::True, "Joinable", JOINABLE);
+    }
+    Verdict::new(State::Unknown, "NotProbedYet", "the endpoint has not been probed yet")
+}
+
+fn reconciling(findings: &Findings<'_>) -> Option<Verdict> {
+    if stalled(findings).is_some() {
+        return None;
+    }
+    if let Some(failure) = findings.failure {
+        return Some(Verdict::new(State::True, failure.reason, &failure.message));
+    }
+    if findings.raw.spec.paused {
+        return None;
+    }
+    let all = findings.workloads;
+    let rolled_out = [&all.etcd, &all.api_server, &all.controller_manager, &all.scheduler]
+        .into_iter()
+        .all(|workload| workload.as_ref().is_some_and(|w| w.rolled_out && w.ready >= w.desired));
+    if rolled_out && *findings.content == ContentState::Applied {
+        return None;
+    }
+    Some(Verdict::new(State::True, "Progressing", waiting_for(findings)))
+}
+
+fn stalled(findings: &Findings<'_>) -> Option<Verdict> {
+    if let Err(refusal) = findings.tenant {
+        return Some(Verdict::new(State::True, "Refused", refusal.to_string()));
+    }
+    let etcd = findings.workloads.etcd.as_ref()?;
+    let problem = etcd.problem.as_ref().filter(|_| findings.born && !etcd.serves())?;
+    Some(Verdict::new(
+        State::True,
+        "EtcdDown",
+        format!(
+            "etcd does not come up and its data may be lost: {problem}; nothing is made anew, restore its volume"
+        ),
+    ))
+}
+
+fn accepted(findings: &Findings<'_>) -> Verdict {
+    match findings.tenant {
+        Ok(_) if findings.raw.spec.paused => Verdict::new(
+            State::True,
+            "Paused",
+            "the spec is valid; nothing is applied while spec.paused is true",
+        ),
+        Ok(_) => Verdict::new(State::True, "Valid", "the spec is valid"),
+        Err(refusal) => Verdict::new(State::False, "Refused", refusal.to_string()),
+    }
+}
+
+fn certificates(findings: &Findings<'_>) -> Option<Verdict> {
+    if findings.certificates_ready {
+        return Some(Verdict::new(State::True, "Issued", "every key and certificate is in its life"));
+    }
+    findings.tenant.ok()?;
+    Some(Verdict::new(State::False, "Pending", "keys and certificates are not all there yet"))
+}
+
+fn workload(name: &str, workload: Option<&Workload>) -> Verdict {
+    let Some(workload) = workload else {
+        return Verdict::new(State::False, "Missing", format!("{name} has not been created yet"));
+    };
+    let count = format!("{} of {} {name} replicas are ready", workload.ready, workload.desired);
+    match (&workload.problem, workload.serves()) {
+        (_, true) => Verdict::new(State::True, "Ready", count),
+        (Some(problem), false) => {
+            Verdict::new(State::False, "NotReady", format!("{count}: {problem}"))
+        }
+        (None, false) => Verdict::new(State::False, "NotReady", count),
+    }
+}
+
+fn content(findings: &Findings<'_>) -> Verdict {
+    match findings.content {
+        ContentState::Applied => Verdict::new(
+            State::True,
+            "Applied",
+            "everything that kubeadm and nodes read is in place",
+        ),
+        ContentState::Pending => {
+            Verdict::new(State::False, "Pending", "waiting for the tenant's API server")
+        }
+        ContentState::Failed(message) => {
+            Verdict::new(State::False, "ApplyFailed", format!("{message}; it is tried again"))
+        }
+    }
+}
+
+fn endpoint(findings: &Findings<'_>) -> Option<Verdict> {
+    let Probed::Report(report) = findings.probed else { return None };
+    Some(match &report.endpoint {
+        probe::Finding::Ok => {
+            Verdict::new(State::True, "Reachable", "the public endpoint answers as it should")
+        }
+        probe::Finding::Failed { reason, message } => {
+            Verdict::new(State::False, (*reason).into(), message)
+        }
+        probe::Finding::Unknown => {
+            Verdict::new(State::Unknown, "NotProbedYet", "the endpoint has not been probed yet")
+        }
+    })
+}
+
+/// The first thing that is still missing, in words.
+fn waiting_for(findings: &Findings<'_>) -> String {
+    let all = findings.workloads;
+    [
+        ("etcd", &all.etcd),
+        ("kube-apiserver", &all.api_server),
+        ("kube-controller-manager", &all.controller_manager),
+        ("kube-scheduler", &all.scheduler),
+    ]
+    .into_iter()
+    .find_map(|(name, one)| match one {
+        Some(one) if one.serves() && one.rolled_out => None,
+        Some(Workload { problem: Some(problem), .. }) => {
+            Some(format!("waiting for {name}: {problem}"))
+        }
+        _ => Some(format!("waiting for {name}")),
+    })
+    .unwrap_or_else(|| match findings.content {
+        ContentState::Applied => "waiting for the first probe of the endpoint".to_owned(),
+        _ => "waiting for the content of the tenant cluster".to_owned(),
+    })
+}

@@ -1,0 +1,159 @@
+//! What the management cluster holds of every tenant, watched by label: nothing is listed in a reconcile.
+//!
+//! Every object that changes wakes the reconcile of the `TenantCluster` that its labels name. Secrets are not
+//! here: RBAC cannot filter by label, so they are read by name.
+
+use std::fmt::Debug;
+use std::future::Future;
+use std::hash::Hash;
+
+use futures::{StreamExt, future};
+use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Service};
+use k8s_openapi::api::rbac::v1::RoleBinding;
+use kube::api::{ObjectMeta, PartialObjectMeta};
+use kube::runtime::reflector::{self, ObjectRef, Store};
+use kube::runtime::{WatchStreamExt, reflector as reflect, watcher};
+use kube::{Api, Client, Resource, ResourceExt};
+use nagaya_api::labels;
+use serde::de::DeserializeOwned;
+use tokio::sync::mpsc;
+
+use crate::kube_ops::Clients;
+use crate::kube_ops::owned_fields;
+use crate::tenant::Wakeups;
+
+/// The caches. Reading one never waits.
+#[derive(Clone)]
+pub struct Caches {
+    /// Control-plane namespaces.
+    pub planes: Store<Namespace>,
+    /// Namespaces that the operator has enabled for projects.
+    pub projects: Store<PartialObjectMeta<Namespace>>,
+    /// Services of control planes.
+    pub services: Store<Service>,
+    /// ConfigMaps of control planes.
+    pub config_maps: Store<ConfigMap>,
+    /// RoleBindings of control planes and projects that are ours.
+    pub role_bindings: Store<RoleBinding>,
+    /// etcd, kube-controller-manager and kube-scheduler.
+    pub stateful_sets: Store<StatefulSet>,
+    /// kube-apiserver.
+    pub deployments: Store<Deployment>,
+}
+
+impl Caches {
+    /// The caches, and the task that keeps them true. It ends only when dropped.
+    ///
+    /// `enabled` gets the name of every project namespace that the operator enables, changes or disables.
+    #[must_use]
+    pub fn new(
+        clients: &Clients,
+        wakeups: &Wakeups,
+        enabled: mpsc::UnboundedSender<String>,
+    ) -> (Self, impl Future<Output = ()> + use<>) {
+        let (planes, watch_planes) = watch(&clients.planes, wakeups);
+        let (services, watch_services) = watch(&clients.planes, wakeups);
+        let (config_maps, watch_config_maps) = watch(&clients.planes, wakeups);
+        let (role_bindings, watch_role_bindings) = watch(&clients.planes, wakeups);
+        let (stateful_sets, watch_stateful_sets) = watch(&clients.planes, wakeups);
+        let (deployments, watch_deployments) = watch(&clients.planes, wakeups);
+        let (projects, watch_projects) = watch_projects(&clients.projects, enabled);
+        let caches = Self {
+            planes,
+            projects,
+            services,
+            config_maps,
+            role_bindings,
+            stateful_sets,
+            deployments,
+        };
+        let all = async move {
+            tokio::join!(
+                watch_planes,
+                watch_services,
+                watch_config_maps,
+                watch_role_bindings,
+                watch_stateful_sets,
+                watch_deployments,
+                watch_projects,
+            );
+        };
+        (caches, all)
+    }
+
+    /// Ends when every cache has been filled once: before that, absence proves nothing.
+    pub async fn filled(&self) {
+        let Self {
+            planes,
+            projects,
+            services,
+            config_maps,
+            role_bindings,
+            stateful_sets,
+            deployments,
+        } = self;
+        let _ = tokio::join!(
+            planes.wait_until_ready(),
+            projects.wait_until_ready(),
+            services.wait_until_ready(),
+            config_maps.wait_until_ready(),
+            role_bindings.wait_until_ready(),
+            stateful_sets.wait_until_ready(),
+            deployments.wait_until_ready(),
+        );
+    }
+}
+
+fn watch<K>(client: &Client, wakeups: &Wakeups) -> (Store<K>, impl Future<Output = ()> + use<K>)
+where
+    K: Resource + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
+    K::DynamicType: Default + Eq + Hash + Clone,
+{
+    let (reader, writer) = reflector::store();
+    let wakeups = wakeups.clone();
+    let ours = watcher::Config::default()
+        .labels(&format!("{}={}", labels::MANAGED_BY, labels::MANAGER));
+    let events = watcher(Api::<K>::all(client.clone()), ours)
+        .default_backoff()
+        .modify(|object| owned_fields::keep_only_ours(object.meta_mut()));
+    let task = reflect(writer, events).touched_objects().for_each(move |object| {
+        match object {
+            Ok(object) => wake_tenant(&wakeups, object.meta()),
+            Err(error) => tracing::warn!(error = %error, "a watch of the management cluster failed"),
+        }
+        future::ready(())
+    });
+    (reader, task)
+}
+
+fn watch_projects(
+    client: &Client,
+    enabled_now: mpsc::UnboundedSender<String>,
+) -> (Store<PartialObjectMeta<Namespace>>, impl Future<Output = ()> + use<>) {
+    let (reader, writer) = reflector::store();
+    let enabled = watcher::Config::default()
+        .labels(&format!("{}={}", labels::PROJECT, labels::PROJECT_ENABLED));
+    let events = watcher(Api::<PartialObjectMeta<Namespace>>::all(client.clone()), enabled)
+        .default_backoff()
+        .modify(|namespace| namespace.managed_fields_mut().clear());
+    let task = reflect(writer, events).touched_objects().for_each(move |event| {
+        match event {
+            Ok(namespace) => {
+                let _ = enabled_now.send(namespace.name_any());
+            }
+            Err(error) => tracing::warn!(error = %error, "the watch of project namespaces failed"),
+        }
+        future::ready(())
+    });
+    (reader, task)
+}
+
+fn wake_tenant(wakeups: &Wakeups, meta: &ObjectMeta) {
+    let label = |key: &str| meta.labels.as_ref().and_then(|all| all.get(key));
+    if let (Some(name), Some(namespace)) =
+        (label(labels::TENANT_NAME), label(labels::TENANT_NAMESPACE))
+    {
+        wakeups.wake_object(ObjectRef::new(name).within(namespace));
+    }
+}

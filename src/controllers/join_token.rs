@@ -1,0 +1,226 @@
+//! The controller of `JoinToken`: a token is issued once, lives as long as it says, and is gone afterwards.
+//!
+//! When it ends follows from the object alone (its creation and `spec.ttl`), so that no crash and no
+//! GitOps tool can make it live longer.
+
+mod issue;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures::StreamExt;
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::runtime::controller::{self, Action};
+use kube::runtime::reflector::ObjectRef;
+use kube::runtime::{Controller, watcher};
+use kube::{Api, Resource, ResourceExt};
+use nagaya_api::{JoinToken, JoinTokenState, JoinTokenStatus, TenantCluster, conditions};
+use nagaya_render::join_token::{JoinTokenError, join_secret_name, parse_ttl};
+use nagaya_render::status::{State, Verdict, merge};
+
+use super::{Context, Plane};
+use crate::kube_ops::{self, Backoff, patch_status};
+use crate::tenant::TenantKey;
+
+const CONTROLLER: &str = "jointoken";
+/// A cluster that is not there yet wakes its tokens when it comes; this is for what a watch missed.
+const LOOK_AGAIN: Duration = Duration::from_secs(30);
+
+/// Why a pass over a `JoinToken` failed.
+#[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
+pub enum Error {
+    /// A call failed.
+    #[error(transparent)]
+    Call(#[from] kube_ops::Error),
+    /// The token could not be rendered.
+    #[error(transparent)]
+    Render(#[from] JoinTokenError),
+    /// No randomness.
+    #[error("cannot make a token: {0}")]
+    Random(#[from] nagaya_pki::Error),
+    /// The Secret `NAME-join` is there and holds no token.
+    #[error("Secret {0} holds no token; delete it and it is made anew")]
+    TokenUnreadable(String),
+    /// The object has no namespace, name, UID or creation time.
+    #[error("the object has no namespace, name, UID or creation time")]
+    ObjectIncomplete,
+}
+
+/// What the controller shares with the others, and its own failures.
+pub struct JoinTokens {
+    context: Arc<Context>,
+    backoff: Backoff<ObjectRef<JoinToken>>,
+}
+
+/// Runs until the manager stops.
+pub async fn run(context: Arc<Context>) {
+    let client = context.manager.clients.projects.clone();
+    let concurrency = context.manager.config.manager.concurrent_reconciles.get();
+    let controller = Controller::new(Api::<JoinToken>::all(client.clone()), watcher::Config::default());
+    let tokens = controller.store();
+    let shutdown = context.manager.shutdown.clone();
+    let of_cluster = move |cluster: TenantCluster| {
+        let (name, namespace) = (cluster.name_any(), cluster.namespace());
+        let all = tokens.state();
+        let its = all.iter().filter(|token| {
+            token.spec.cluster_name == name && token.namespace() == namespace
+        });
+        its.map(|token| ObjectRef::from_obj(token.as_ref())).collect::<Vec<_>>()
+    };
+    controller
+        .with_config(controller::Config::default().concurrency(concurrency))
+        .watches(Api::<TenantCluster>::all(client), watcher::Config::default(), of_cluster)
+        .graceful_shutdown_on(async move { shutdown.cancelled().await })
+        .run(reconcile, on_error, Arc::new(JoinTokens { context, backoff: Backoff::default() }))
+        .for_each(|_| std::future::ready(()))
+        .await;
+}
+
+async fn reconcile(token: Arc<JoinToken>, shared: Arc<JoinTokens>) -> Result<Action, Error> {
+    let started = Instant::now();
+    let result = pass(&shared.context, &token, Timestamp::now()).await;
+    let failure = result.as_ref().err().map(Into::into);
+    shared.context.manager.metrics.reconciled(CONTROLLER, started.elapsed(), failure);
+    if result.is_ok() {
+        shared.backoff.forget(&ObjectRef::from_obj(token.as_ref()));
+    }
+    result
+}
+
+#[allow(clippy::needless_pass_by_value)]
+fn on_error(token: Arc<JoinToken>, error: &Error, shared: Arc<JoinTokens>) -> Action {
+    let reference = ObjectRef::from_obj(token.as_ref());
+    let reason: &'static str = error.into();
+    tracing::warn!(token = %reference, reason, error = %error, "a pass over a JoinToken failed");
+    Action::requeue(shared.backoff.failed(reference))
+}
+
+/// Where in its life the token is, and what that asks for.
+enum Phase {
+    Deleted,
+    Expired,
+    WaitingFor(String),
+    Live(Arc<Plane>),
+}
+
+async fn pass(context: &Context, token: &JoinToken, now: Timestamp) -> Result<Action, Error> {
+    let expires = expiration(token)?;
+    let phase = phase(context, token, expires, now).await?;
+    let (outcome, next) = match &phase {
+        Phase::Deleted => {
+            issue::revoke(context, token).await?;
+            return Ok(Action::await_change());
+        }
+        Phase::Expired => (issue::expire(context, token).await.map(|()| None), None),
+        Phase::WaitingFor(_) => (Ok(None), Some(LOOK_AGAIN)),
+        Phase::Live(plane) => {
+            let left = expires.duration_since(now).try_into().unwrap_or(LOOK_AGAIN);
+            (issue::issue(context, token, plane, expires).await.map(Some), Some(left))
+        }
+    };
+    let all = Api::<JoinToken>::namespaced(
+        context.manager.clients.projects.clone(),
+        &token.namespace().unwrap_or_default(),
+    );
+    patch_status(&all, token, &status(token, &phase, &outcome, expires, now)).await?;
+    outcome?;
+    Ok(next.map_or_else(Action::await_change, Action::requeue))
+}
+
+fn expiration(token: &JoinToken) -> Result<Timestamp, Error> {
+    let created = token.meta().creation_timestamp.as_ref().ok_or(Error::ObjectIncomplete)?;
+    Ok(created.0 + parse_ttl(&token.spec.ttl)?)
+}
+
+async fn phase(
+    context: &Context,
+    token: &JoinToken,
+    expires: Timestamp,
+    now: Timestamp,
+) -> Result<Phase, Error> {
+    if token.meta().deletion_timestamp.is_some() {
+        return Ok(Phase::Deleted);
+    }
+    let ended = token.status.as_ref().and_then(|status| status.state) == Some(JoinTokenState::Expired);
+    if ended || now >= expires {
+        return Ok(Phase::Expired);
+    }
+    let name = &token.spec.cluster_name;
+    Ok(match plane_of(context, token).await? {
+        Found::Plane(plane) => Phase::Live(plane),
+        Found::NotYet => Phase::WaitingFor(format!("waiting for the API server of TenantCluster {name}")),
+        Found::NoCluster => Phase::WaitingFor(format!(
+            "spec.clusterName: there is no TenantCluster {name} in this namespace"
+        )),
+    })
+}
+
+/// The control plane that a token is for.
+pub(crate) enum Found {
+    Plane(Arc<Plane>),
+    NotYet,
+    NoCluster,
+}
+
+async fn plane_of(context: &Context, token: &JoinToken) -> Result<Found, Error> {
+    let namespace = token.namespace().ok_or(Error::ObjectIncomplete)?;
+    let all =
+        Api::<TenantCluster>::namespaced(context.manager.clients.projects.clone(), &namespace);
+    let Some(cluster) = kube_ops::get(&all, &token.spec.cluster_name).await? else {
+        return Ok(Found::NoCluster);
+    };
+    let key = TenantKey {
+        namespace,
+        name: cluster.name_any(),
+        uid: cluster.uid().ok_or(Error::ObjectIncomplete)?,
+    };
+    let ready_for_tokens = context.content.state(&key) == nagaya_render::status::ContentState::Applied
+        || cluster.spec.paused;
+    Ok(match context.planes.get(&key).filter(|_| ready_for_tokens) {
+        Some(plane) => Found::Plane(plane),
+        None => Found::NotYet,
+    })
+}
+
+fn status(
+    token: &JoinToken,
+    phase: &Phase,
+    outcome: &Result<Option<String>, Error>,
+    expires: Timestamp,
+    now: Timestamp,
+) -> JoinTokenStatus {
+    let previous = token.status.clone().unwrap_or_default();
+    let issued = |state, reason, message: String| Some(Verdict::new(state, reason, message));
+    let (state, verdict) = match (phase, outcome) {
+        (_, Err(error)) => {
+            (previous.state, issued(State::False, error.into(), error.to_string()))
+        }
+        (Phase::Live(_), Ok(_)) => (
+            Some(JoinTokenState::Issued),
+            issued(State::True, "Issued", "nodes can join with it".to_owned()),
+        ),
+        (Phase::Expired, Ok(_)) => (
+            Some(JoinTokenState::Expired),
+            issued(State::False, "Expired", format!("its life ended at {expires}; create another JoinToken")),
+        ),
+        (Phase::WaitingFor(what), Ok(_)) => {
+            (Some(JoinTokenState::Pending), issued(State::False, "Waiting", what.clone()))
+        }
+        (Phase::Deleted, Ok(_)) => (previous.state, None),
+    };
+    let live = matches!(phase, Phase::Live(_));
+    JoinTokenStatus {
+        observed_generation: token.metadata.generation,
+        state,
+        token_id: outcome.as_ref().ok().cloned().flatten().or(previous.token_id),
+        expiration_time: Some(Time(expires)),
+        secret_name: if live { Some(join_secret_name(&token.name_any())) } else { None },
+        conditions: merge(
+            &previous.conditions,
+            vec![(conditions::ISSUED, verdict)],
+            token.metadata.generation,
+            now,
+        ),
+    }
+}

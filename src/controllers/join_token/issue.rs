@@ -1,0 +1,116 @@
+//! What is done with a token in each phase of its life: issued, expired, revoked.
+
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Secret;
+use kube::{Api, ResourceExt};
+use nagaya_api::{JoinToken, secret_keys};
+use nagaya_pki::BootstrapToken;
+use nagaya_render::join_token::{
+    JoinInputs, bootstrap_token_secret_name, build_bootstrap_token_secret, build_join_secret,
+    join_secret_name,
+};
+
+use super::{Context, Error, Found, Plane, plane_of};
+use crate::kube_ops::{self, finalizer};
+
+/// Held while the token may be in the tenant cluster.
+const FINALIZER: &str = "nagaya.dev/join-token";
+
+/// Makes the token usable; returns its ID. The Secret `NAME-join` is where the token is remembered: it is
+/// written first, so that a crash in between never makes a second one.
+pub(super) async fn issue(
+    context: &Context,
+    token: &JoinToken,
+    plane: &Plane,
+    expires: Timestamp,
+) -> Result<String, Error> {
+    finalizer::hold(&tokens_of(context, token), token, FINALIZER).await?;
+    let secrets = secrets_of(context, token);
+    let name = join_secret_name(&token.name_any());
+    let live = kube_ops::get(&secrets, &name).await?;
+    let bootstrap = match &live {
+        Some(secret) if is_owned(secret, token) => {
+            read_token(secret).ok_or_else(|| Error::TokenUnreadable(name.clone()))?
+        }
+        _ => BootstrapToken::generate()?,
+    };
+    let inputs = JoinInputs {
+        join_token: token,
+        tenant: &plane.tenant,
+        endpoint: &plane.endpoint,
+        token: &bootstrap,
+        ca_cert_hash: plane.keys.authorities.cluster.spki_hash(),
+    };
+    let secret = build_join_secret(&inputs, context.settings())?;
+    kube_ops::apply_in_project(&secrets, live.as_ref(), &secret).await?;
+    let description = format!(
+        "issued by Nagaya for JoinToken {}/{}",
+        token.namespace().unwrap_or_default(),
+        token.name_any()
+    );
+    let wanted = build_bootstrap_token_secret(&bootstrap, expires, &description);
+    let in_tenant = Api::<Secret>::namespaced(plane.client.clone(), "kube-system");
+    let there = kube_ops::get(&in_tenant, &wanted.name_any()).await?;
+    kube_ops::take_over(&in_tenant, there.as_ref(), &wanted).await?;
+    Ok(bootstrap.id().to_owned())
+}
+
+/// Takes the token away from the tenant and from the project. The object stays, and says so.
+pub(super) async fn expire(context: &Context, token: &JoinToken) -> Result<(), Error> {
+    let already = token.status.as_ref().is_some_and(|status| status.secret_name.is_none())
+        && !finalizer::is_held(token, FINALIZER);
+    if already {
+        return Ok(());
+    }
+    take_away(context, token).await?;
+    Ok(finalizer::release(&tokens_of(context, token), token, FINALIZER).await?)
+}
+
+/// The object is being deleted: the token goes first.
+pub(super) async fn revoke(context: &Context, token: &JoinToken) -> Result<(), Error> {
+    if !finalizer::is_held(token, FINALIZER) {
+        return Ok(());
+    }
+    take_away(context, token).await?;
+    Ok(finalizer::release(&tokens_of(context, token), token, FINALIZER).await?)
+}
+
+/// A cluster that is gone took the token along; one that does not answer is asked again.
+async fn take_away(context: &Context, token: &JoinToken) -> Result<(), Error> {
+    let secrets = secrets_of(context, token);
+    let live = kube_ops::get(&secrets, &join_secret_name(&token.name_any())).await?;
+    let live = live.filter(|secret| is_owned(secret, token));
+    let id = live.as_ref().and_then(read_token).map(|bootstrap| bootstrap.id().to_owned());
+    let id = id.or_else(|| token.status.as_ref().and_then(|status| status.token_id.clone()));
+    if let (Found::Plane(plane), Some(id)) = (plane_of(context, token).await?, id) {
+        let in_tenant = Api::<Secret>::namespaced(plane.client.clone(), "kube-system");
+        let there = kube_ops::get(&in_tenant, &bootstrap_token_secret_name(&id)).await?;
+        if let Some(there) = there {
+            kube_ops::delete(&in_tenant, &there).await?;
+        }
+    }
+    if let Some(live) = live {
+        kube_ops::delete(&secrets, &live).await?;
+    }
+    Ok(())
+}
+
+fn secrets_of(context: &Context, token: &JoinToken) -> Api<Secret> {
+    let client = context.manager.clients.projects.clone();
+    Api::namespaced(client, &token.namespace().unwrap_or_default())
+}
+
+fn tokens_of(context: &Context, token: &JoinToken) -> Api<JoinToken> {
+    let client = context.manager.clients.projects.clone();
+    Api::namespaced(client, &token.namespace().unwrap_or_default())
+}
+
+fn is_owned(secret: &Secret, token: &JoinToken) -> bool {
+    let uid = token.uid().unwrap_or_default();
+    secret.owner_references().iter().any(|owner| owner.uid == uid)
+}
+
+fn read_token(secret: &Secret) -> Option<BootstrapToken> {
+    let bytes = &secret.data.as_ref()?.get(secret_keys::TOKEN)?.0;
+    std::str::from_utf8(bytes).ok()?.parse().ok()
+}

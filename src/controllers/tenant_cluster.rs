@@ -1,0 +1,153 @@
+//! The controller of `TenantCluster`: one pass is observe → validate → apply → follow → status.
+
+mod apply;
+mod cleanup;
+mod diagnose;
+mod error;
+mod follow;
+mod observe;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures::{Stream, StreamExt};
+use jiff::Timestamp;
+use kube::runtime::controller::{self, Action};
+use kube::runtime::reflector::ObjectRef;
+use kube::runtime::{Controller, watcher};
+use kube::{Api, Resource, ResourceExt};
+use nagaya_api::TenantCluster;
+use nagaya_render::status::{Failure, Findings, Probed, compute_status};
+use nagaya_render::validate::validate;
+use tokio::sync::mpsc;
+
+pub use error::Error;
+
+use super::Context;
+use crate::kube_ops::patch_status;
+use crate::tenant::TenantKey;
+
+const CONTROLLER: &str = "tenantcluster";
+/// Held while the control plane exists: an object of a namespace cannot own another namespace.
+const FINALIZER: &str = "nagaya.dev/control-plane";
+/// What changes outside the watches (a deleted Secret, a pod's problem) is seen at the latest after this.
+const RESYNC: Duration = Duration::from_mins(10);
+/// While something is not ready, pods are looked at this often for what keeps them.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
+
+/// Runs until the manager stops.
+pub async fn run(
+    context: Arc<Context>,
+    woken: impl Stream<Item = ObjectRef<TenantCluster>> + Send + 'static,
+    mut enabled_projects: mpsc::UnboundedReceiver<String>,
+) {
+    let all = Api::<TenantCluster>::all(context.manager.clients.projects.clone());
+    let concurrency = context.manager.config.manager.concurrent_reconciles.get();
+    let controller = Controller::new(all, watcher::Config::default());
+    let tenants = controller.store();
+    let (again, of_projects) = crate::tenant::wakeups();
+    let wake_projects = async move {
+        while let Some(project) = enabled_projects.recv().await {
+            let affected = tenants.state();
+            for tenant in affected.iter().filter(|one| one.namespace().as_ref() == Some(&project)) {
+                again.wake_object(ObjectRef::from_obj(tenant.as_ref()));
+            }
+        }
+    };
+    let shutdown = context.manager.shutdown.clone();
+    let passes = controller
+        .with_config(controller::Config::default().concurrency(concurrency))
+        .reconcile_on(woken)
+        .reconcile_on(of_projects)
+        .graceful_shutdown_on(async move { shutdown.cancelled().await })
+        .run(reconcile, on_error, context)
+        .for_each(|_| std::future::ready(()));
+    tokio::join!(passes, async {
+        tokio::pin!(wake_projects);
+        wake_projects.await;
+    });
+}
+
+/// One pass over one object.
+async fn reconcile(raw: Arc<TenantCluster>, context: Arc<Context>) -> Result<Action, Error> {
+    let key = tenant_key(&raw).ok_or(Error::ObjectIncomplete)?;
+    let started = Instant::now();
+    let result = if raw.meta().deletion_timestamp.is_some() {
+        cleanup::clean_up(&context, &raw, &key).await
+    } else {
+        pass(&context, &raw, &key).await
+    };
+    let failure = result.as_ref().err().map(Error::reason);
+    context.manager.metrics.reconciled(CONTROLLER, started.elapsed(), failure);
+    if result.is_ok() {
+        context.backoff.forget(&key);
+    }
+    result
+}
+
+async fn pass(context: &Context, raw: &TenantCluster, key: &TenantKey) -> Result<Action, Error> {
+    let now = Timestamp::now();
+    let observed = observe::observe(context, raw).await?;
+    let tenant = validate(raw, observed.surroundings(context.settings()));
+    let progress = match &tenant {
+        Ok(tenant) if raw.spec.paused => {
+            apply::look_on(context, key, tenant, &observed, now).await.map(Some)
+        }
+        Ok(tenant) => apply::apply(context, raw, key, tenant, &observed, now).await.map(Some),
+        Err(_) => Ok(None),
+    };
+    let followed = match &progress {
+        Ok(Some(progress)) => follow::follow(context, raw, key, progress, &observed),
+        _ => Ok(()),
+    };
+    let error = progress.as_ref().err().or(followed.as_ref().err());
+    let failure =
+        error.map(|error| Failure { reason: error.reason(), message: error.to_string() });
+    let seen = context.prober.store().get(key);
+    let current = progress.as_ref().ok().and_then(Option::as_ref).map(|progress| &progress.tenant);
+    let status = compute_status(&Findings {
+        raw,
+        now,
+        tenant: match (&tenant, current) {
+            (_, Some(tenant)) | (Ok(tenant), None) => Ok(tenant),
+            (Err(refusal), None) => Err(refusal),
+        },
+        plane_exists: current.is_some() || !observed.planes.is_empty(),
+        failure: failure.as_ref(),
+        certificates_ready: context.keyring.last_seen(key).is_some(),
+        workloads: &observed.workloads,
+        content: &context.content.state(key),
+        probed: match &seen {
+            Some(seen) if seen.report.unreachable() && context.prober.store().blind() => {
+                Probed::Blind
+            }
+            Some(seen) => Probed::Report(&seen.report),
+            None => Probed::NotYet,
+        },
+        nodes: context.watches.nodes(key),
+        born: observed.born(),
+    });
+    let all = Api::<TenantCluster>::namespaced(
+        context.manager.clients.projects.clone(),
+        &key.namespace,
+    );
+    patch_status(&all, raw, &status).await?;
+    progress?;
+    followed?;
+    Ok(Action::requeue(observed.next_look(&status, context.keyring.last_seen(key), now)))
+}
+
+#[allow(clippy::needless_pass_by_value)]
+fn on_error(raw: Arc<TenantCluster>, error: &Error, context: Arc<Context>) -> Action {
+    let delay = tenant_key(&raw).map_or(RESYNC, |key| context.backoff.failed(key));
+    tracing::warn!(
+        tenant = %ObjectRef::from_obj(raw.as_ref()), reason = error.reason(), error = %error,
+        again_in_ms = delay.as_millis(), "a pass over a TenantCluster failed"
+    );
+    Action::requeue(delay)
+}
+
+/// `None`: not from an API server.
+fn tenant_key(raw: &TenantCluster) -> Option<TenantKey> {
+    Some(TenantKey { namespace: raw.namespace()?, name: raw.name_any(), uid: raw.uid()? })
+}

@@ -1,0 +1,291 @@
+//! The apply step: makes the management side as rendered. Order matters only where a comment says so.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::join;
+use jiff::Timestamp;
+use k8s_openapi::NamespaceResourceScope;
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret, Service};
+use k8s_openapi::api::rbac::v1::RoleBinding;
+use kube::api::{Patch, PatchParams};
+use kube::runtime::reflector::{ObjectRef, Store};
+use kube::{Api, Client, Resource, ResourceExt};
+use nagaya_api::{TenantCluster, labels};
+use nagaya_render::certificates::{AdminKubeconfig, admin_secret_name, plan_admin_kubeconfig};
+use nagaya_render::plane::{
+    Foundation, PlaneObjects, build_etcd_state, build_foundation, build_plane,
+};
+use nagaya_render::project::build_project_role_binding;
+use nagaya_render::tenant::{Endpoint, Tenant};
+use serde_json::json;
+use tokio::time::sleep;
+
+use super::observe::Observed;
+use super::{Error, FINALIZER};
+use crate::controllers::Context;
+use crate::keyring::{self, Access, Keys};
+use crate::kube_ops::{self, Applied, Object, apply as apply_object, finalizer};
+use crate::tenant::TenantKey;
+
+/// A new RoleBinding works once the API server's own cache has seen it.
+const RIGHTS_TAKE: Duration = Duration::from_secs(5);
+const RIGHTS_PAUSE: Duration = Duration::from_millis(50);
+
+/// How far the management side is after the step.
+pub struct Progress {
+    /// The tenant, with the port that Kubernetes has chosen.
+    pub tenant: Tenant,
+    /// Where nodes reach the API server; `None` until its Service exists.
+    pub endpoint: Option<Endpoint>,
+    /// Address of the internal Service of the API server.
+    pub api_server: Option<IpAddr>,
+    /// Keys and certificates.
+    pub keys: Arc<Keys>,
+}
+
+/// Makes everything as rendered.
+pub async fn apply(
+    context: &Context,
+    raw: &TenantCluster,
+    key: &TenantKey,
+    tenant: &Tenant,
+    observed: &Observed,
+    now: Timestamp,
+) -> Result<Progress, Error> {
+    let projects = Api::namespaced(context.manager.clients.projects.clone(), &key.namespace);
+    finalizer::hold(&projects, raw, FINALIZER).await?;
+    let foundation = build_foundation(tenant);
+    let born = observed.born() || note_birth(context, observed).await?;
+    apply_namespace(context, &foundation.namespace).await?;
+    let new_rights = apply_rights(context, tenant, &foundation.role_binding).await?;
+    let (services, keys) = join(
+        permitted(new_rights, || apply_services(context, tenant, &foundation)),
+        permitted(new_rights, || async {
+            let planes = &context.manager.clients.planes;
+            Ok(context.keyring.keys(planes, key, tenant, Access::Write { born }, now).await?)
+        }),
+    )
+    .await;
+    let (services, keys) = (services?, keys?);
+    let tenant = with_port(tenant, services.node_port);
+    let record = build_foundation(&tenant).namespace;
+    let (recorded, plane) =
+        join(apply_namespace(context, &record), apply_plane(context, &tenant, born)).await;
+    let endpoint = tenant.endpoint();
+    if let Some(endpoint) = &endpoint {
+        hand_out_kubeconfig(context, &tenant, endpoint, &keys, now).await?;
+    }
+    recorded?;
+    plane?;
+    Ok(Progress { tenant, endpoint, api_server: services.api_server, keys })
+}
+
+/// What the step would know if it may not write: for paused tenants.
+pub async fn look_on(
+    context: &Context,
+    key: &TenantKey,
+    tenant: &Tenant,
+    observed: &Observed,
+    now: Timestamp,
+) -> Result<Progress, Error> {
+    let planes = &context.manager.clients.planes;
+    let keys = context.keyring.keys(planes, key, tenant, Access::Read, now).await?;
+    let internal = observed.planes.first().and_then(|plane| {
+        let reference = ObjectRef::new(nagaya_render::plane::names::API_SERVER);
+        context.caches.services.get(&reference.within(&plane.namespace))
+    });
+    Ok(Progress {
+        tenant: tenant.clone(),
+        endpoint: tenant.endpoint(),
+        api_server: internal.as_deref().and_then(cluster_ip),
+        keys,
+    })
+}
+
+/// From the first time that etcd is healthy on, its data is worth something: written down before anything
+/// that follows from it.
+async fn note_birth(context: &Context, observed: &Observed) -> Result<bool, Error> {
+    let healthy = observed.workloads.etcd.as_ref().is_some_and(|etcd| etcd.serves());
+    let Some(plane) = observed.planes.first().filter(|_| healthy) else { return Ok(false) };
+    let all = Api::<Namespace>::all(context.manager.clients.planes.clone());
+    let patch = json!({"metadata": {"annotations": {labels::BORN: "true"}}});
+    let params =
+        PatchParams { field_manager: Some("nagaya-record".to_owned()), ..PatchParams::default() };
+    all.patch_metadata(&plane.namespace, &params, &Patch::Merge(patch)).await.map_err(|source| {
+        kube_ops::Error::ApiCall {
+            verb: "record the birth on",
+            object: format!("Namespace {}", plane.namespace),
+            source: Box::new(source),
+        }
+    })?;
+    Ok(true)
+}
+
+async fn apply_namespace(context: &Context, namespace: &Namespace) -> Result<(), Error> {
+    let all = Api::<Namespace>::all(context.manager.clients.planes.clone());
+    let live = context.caches.planes.get(&ObjectRef::new(&namespace.name_any()));
+    match live {
+        // Adoption changes the labels that say whose it is: the consent was validated.
+        Some(live) => kube_ops::take_over(&all, Some(live.as_ref()), namespace).await?,
+        None => kube_ops::apply(&all, None, namespace).await?,
+    };
+    Ok(())
+}
+
+/// Returns whether the manager has been given rights just now.
+async fn apply_rights(
+    context: &Context,
+    tenant: &Tenant,
+    in_plane: &RoleBinding,
+) -> Result<bool, Error> {
+    let in_project = build_project_role_binding(&tenant.namespace);
+    let clients = &context.manager.clients;
+    let (plane, project) = join(
+        apply_one(&clients.planes, &context.caches.role_bindings, in_plane),
+        apply_one(&clients.projects, &context.caches.role_bindings, &in_project),
+    )
+    .await;
+    Ok(matches!(plane?, Applied::Written(_)) | matches!(project?, Applied::Written(_)))
+}
+
+/// Repeats what is forbidden for as long as new rights take to reach the API server's authorizer.
+async fn permitted<T, F>(new_rights: bool, work: impl Fn() -> F) -> Result<T, Error>
+where
+    F: Future<Output = Result<T, Error>>,
+{
+    let started = tokio::time::Instant::now();
+    loop {
+        match work().await {
+            Err(error) if new_rights && is_forbidden(&error) && started.elapsed() < RIGHTS_TAKE => {
+                sleep(RIGHTS_PAUSE).await;
+            }
+            done => return done,
+        }
+    }
+}
+
+fn is_forbidden(error: &Error) -> bool {
+    match error {
+        Error::Call(error) | Error::Keys(keyring::Error::Call(error)) => error.is_forbidden(),
+        _ => false,
+    }
+}
+
+struct Services {
+    node_port: Option<u16>,
+    api_server: Option<IpAddr>,
+}
+
+async fn apply_services(
+    context: &Context,
+    tenant: &Tenant,
+    foundation: &Foundation,
+) -> Result<Services, Error> {
+    let Foundation {
+        namespace: _,
+        role_binding: _,
+        etcd,
+        etcd_client,
+        api_server,
+        api_server_public,
+    } = foundation;
+    let client = &context.manager.clients.planes;
+    let cache = &context.caches.services;
+    let (etcd, etcd_client, api_server_now, public_now) = tokio::join!(
+        apply_one(client, cache, etcd),
+        apply_one(client, cache, etcd_client),
+        apply_one(client, cache, api_server),
+        apply_one(client, cache, api_server_public),
+    );
+    etcd?;
+    etcd_client?;
+    let live = |service: &Service| {
+        cache.get(&ObjectRef::from_obj(service)).map(|live| live.as_ref().clone())
+    };
+    let api_server = match api_server_now? {
+        Applied::Written(service) => Some(service),
+        Applied::Unchanged => live(api_server),
+    };
+    let public = match public_now? {
+        Applied::Written(service) => Some(service),
+        Applied::Unchanged => live(api_server_public),
+    };
+    Ok(Services {
+        node_port: public.as_ref().and_then(node_port).or(tenant.exposure.node_port),
+        api_server: api_server.as_ref().and_then(cluster_ip),
+    })
+}
+
+async fn apply_plane(context: &Context, tenant: &Tenant, born: bool) -> Result<(), Error> {
+    let PlaneObjects { etcd, api_server_authentication, api_server, controller_manager, scheduler } =
+        build_plane(tenant, context.settings());
+    let etcd_state: ConfigMap = build_etcd_state(tenant, born);
+    let client = &context.manager.clients.planes;
+    let caches = &context.caches;
+    // All at once: kubelet waits for what a pod mounts, and every pod waits for what it talks to.
+    let (state, authentication, etcd, api_server, controller_manager, scheduler) = tokio::join!(
+        apply_one(client, &caches.config_maps, &etcd_state),
+        apply_one(client, &caches.config_maps, &api_server_authentication),
+        apply_one(client, &caches.stateful_sets, &etcd),
+        apply_one(client, &caches.deployments, &api_server),
+        apply_one(client, &caches.stateful_sets, &controller_manager),
+        apply_one(client, &caches.stateful_sets, &scheduler),
+    );
+    state?;
+    authentication?;
+    etcd?;
+    api_server?;
+    controller_manager?;
+    scheduler?;
+    Ok(())
+}
+
+async fn hand_out_kubeconfig(
+    context: &Context,
+    tenant: &Tenant,
+    endpoint: &Endpoint,
+    keys: &Keys,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let clients = &context.manager.clients;
+    let secrets = Api::<Secret>::namespaced(clients.projects.clone(), &tenant.namespace);
+    let name = admin_secret_name(tenant);
+    let live = kube_ops::get(&secrets, &name).await?;
+    match plan_admin_kubeconfig(tenant, endpoint, &keys.authorities, live.as_ref(), now)? {
+        AdminKubeconfig::Current { .. } => Ok(()),
+        AdminKubeconfig::Foreign => {
+            Err(Error::KubeconfigForeign { namespace: tenant.namespace.clone(), name })
+        }
+        AdminKubeconfig::Write(secret) => {
+            kube_ops::apply_in_project(&secrets, live.as_ref(), secret.as_ref()).await?;
+            Ok(())
+        }
+    }
+}
+
+async fn apply_one<K>(client: &Client, cache: &Store<K>, desired: &K) -> Result<Applied<K>, Error>
+where
+    K: Object + Resource<Scope = NamespaceResourceScope, DynamicType = ()> + 'static,
+{
+    let namespace = desired.namespace().unwrap_or_default();
+    let all = Api::<K>::namespaced(client.clone(), &namespace);
+    let live = cache.get(&ObjectRef::from_obj(desired));
+    Ok(apply_object(&all, live.as_deref(), desired).await?)
+}
+
+fn with_port(tenant: &Tenant, node_port: Option<u16>) -> Tenant {
+    let mut tenant = tenant.clone();
+    tenant.exposure.node_port = node_port;
+    tenant
+}
+
+fn node_port(service: &Service) -> Option<u16> {
+    let port = service.spec.as_ref()?.ports.as_ref()?.first()?.node_port?;
+    u16::try_from(port).ok()
+}
+
+fn cluster_ip(service: &Service) -> Option<IpAddr> {
+    service.spec.as_ref()?.cluster_ip.as_ref()?.parse().ok()
+}

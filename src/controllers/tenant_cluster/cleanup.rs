@@ -1,0 +1,173 @@
+//! Deletion: everything goes, or under Retain all but keys and data. Works from whatever is left, in any
+//! order, and keeps nothing that it needs in the namespace that it deletes.
+//!
+//! Pods and claims are ended here rather than left to the namespace controller, whose retries take longer
+//! than all the rest. Every step is repeated until nothing is left.
+
+use std::time::Duration;
+
+use futures::future::try_join_all;
+use jiff::Timestamp;
+use k8s_openapi::NamespaceResourceScope;
+use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
+use k8s_openapi::api::core::v1::{Namespace, PersistentVolumeClaim, Pod, Service};
+use kube::api::{ListParams, Patch, PatchParams};
+use kube::runtime::controller::Action;
+use kube::{Api, Resource, ResourceExt};
+use nagaya_api::{DeletionPolicy, TenantCluster, labels};
+use nagaya_render::status::deleting_status;
+use serde_json::json;
+
+use super::{Error, FINALIZER};
+use crate::controllers::Context;
+use crate::kube_ops::{self, Object, delete_with_grace, finalizer, patch_status};
+use crate::tenant::TenantKey;
+
+/// Seconds that processes get to end: nobody is served any more, and etcd survives any end.
+const GRACE: u32 = 1;
+/// How soon to look again for what is still ending.
+const LOOK_AGAIN: Duration = Duration::from_millis(300);
+
+/// One step towards nothing left.
+pub async fn clean_up(
+    context: &Context,
+    raw: &TenantCluster,
+    key: &TenantKey,
+) -> Result<Action, Error> {
+    if !finalizer::is_held(raw, FINALIZER) {
+        return Ok(Action::await_change());
+    }
+    context.forget(key);
+    let projects = Api::namespaced(context.manager.clients.projects.clone(), &key.namespace);
+    let left = match own_namespace(context, raw, key).await? {
+        None => Left::Nothing,
+        Some(namespace) => match raw.spec.deletion_policy {
+            DeletionPolicy::Delete => end_all(context, &namespace).await?,
+            DeletionPolicy::Retain => retain(context, &namespace).await?,
+        },
+    };
+    match left {
+        Left::Nothing => {
+            finalizer::release(&projects, raw, FINALIZER).await?;
+            Ok(Action::await_change())
+        }
+        Left::Waiting(what) => {
+            let status = deleting_status(raw, &what, Timestamp::now());
+            patch_status(&projects, raw, &status).await?;
+            Ok(Action::requeue(LOOK_AGAIN))
+        }
+    }
+}
+
+/// What is still there, in words.
+enum Left {
+    Nothing,
+    Waiting(String),
+}
+
+/// The control-plane namespace of this very object: one that belongs to another UID is left alone.
+///
+/// Asked from the API server: a cache that lags would call a plane gone that was just made.
+async fn own_namespace(
+    context: &Context,
+    raw: &TenantCluster,
+    key: &TenantKey,
+) -> Result<Option<Namespace>, Error> {
+    let all = Api::<Namespace>::all(context.manager.clients.planes.clone());
+    let selector = format!(
+        "{}={},{}={},{}={}",
+        labels::TENANT_NAMESPACE,
+        key.namespace,
+        labels::TENANT_NAME,
+        raw.name_any(),
+        labels::TENANT_UID,
+        key.uid,
+    );
+    let found = kube_ops::list(&all, &ListParams::default().labels(&selector)).await?;
+    Ok(found.into_iter().find(|namespace| !is_retained(namespace, &key.uid)))
+}
+
+fn is_retained(namespace: &Namespace, uid: &str) -> bool {
+    namespace.annotations().get(labels::RETAINED).is_some_and(|owner| owner == uid)
+}
+
+async fn end_all(context: &Context, namespace: &Namespace) -> Result<Left, Error> {
+    let name = namespace.name_any();
+    let planes = &context.manager.clients.planes;
+    if let Left::Waiting(what) = end_workloads(context, &name).await? {
+        return Ok(Left::Waiting(what));
+    }
+    let claims = Api::<PersistentVolumeClaim>::namespaced(planes.clone(), &name);
+    end_each(&claims, 0).await?;
+    let all = Api::<Namespace>::all(planes.clone());
+    if namespace.meta().deletion_timestamp.is_none() {
+        kube_ops::delete(&all, namespace).await?;
+    }
+    Ok(Left::Waiting(format!("waiting for namespace {name} to go{}", why_not_gone(namespace))))
+}
+
+/// The namespace controller says what it cannot remove.
+fn why_not_gone(namespace: &Namespace) -> String {
+    let conditions = namespace.status.iter().flat_map(|status| status.conditions.iter().flatten());
+    conditions
+        .filter(|one| one.status == "True" && one.type_.ends_with("Remaining"))
+        .filter_map(|one| one.message.as_deref())
+        .map(|message| format!("; {message}"))
+        .collect()
+}
+
+/// Ends the processes and keeps namespace, keys and claims. The Services go too: nothing listens, and the
+/// port is recorded.
+async fn retain(context: &Context, namespace: &Namespace) -> Result<Left, Error> {
+    let name = namespace.name_any();
+    let planes = &context.manager.clients.planes;
+    if let Left::Waiting(what) = end_workloads(context, &name).await? {
+        return Ok(Left::Waiting(what));
+    }
+    end_each(&Api::<Service>::namespaced(planes.clone(), &name), 0).await?;
+    let uid = namespace.labels().get(labels::TENANT_UID);
+    let patch = json!({"metadata": {
+        "uid": namespace.uid(), "annotations": {labels::RETAINED: uid},
+    }});
+    let params =
+        PatchParams { field_manager: Some("nagaya-record".to_owned()), ..PatchParams::default() };
+    let all = Api::<Namespace>::all(planes.clone());
+    all.patch_metadata(&name, &params, &Patch::Merge(patch))
+        .await
+        .map_err(|source| kube_ops::Error::of_object("mark as retained", namespace, source))?;
+    Ok(Left::Nothing)
+}
+
+/// Controllers before pods, or they would make new ones.
+async fn end_workloads(context: &Context, namespace: &str) -> Result<Left, Error> {
+    let planes = &context.manager.clients.planes;
+    end_each(&Api::<Deployment>::namespaced(planes.clone(), namespace), GRACE).await?;
+    end_each(&Api::<StatefulSet>::namespaced(planes.clone(), namespace), GRACE).await?;
+    let pods = Api::<Pod>::namespaced(planes.clone(), namespace);
+    let names = end_each(&pods, GRACE).await?;
+    if names.is_empty() {
+        return Ok(Left::Nothing);
+    }
+    Ok(Left::Waiting(format!("waiting for pods {} in {namespace} to end", names.join(", "))))
+}
+
+/// Asks every object of a kind to go, and returns the names of those that are still there. Somebody may have
+/// deleted the namespace first, and with it the manager's rights in it: then all this happens without us.
+async fn end_each<K>(all: &Api<K>, grace: u32) -> Result<Vec<String>, Error>
+where
+    K: Object + Resource<Scope = NamespaceResourceScope, DynamicType = ()>,
+{
+    let found = match kube_ops::list(all, &ListParams::default()).await {
+        Err(error) if error.is_forbidden() => Vec::new(),
+        found => found?,
+    };
+    let to_end = found.iter().filter(|one| one.meta().deletion_timestamp.is_none());
+    try_join_all(to_end.map(|one| async move {
+        match delete_with_grace(all, one, grace).await {
+            Err(error) if error.is_forbidden() || error.is_race() => Ok(()),
+            done => done,
+        }
+    }))
+    .await?;
+    Ok(found.iter().map(ResourceExt::name_any).collect())
+}

@@ -1,0 +1,85 @@
+//! The follow step: hands what the tenant now is to the tasks that talk to it. Nothing here waits.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use nagaya_api::{TenantCluster, conditions};
+use nagaya_render::content::{ContentInputs, build_content};
+use nagaya_render::plane::names;
+use nagaya_render::status::ContentState;
+
+use super::Error;
+use super::apply::Progress;
+use super::observe::Observed;
+use crate::controllers::{Context, Plane};
+use crate::tenant::{ProbeTarget, SignerView, TenantIdentity, TenantKey, Wanted};
+
+/// Tells prober, content keeper and watches about the tenant.
+pub fn follow(
+    context: &Context,
+    raw: &TenantCluster,
+    key: &TenantKey,
+    progress: &Progress,
+    observed: &Observed,
+) -> Result<(), Error> {
+    let Progress { tenant, endpoint: Some(endpoint), api_server: Some(api_server), keys } = progress
+    else {
+        return Ok(());
+    };
+    let authorities = &keys.authorities;
+    let identity = TenantIdentity {
+        address: SocketAddr::new(*api_server, names::API_SERVER_PORT),
+        server_name: names::API_SERVER.to_owned(),
+        ca_pem: authorities.cluster_ca_pem().to_owned(),
+        cert_pem: keys.identity.cert_pem().to_owned(),
+        key_pem: keys.identity.key_pem().to_owned(),
+    };
+    let client = context.connections.client(key, &identity)?;
+    if raw.spec.paused {
+        context.content.forget(key);
+    } else {
+        let inputs = ContentInputs {
+            endpoint,
+            cluster_ca_bundle_pem: authorities.cluster_ca_pem(),
+            signing_token: &keys.signing_token,
+        };
+        let content = Arc::new(build_content(tenant, context.settings(), &inputs)?);
+        let drift = context.watches.drift(key);
+        context.content.keep(key, Wanted { client: client.clone(), content, drift });
+    }
+    if raw.spec.paused || context.content.state(key) == ContentState::Applied {
+        context.watches.watch(key, &identity, &client);
+    }
+    if let Some(address) = tenant.exposure.addresses.first() {
+        context.prober.watch(ProbeTarget {
+            tenant: key.clone(),
+            address: SocketAddr::new(*address, endpoint.port),
+            endpoint: endpoint.clone(),
+            cluster_ca_pem: authorities.cluster_ca_pem().to_owned(),
+            client_ca_pem: authorities.client.cert_pem().to_owned(),
+            version: tenant.version,
+            signing_token: keys.signing_token.clone(),
+            client: client.clone(),
+            signer: SignerView {
+                ready: observed.workloads.controller_manager.as_ref().is_some_and(|w| w.serves()),
+                generation: observed.signer_generation.clone(),
+            },
+            established: was_ready(raw),
+        });
+    }
+    let plane = Plane {
+        tenant: tenant.clone(),
+        endpoint: endpoint.clone(),
+        keys: Arc::clone(keys),
+        client,
+    };
+    context.planes.put(key.clone(), plane);
+    Ok(())
+}
+
+fn was_ready(raw: &TenantCluster) -> bool {
+    raw.status.as_ref().is_some_and(|status| {
+        let mut all = status.conditions.iter();
+        all.any(|one| one.type_ == conditions::READY && one.status == "True")
+    })
+}

@@ -1,0 +1,144 @@
+//! The observe step: what is there, from caches. The only calls are for what a cache cannot prove.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::api::core::v1::Namespace;
+use kube::runtime::reflector::{ObjectRef, Store};
+use kube::{Api, Resource, ResourceExt};
+use nagaya_api::{TenantCluster, TenantClusterStatus, conditions, labels};
+use nagaya_render::plane::{names, plane_namespace_name};
+use nagaya_render::plane_record::PlaneRecord;
+use nagaya_render::settings::Settings;
+use nagaya_render::validate::Surroundings;
+use nagaya_render::workloads::{Workload, Workloads};
+
+use super::{Error, LOOK_AGAIN, RESYNC, diagnose};
+use crate::controllers::Context;
+use crate::keyring::Keys;
+use crate::kube_ops;
+
+/// What one pass saw.
+pub struct Observed {
+    /// The operator has enabled the project.
+    pub project_enabled: bool,
+    /// Control-plane namespaces labelled as this tenant's; usually one or none.
+    pub planes: Vec<PlaneRecord>,
+    /// How far the workloads are.
+    pub workloads: Workloads,
+    /// Changes whenever another kube-controller-manager may be at work.
+    pub signer_generation: String,
+}
+
+impl Observed {
+    /// What validation needs.
+    pub fn surroundings<'a>(&'a self, settings: &'a Settings) -> Surroundings<'a> {
+        Surroundings { settings, project_enabled: self.project_enabled, planes: &self.planes }
+    }
+
+    /// The plane was healthy once.
+    pub fn born(&self) -> bool {
+        self.planes.first().is_some_and(|plane| plane.born)
+    }
+
+    /// When to look again if nothing wakes us before.
+    pub fn next_look(
+        &self,
+        status: &TenantClusterStatus,
+        keys: Option<Arc<Keys>>,
+        now: Timestamp,
+    ) -> Duration {
+        let ready = status
+            .conditions
+            .iter()
+            .any(|condition| condition.type_ == conditions::READY && condition.status == "True");
+        let usual = if ready { RESYNC } else { LOOK_AGAIN };
+        let due = keys.and_then(|keys| keys.next_due.duration_since(now).try_into().ok());
+        due.map_or(usual, |due: Duration| usual.min(due.max(LOOK_AGAIN)))
+    }
+}
+
+/// Looks at everything that belongs to `raw`.
+pub async fn observe(context: &Context, raw: &TenantCluster) -> Result<Observed, Error> {
+    let project = raw.namespace().unwrap_or_default();
+    let planes = find_planes(context, raw, &project).await?;
+    let mut observed = Observed {
+        project_enabled: context.caches.projects.get(&ObjectRef::new(&project)).is_some(),
+        planes,
+        workloads: Workloads::default(),
+        signer_generation: String::new(),
+    };
+    if let Some(plane) = observed.planes.first() {
+        let namespace = plane.namespace.clone();
+        observed.workloads = workloads(context, &namespace);
+        observed.signer_generation = signer_generation(&context.caches.stateful_sets, &namespace);
+        let client = &context.manager.clients.planes;
+        diagnose::explain(client, &namespace, &mut observed.workloads).await?;
+    }
+    Ok(observed)
+}
+
+/// Found by labels, under whatever name. The names that it most likely has are looked at first, since
+/// going through all planes costs more the more tenants there are.
+async fn find_planes(
+    context: &Context,
+    raw: &TenantCluster,
+    project: &str,
+) -> Result<Vec<PlaneRecord>, Error> {
+    let name = raw.name_any();
+    let recorded = raw.status.as_ref().and_then(|status| status.control_plane_namespace.clone());
+    let is_ours = |namespace: &Namespace| {
+        let labels = namespace.labels();
+        labels.get(labels::TENANT_NAME) == Some(&name)
+            && labels.get(labels::TENANT_NAMESPACE).is_some_and(|value| value == project)
+    };
+    let cache = &context.caches.planes;
+    for likely in recorded.iter().cloned().chain([plane_namespace_name(project, &name)]) {
+        let found = cache.get(&ObjectRef::new(&likely)).filter(|found| is_ours(found));
+        if let Some(found) = found {
+            return Ok(vec![PlaneRecord::read(&found)]);
+        }
+    }
+    let found: Vec<PlaneRecord> = cache
+        .state()
+        .iter()
+        .filter(|namespace| is_ours(namespace))
+        .map(|namespace| PlaneRecord::read(namespace))
+        .collect();
+    match (found.is_empty(), recorded) {
+        // The cache may lag behind our own write: before a plane is called lost, ask.
+        (true, Some(recorded)) => {
+            let all = Api::<Namespace>::all(context.manager.clients.planes.clone());
+            let live = kube_ops::get(&all, &recorded).await?;
+            Ok(live.iter().filter(|live| is_ours(live)).map(PlaneRecord::read).collect())
+        }
+        _ => Ok(found),
+    }
+}
+
+fn workloads(context: &Context, namespace: &str) -> Workloads {
+    let stateful_set = |name: &str| {
+        let found = context.caches.stateful_sets.get(&ObjectRef::new(name).within(namespace))?;
+        Some(Workload::from(found.as_ref()))
+    };
+    let api_server = ObjectRef::new(names::API_SERVER).within(namespace);
+    Workloads {
+        etcd: stateful_set(names::ETCD),
+        api_server: context
+            .caches
+            .deployments
+            .get(&api_server)
+            .map(|found| Workload::from(found.as_ref())),
+        controller_manager: stateful_set(names::CONTROLLER_MANAGER),
+        scheduler: stateful_set(names::SCHEDULER),
+    }
+}
+
+/// The StatefulSet's resourceVersion moves with every replica that comes or goes, and with nothing else
+/// while it is left alone.
+fn signer_generation(cache: &Store<StatefulSet>, namespace: &str) -> String {
+    let found = cache.get(&ObjectRef::new(names::CONTROLLER_MANAGER).within(namespace));
+    found.and_then(|found| found.meta().resource_version.clone()).unwrap_or_default()
+}

@@ -1,0 +1,215 @@
+//! Joins the certificates' plan to Secrets: reads what exists by name, makes what is missing, writes what is due.
+//!
+//! What was read is kept for a while, so that an unchanged tenant costs no request; a CA that is missing
+//! from a plane that was healthy once is a loss to be reported, never made anew.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use futures::future::try_join_all;
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Secret;
+use kube::{Api, Client};
+use nagaya_pki::{BootstrapToken, Leaf};
+use nagaya_render::certificates::{
+    Authorities, Authority, CertificateError, LeafSecret, build_authority_secret,
+    mint_manager_identity, missing_authorities, plan_leaves,
+};
+use nagaya_render::signing_token::{
+    SIGNING_TOKEN_SECRET, build_signing_token_secret, read_signing_token,
+};
+use nagaya_render::tenant::Tenant;
+
+use crate::kube_ops::{self, apply, create_once};
+use crate::tenant::TenantKey;
+
+/// Somebody who deletes a Secret of a running plane sees it come back within this time.
+const READ_AGAIN: Duration = Duration::from_mins(10);
+
+/// Everything secret about one tenant.
+pub struct Keys {
+    /// CAs and the service-account key.
+    pub authorities: Authorities,
+    /// The manager's own token.
+    pub signing_token: BootstrapToken,
+    /// The manager's client certificate, in memory only.
+    pub identity: Leaf,
+    /// When a certificate has to be renewed.
+    pub next_due: Timestamp,
+}
+
+/// Why the keys of a tenant are not there.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// See [`kube_ops::Error`].
+    #[error(transparent)]
+    Call(#[from] kube_ops::Error),
+    /// See [`CertificateError`].
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
+    /// No randomness.
+    #[error("cannot make a token: {0}")]
+    Token(#[from] nagaya_pki::Error),
+    /// A key of a plane that was healthy is gone.
+    #[error(
+        "Secrets {missing} are missing from {namespace}, whose nodes trust them; restore them from a backup: \
+         making new ones would lock out every node"
+    )]
+    KeysLost {
+        /// Names of the Secrets.
+        missing: String,
+        /// The control-plane namespace.
+        namespace: String,
+    },
+    /// The Secret of the signing token holds none.
+    #[error("Secret {SIGNING_TOKEN_SECRET} holds no token; delete it and it is made anew")]
+    TokenUnreadable,
+}
+
+/// What may be done about missing or old keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Nothing: the tenant is paused.
+    Read,
+    /// Make and renew them; authorities only while the plane has not been `born`, that is healthy.
+    Write {
+        /// The plane was healthy once.
+        born: bool,
+    },
+}
+
+/// The keys of every tenant that was worked on lately.
+#[derive(Default)]
+pub struct Keyring {
+    known: Mutex<HashMap<TenantKey, Known>>,
+}
+
+struct Known {
+    keys: Arc<Keys>,
+    tenant: Tenant,
+    read: Instant,
+}
+
+impl Keyring {
+    /// The keys of `tenant`, made or renewed where needed and allowed.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn keys(
+        &self,
+        planes: &Client,
+        key: &TenantKey,
+        tenant: &Tenant,
+        access: Access,
+        now: Timestamp,
+    ) -> Result<Arc<Keys>, Error> {
+        if let Some(keys) = self.current(key, tenant, now) {
+            return Ok(keys);
+        }
+        let secrets = Api::<Secret>::namespaced(planes.clone(), &tenant.plane_namespace);
+        let mut existing = read(&secrets).await?;
+        if let Access::Write { born } = access {
+            make_missing(&secrets, tenant, &mut existing, born, now).await?;
+        }
+        let authorities = Authorities::read(&existing)?;
+        let mut plan = plan_leaves(tenant, &authorities, &existing, now)?;
+        if access == Access::Read {
+            plan.to_write.clear();
+        }
+        try_join_all(plan.to_write.iter().map(|leaf| {
+            let live = leaf.metadata.name.as_ref().and_then(|name| existing.get(name));
+            apply(&secrets, live, leaf)
+        }))
+        .await?;
+        let signing_token = existing
+            .get(SIGNING_TOKEN_SECRET)
+            .and_then(read_signing_token)
+            .ok_or(Error::TokenUnreadable)?;
+        let identity = mint_manager_identity(&authorities, now)?;
+        let next_due = plan.next_due.min(identity_due(&identity, now));
+        let keys = Arc::new(Keys { authorities, signing_token, identity, next_due });
+        let known = Known { keys: Arc::clone(&keys), tenant: without_port(tenant), read: Instant::now() };
+        self.lock().insert(key.clone(), known);
+        Ok(keys)
+    }
+
+    /// The keys as they were last seen, whatever their age.
+    #[must_use]
+    pub fn last_seen(&self, key: &TenantKey) -> Option<Arc<Keys>> {
+        self.lock().get(key).map(|known| Arc::clone(&known.keys))
+    }
+
+    /// The tenant is gone.
+    pub fn forget(&self, key: &TenantKey) {
+        self.lock().remove(key);
+    }
+
+    fn current(&self, key: &TenantKey, tenant: &Tenant, now: Timestamp) -> Option<Arc<Keys>> {
+        let all = self.lock();
+        let known = all.get(key)?;
+        let fresh = known.read.elapsed() < READ_AGAIN && now < known.keys.next_due;
+        (fresh && known.tenant == without_port(tenant)).then(|| Arc::clone(&known.keys))
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<TenantKey, Known>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// No certificate depends on the port, which is learned after the first ones are made.
+fn without_port(tenant: &Tenant) -> Tenant {
+    let mut tenant = tenant.clone();
+    tenant.exposure.node_port = None;
+    tenant
+}
+
+/// Half of its short life: a new one is minted long before the old one ends.
+fn identity_due(identity: &Leaf, now: Timestamp) -> Timestamp {
+    let left = identity.not_after().duration_since(now);
+    now + left / 2
+}
+
+async fn read(secrets: &Api<Secret>) -> Result<BTreeMap<String, Secret>, Error> {
+    let names = Authority::all()
+        .map(Authority::secret_name)
+        .chain(LeafSecret::all().map(LeafSecret::secret_name))
+        .chain([SIGNING_TOKEN_SECRET]);
+    let found = try_join_all(names.map(|name| kube_ops::get(secrets, name))).await?;
+    let by_name = found.into_iter().flatten().filter_map(|secret| {
+        let name = secret.metadata.name.clone()?;
+        Some((name, secret))
+    });
+    Ok(by_name.collect())
+}
+
+async fn make_missing(
+    secrets: &Api<Secret>,
+    tenant: &Tenant,
+    existing: &mut BTreeMap<String, Secret>,
+    born: bool,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let missing = missing_authorities(existing);
+    if born && !missing.is_empty() {
+        let names: Vec<&str> = missing.iter().map(|authority| authority.secret_name()).collect();
+        return Err(Error::KeysLost {
+            missing: names.join(", "),
+            namespace: tenant.plane_namespace.clone(),
+        });
+    }
+    let mut to_make = missing
+        .into_iter()
+        .map(|authority| build_authority_secret(tenant, authority, now))
+        .collect::<Result<Vec<_>, _>>()?;
+    if !existing.contains_key(SIGNING_TOKEN_SECRET) {
+        to_make.push(build_signing_token_secret(tenant, &BootstrapToken::generate()?));
+    }
+    let made = try_join_all(to_make.iter().map(|secret| create_once(secrets, secret))).await?;
+    for secret in made.into_iter().map(kube_ops::Created::into_inner) {
+        if let Some(name) = secret.metadata.name.clone() {
+            existing.insert(name, secret);
+        }
+    }
+    Ok(())
+}
