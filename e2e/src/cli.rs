@@ -124,14 +124,18 @@ fn run(verb: Verb) -> Result<ExitCode> {
     match verb {
         Verb::Kubectl { words } => become_command(sandbox::kubectl(&words)?),
         Verb::Exec { words } => become_command(host::open(network::MANAGEMENT)?.exec(&words)?),
-        Verb::Host(HostVerb::Exec { name, words }) => become_command(host::open(&name)?.exec(&words)?),
+        Verb::Host(HostVerb::Exec { name, words }) => {
+            become_command(host::open(&name)?.exec(&words)?)
+        }
         Verb::Logs { host, service } => become_command(host::open(&host)?.log(service)),
         Verb::Status => status::print(),
         Verb::HostInit { name } => {
             NamespacesHost::new(state::host(&name)?).run_init()?;
             Ok(ExitCode::FAILURE)
         }
-        Verb::HostNetwork { name } => namespaces::configure_network(&name).map(|()| ExitCode::SUCCESS),
+        Verb::HostNetwork { name } => {
+            namespaces::configure_network(&name).map(|()| ExitCode::SUCCESS)
+        }
         changing => change(changing).map(|()| ExitCode::SUCCESS),
     }
 }

@@ -55,11 +55,7 @@ pub fn command_line(command: &Command) -> String {
         .join(" ")
 }
 
-fn finish(
-    command: &mut Command,
-    line: String,
-    input: Option<impl Read + Send>,
-) -> Result<String> {
+fn finish(command: &mut Command, line: String, input: Option<impl Read + Send>) -> Result<String> {
     // A group of its own: Ctrl-C reaches only us, and we end the whole group.
     let mut child = command
         .process_group(0)

@@ -199,10 +199,7 @@ impl Component {
 pub fn ensure(component: &Component, binary: &str) -> Result<PathBuf> {
     let Some((_, package)) = component.product.binaries.iter().find(|(name, _)| *name == binary)
     else {
-        return Err(Error::Refused(format!(
-            "{} has no binary {binary:?}",
-            component.product.name
-        )));
+        return Err(Error::Refused(format!("{} has no binary {binary:?}", component.product.name)));
     };
     if let Some(folder) = env::var_os("NAGAYA_BINARIES") {
         return given(&PathBuf::from(folder), component, binary);

@@ -52,9 +52,7 @@ pub fn make_folder(path: &Path) -> Result<()> {
 /// Something in it cannot be removed.
 pub fn remove_folder(path: &Path) -> Result<()> {
     match std::fs::remove_dir_all(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(error).on("remove", path)
-        }
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error).on("remove", path),
         _ => Ok(()),
     }
 }

@@ -112,7 +112,7 @@ fn overlay() -> Option<String> {
     if !filesystems.contains("overlay") && run(&mut command(&["modprobe", "overlay"])).is_err() {
         return Some("the kernel has no overlayfs; use a kernel that has it".to_owned());
     }
-    let folder = existing(paths::state());
+    let folder = existing(&paths::state());
     let kind = rustix::fs::statfs(&folder).ok()?.f_type;
     (kind == OVERLAYFS).then(|| {
         format!(
@@ -125,7 +125,7 @@ fn overlay() -> Option<String> {
 
 fn disk() -> Option<String> {
     [paths::state(), paths::cache()].into_iter().find_map(|folder| {
-        let space = rustix::fs::statvfs(existing(folder.clone())).ok()?;
+        let space = rustix::fs::statvfs(existing(&folder)).ok()?;
         let free = space.f_bavail.saturating_mul(space.f_frsize) / GIBIBYTE;
         (free < FREE_GIBIBYTES).then(|| {
             format!(
@@ -162,7 +162,7 @@ fn parse_go(version: &str) -> Option<(u32, u32)> {
 }
 
 /// The nearest folder above that is there.
-fn existing(folder: PathBuf) -> PathBuf {
+fn existing(folder: &Path) -> PathBuf {
     folder.ancestors().find(|path| path.exists()).unwrap_or(Path::new("/")).to_owned()
 }
 
@@ -172,7 +172,8 @@ mod tests {
 
     #[test]
     fn a_missing_program_names_its_package_once() {
-        let missing = missing_packages(&PROGRAMS, |program| !matches!(program, "nsenter" | "unshare"));
+        let missing =
+            missing_packages(&PROGRAMS, |program| !matches!(program, "nsenter" | "unshare"));
         assert_eq!(missing, ["util-linux"]);
     }
 

@@ -88,12 +88,8 @@ pub fn lock_sandbox() -> Result<File> {
 /// # Errors
 /// The lock file cannot be opened.
 pub fn lock(path: &Path) -> Result<File> {
-    let file = OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(path)
-        .on("open", path)?;
+    let file =
+        OpenOptions::new().create(true).truncate(false).write(true).open(path).on("open", path)?;
     file.lock().on("lock", path)?;
     Ok(file)
 }

@@ -31,6 +31,9 @@ pub fn print() -> Result<ExitCode> {
         println!("{name:<16} {kind:<11} {address:<15} {minor:<11} {state}");
     }
     let well = management::is_healthy();
-    println!("management cluster: {}", if well { "healthy" } else { "not healthy, run `sandbox up`" });
+    println!(
+        "management cluster: {}",
+        if well { "healthy" } else { "not healthy, run `sandbox up`" }
+    );
     Ok(if well && all_run { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -12,7 +12,8 @@ use crate::error::{IoContext, Result};
 use crate::paths;
 
 /// The packages whose variables carry a Kubernetes version.
-const STAMPED_PACKAGES: [&str; 2] = ["k8s.io/component-base/version", "k8s.io/client-go/pkg/version"];
+const STAMPED_PACKAGES: [&str; 2] =
+    ["k8s.io/component-base/version", "k8s.io/client-go/pkg/version"];
 
 /// All that decides what a component's binaries are made of.
 #[derive(Debug)]
@@ -89,7 +90,7 @@ fn stamps(minor: &str, version: &str) -> String {
     let mut stamps = String::new();
     for package in STAMPED_PACKAGES {
         for (variable, value) in &values {
-            stamps.push_str(&format!(" -X {package}.{variable}={value}"));
+            stamps.extend([" -X ", package, ".", variable, "=", value]);
         }
     }
     stamps
@@ -113,7 +114,8 @@ fn go_version() -> Result<&'static str> {
 
 /// Bytes as lower-case hexadecimal digits.
 pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let digit = |value: u8| char::from(b"0123456789abcdef"[usize::from(value)]);
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 #[cfg(test)]
@@ -128,6 +130,11 @@ mod tests {
             assert!(flags.contains(&format!("-X {package}.gitVersion=v1.37.1")), "{flags}");
             assert!(flags.contains(&format!("-X {package}.gitMinor=37")), "{flags}");
         }
+    }
+
+    #[test]
+    fn bytes_become_hexadecimal_digits() {
+        assert_eq!(hex(&[0, 10, 255]), "000aff");
     }
 
     #[test]

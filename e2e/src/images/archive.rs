@@ -143,7 +143,8 @@ pub fn assemble(image: &Image) -> Result<PathBuf> {
     }
     paths::make_folder(&folder)?;
     let suffix = format!("draft-{}", std::process::id());
-    let (layer, draft) = (path.with_extension(format!("layer-{suffix}")), path.with_extension(suffix));
+    let (layer, draft) =
+        (path.with_extension(format!("layer-{suffix}")), path.with_extension(suffix));
     let written = write_archive(image, &layer, &draft);
     // Whatever came of it, the layer alone is of no use.
     let _ = fs::remove_file(&layer);
@@ -195,7 +196,8 @@ fn write_layer(entries: &[Entry], path: &Path) -> io::Result<String> {
                 append(&mut tar, &entry.path, 0o644, text.len(), text.as_bytes())?;
             }
             Content::File(source) => {
-                let size = usize::try_from(fs::metadata(source)?.len()).map_err(io::Error::other)?;
+                let size =
+                    usize::try_from(fs::metadata(source)?.len()).map_err(io::Error::other)?;
                 append(&mut tar, &entry.path, 0o755, size, File::open(source)?)?;
             }
             Content::Link(target) => {

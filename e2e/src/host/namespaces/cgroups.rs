@@ -129,9 +129,6 @@ mod tests {
                       cgroup2 /sys/fs/cgroup/unified cgroup2 rw 0 0\n";
         let roots = parse_roots(mounts);
         let seen: Vec<_> = roots.iter().map(|r| (r.path.to_str().unwrap(), r.unified)).collect();
-        assert_eq!(
-            seen,
-            [("/sys/fs/cgroup/cpu", false), ("/sys/fs/cgroup/unified", true)]
-        );
+        assert_eq!(seen, [("/sys/fs/cgroup/cpu", false), ("/sys/fs/cgroup/unified", true)]);
     }
 }

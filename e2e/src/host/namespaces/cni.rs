@@ -32,7 +32,7 @@ pub fn configure(node: &str) -> Result<()> {
         .spawn()
         .doing(|| "start kubectl".to_owned())?;
     let events = watch.stdout.take().map(BufReader::new);
-    let found = events.into_iter().flat_map(BufRead::lines).map_while(|line| line.ok());
+    let found = events.into_iter().flat_map(BufRead::lines).map_while(std::result::Result::ok);
     let cidrs = found.map(|line| pod_cidrs(&line)).find(|cidrs| !cidrs.is_empty());
     // It would go on watching; whether it still runs does not matter.
     let _ = watch.kill();
