@@ -6,7 +6,7 @@ use serde_json::Value;
 #[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
 pub enum Error {
     /// The API server refused, or could not be reached.
-    #[error("cannot {verb} {object}: {source}")]
+    #[error("cannot {verb} {object}: {}", answer(source))]
     ApiCall {
         /// What was tried.
         verb: &'static str,
@@ -80,6 +80,14 @@ impl Error {
             return Self::ObjectChanged { object };
         }
         Self::ApiCall { verb, object, source: Box::new(source) }
+    }
+}
+
+/// The words of the API server, without the structure around them.
+fn answer(error: &kube::Error) -> String {
+    match error {
+        kube::Error::Api(status) if !status.message.is_empty() => status.message.clone(),
+        other => other.to_string(),
     }
 }
 
