@@ -22,10 +22,13 @@ pub fn name(host: &str) -> String {
 /// # Errors
 /// The kernel refuses one.
 pub fn make(host: &str) -> Result<()> {
-    for root in roots()? {
+    let roots = roots()?;
+    // Beside version 1, version 2 has no controller that a kubelet needs.
+    let only_version_2 = roots.iter().all(|root| root.unified);
+    for root in roots {
         let group = root.path.join(name(host));
         fs::create_dir_all(&group).on("create", &group)?;
-        if root.unified {
+        if only_version_2 {
             delegate(&root.path);
             delegate(&group);
         }
