@@ -21,7 +21,9 @@ mod rbac;
 use nagaya_pki::BootstrapToken;
 
 pub use administration::{KUBELET_CLIENT_USER, admin_user_name};
-pub use kubelet_config::{cgroup_driver, CgroupDriver};
+pub use kubelet_config::{CgroupDriver, cgroup_driver};
+pub(crate) use manifest::{fill, kube_system_meta};
+pub(crate) use rbac::NODE_TOKEN_GROUP;
 pub use objects::{
     Administration, ApiEndpoints, ContentObjects, CoreDnsObjects, Discovery, KubeProxyObjects,
     NodeBootstrap, NodeConfigs,

@@ -20,8 +20,7 @@ pub(crate) fn parse(text: &str) -> Option<SignedDuration> {
     while !rest.is_empty() {
         let number_end = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
         let (number, after) = rest.split_at(number_end);
-        let unit_end =
-            after.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(after.len());
+        let unit_end = after.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(after.len());
         let (unit, next) = after.split_at(unit_end);
         total = total.checked_add(nanoseconds(number, unit)?)?;
         rest = next;
@@ -78,7 +77,10 @@ mod tests {
 
     #[test]
     fn what_go_refuses_is_refused() {
-        for text in ["", "-", "1", "s", "1d", "1 h", "1h 30m", "1.h.", ".", ".s", "1hour", "9999999h", "1e3s"] {
+        for text in [
+            "", "-", "1", "s", "1d", "1 h", "1h 30m", "1.h.", ".", ".s", "1hour", "9999999h",
+            "1e3s",
+        ] {
             assert_eq!(parse(text), None, "{text}");
         }
     }

@@ -130,7 +130,10 @@ mod tests {
 
     #[test]
     fn strings_that_yaml_1_1_reads_as_something_else_are_quoted() {
-        for text in ["yes", "No", "on", "OFF", "y", "true", "null", "~", "1_000", "0x1f", "1e3", "12:30", "0s"] {
+        for text in [
+            "yes", "No", "on", "OFF", "y", "true", "null", "~", "1_000", "0x1f", "1e3", "12:30",
+            "0s",
+        ] {
             assert_eq!(write(&json!({ "k": text })), format!("k: \"{text}\"\n"));
         }
         assert_eq!(write(&json!({ "k": "systemd" })), "k: systemd\n");

@@ -34,10 +34,7 @@ pub(super) fn build_core_dns(
         service_account: build_service_account(NAME),
         cluster_role: build_cluster_role(
             CLUSTER_ROLE,
-            vec![
-                rule("", &core, &verbs),
-                rule("discovery.k8s.io", &["endpointslices"], &verbs),
-            ],
+            vec![rule("", &core, &verbs), rule("discovery.k8s.io", &["endpointslices"], &verbs)],
         ),
         cluster_role_binding: build_cluster_role_binding(
             CLUSTER_ROLE,
@@ -66,9 +63,13 @@ fn build_service(tenant: &Tenant) -> Result<Service, ContentError> {
 
 fn build_deployment(tenant: &Tenant, settings: &Settings) -> Result<Deployment, ContentError> {
     let images = &settings.addon_images;
-    let image = images.resolve(&format!("registry.k8s.io/coredns/coredns:{}", tenant.minor.core_dns));
-    let mut deployment: Deployment =
-        read("the CoreDNS Deployment", include_str!("core_dns/deployment.yaml"), &[("Image", &image)])?;
+    let image =
+        images.resolve(&format!("registry.k8s.io/coredns/coredns:{}", tenant.minor.core_dns));
+    let mut deployment: Deployment = read(
+        "the CoreDNS Deployment",
+        include_str!("core_dns/deployment.yaml"),
+        &[("Image", &image)],
+    )?;
     deployment.metadata = labelled_meta(KUBE_SYSTEM, NAME, "k8s-app", APP);
     if let Some(pod) = deployment.spec.as_mut().and_then(|spec| spec.template.spec.as_mut()) {
         pod.image_pull_secrets = pull_secrets(&images.pull_secrets);

@@ -1,15 +1,14 @@
 //! What `kubeadm join` reads without a credential: cluster-info, and the token that signs it.
 //! Source: `cmd/kubeadm/app/phases/bootstraptoken/clusterinfo`.
 
-use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use nagaya_pki::{BootstrapToken, Kubeconfig};
 
-use super::manifest::{KUBE_PUBLIC, KUBE_SYSTEM, build_config_map, meta};
+use super::manifest::{KUBE_PUBLIC, build_config_map, meta};
 use super::objects::Discovery;
 use super::rbac::{build_config_map_reader, build_role_binding, user};
 use super::{ContentError, ContentInputs};
-use crate::join_token::bootstrap_token_secret_name;
+use crate::join_token::build_token_secret;
 
 const CLUSTER_INFO: &str = "cluster-info";
 const CLUSTER_INFO_READER: &str = "kubeadm:bootstrap-signer-clusterinfo";
@@ -35,21 +34,12 @@ pub(super) fn build_discovery(inputs: &ContentInputs<'_>) -> Result<Discovery, C
 /// A token that signs and never expires, and that authenticates nobody: cluster-info stays signed, and so
 /// checkable, while no `JoinToken` is alive.
 fn build_signing_token(token: &BootstrapToken) -> Secret {
-    let data = [
-        ("token-id", token.id()),
-        ("token-secret", token.secret()),
-        ("usage-bootstrap-signing", "true"),
-        ("usage-bootstrap-authentication", "false"),
-        ("description", "Signs kube-public/cluster-info for Nagaya's probes; lets nobody in."),
-    ];
-    Secret {
-        metadata: meta(KUBE_SYSTEM, &bootstrap_token_secret_name(token.id())),
-        type_: Some("bootstrap.kubernetes.io/token".to_owned()),
-        data: Some(
-            data.into_iter()
-                .map(|(key, value)| (key.to_owned(), ByteString(value.as_bytes().to_vec())))
-                .collect(),
-        ),
-        ..Secret::default()
-    }
+    build_token_secret(
+        token,
+        &[
+            ("usage-bootstrap-authentication", "false"),
+            ("usage-bootstrap-signing", "true"),
+            ("description", "Signs kube-public/cluster-info for Nagaya's probes; lets nobody in."),
+        ],
+    )
 }

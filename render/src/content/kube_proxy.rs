@@ -28,7 +28,8 @@ pub(super) fn build_kube_proxy(
     settings: &Settings,
     endpoint: &Endpoint,
 ) -> Result<KubeProxyObjects, ContentError> {
-    let kubeconfig = fill(include_str!("kube_proxy/kubeconfig.yaml"), &[("Server", &endpoint.url())]);
+    let kubeconfig =
+        fill(include_str!("kube_proxy/kubeconfig.yaml"), &[("Server", &endpoint.url())]);
     Ok(KubeProxyObjects {
         service_account: build_service_account(NAME),
         cluster_role_binding: build_cluster_role_binding(
@@ -69,7 +70,11 @@ fn kube_proxy_configuration(tenant: &Tenant, spec: &KubeProxy) -> Result<String,
 /// The wildcard of the family of the first Service network (kubeadm takes that of the API server's own
 /// address, which is the same family).
 fn bind_address(tenant: &Tenant) -> &'static str {
-    if tenant.service_cidrs.first().is_none_or(|net| net.addr().is_ipv4()) { "0.0.0.0" } else { "::" }
+    if tenant.service_cidrs.first().is_none_or(|net| net.addr().is_ipv4()) {
+        "0.0.0.0"
+    } else {
+        "::"
+    }
 }
 
 /// kubeadm names the mode from 1.37 on, before kube-proxy's default changes.

@@ -26,6 +26,11 @@ pub(super) fn cluster_meta(name: &str) -> ObjectMeta {
     }
 }
 
+/// [`meta`] in kube-system.
+pub(crate) fn kube_system_meta(name: &str) -> ObjectMeta {
+    meta(KUBE_SYSTEM, name)
+}
+
 /// [`meta`] and one more label.
 pub(super) fn labelled_meta(namespace: &str, name: &str, key: &str, value: &str) -> ObjectMeta {
     let mut meta = meta(namespace, name);
@@ -56,7 +61,7 @@ pub(super) fn read<T: DeserializeOwned>(
 }
 
 /// `template` with each `{{ .Name }}` replaced.
-pub(super) fn fill(template: &str, values: &[(&str, &str)]) -> String {
+pub(crate) fn fill(template: &str, values: &[(&str, &str)]) -> String {
     values.iter().fold(template.to_owned(), |text, (name, value)| {
         text.replace(&format!("{{{{ .{name} }}}}"), value)
     })

@@ -10,9 +10,8 @@ use super::rbac::{
 const GET_NODES: &str = "kubeadm:get-nodes";
 
 pub(super) fn build_node_bootstrap() -> NodeBootstrap {
-    let bind = |name, role, to| {
-        build_cluster_role_binding(name, ClusterRoleRef(role), vec![group(to)])
-    };
+    let bind =
+        |name, role, to| build_cluster_role_binding(name, ClusterRoleRef(role), vec![group(to)]);
     NodeBootstrap {
         get_nodes: build_cluster_role(GET_NODES, vec![rule("", &["nodes"], &["get"])]),
         get_nodes_binding: bind(GET_NODES, GET_NODES, NODE_TOKEN_GROUP),

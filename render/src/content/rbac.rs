@@ -65,11 +65,7 @@ pub(super) fn build_role_binding(
 }
 
 pub(super) fn build_cluster_role(name: &str, rules: Vec<PolicyRule>) -> ClusterRole {
-    ClusterRole {
-        metadata: cluster_meta(name),
-        rules: Some(rules),
-        ..ClusterRole::default()
-    }
+    ClusterRole { metadata: cluster_meta(name), rules: Some(rules), ..ClusterRole::default() }
 }
 
 /// Name of the ClusterRole that a binding grants.
@@ -99,9 +95,5 @@ pub(super) fn rule(api_group: &str, resources: &[&str], verbs: &[&str]) -> Polic
 }
 
 fn role_ref(kind: &str, name: &str) -> RoleRef {
-    RoleRef {
-        api_group: API_GROUP.to_owned(),
-        kind: kind.to_owned(),
-        name: name.to_owned(),
-    }
+    RoleRef { api_group: API_GROUP.to_owned(), kind: kind.to_owned(), name: name.to_owned() }
 }

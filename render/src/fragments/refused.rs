@@ -25,10 +25,7 @@ const KUBELET: &[Refused] = &[
         &["authorization"],
         "kubelets must ask the tenant's API server who may read logs and run commands; remove it",
     ),
-    (
-        &["staticPodPath"],
-        "kubeadm makes and checks that directory when a node joins; remove it",
-    ),
+    (&["staticPodPath"], "kubeadm makes and checks that directory when a node joins; remove it"),
     (
         &["rotateCertificates"],
         "a node whose certificate is not renewed drops out after 720 h; remove it",
@@ -51,19 +48,13 @@ const KUBELET: &[Refused] = &[
     ),
     (&["registerNode"], "a kubelet that does not register never becomes a node; remove it"),
     (&["runOnce"], "kubelets refuse to start with it; remove it"),
-    (
-        &["providerID"],
-        "it names one machine, and this configuration is for all of them; remove it",
-    ),
+    (&["providerID"], "it names one machine, and this configuration is for all of them; remove it"),
 ];
 
 const KUBE_PROXY: &[Refused] = &[
     (&["apiVersion"], "it says what the file is; remove it"),
     (&["kind"], "it says what the file is; remove it"),
-    (
-        &["clientConnection", "kubeconfig"],
-        "it is the file that the DaemonSet mounts; remove it",
-    ),
+    (&["clientConnection", "kubeconfig"], "it is the file that the DaemonSet mounts; remove it"),
     (&["clusterCIDR"], "it is spec.networking.podCIDRs; remove it"),
     (
         &["hostnameOverride"],

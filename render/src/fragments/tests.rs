@@ -72,7 +72,10 @@ fn a_value_of_another_json_type_is_refused() {
             json!({"evictionHard": {"memory.available": 5}}),
             "spec.kubelet.evictionHard[\"memory.available\"]: must be a string, not 5",
         ),
-        (json!({"tlsCipherSuites": "x"}), "spec.kubelet.tlsCipherSuites: must be a list, not \"x\""),
+        (
+            json!({"tlsCipherSuites": "x"}),
+            "spec.kubelet.tlsCipherSuites: must be a list, not \"x\"",
+        ),
         (
             json!({"registerWithTaints": [{"key": 1}]}),
             "spec.kubelet.registerWithTaints[0].key: must be a string, not 1",
