@@ -53,7 +53,7 @@ pub enum Error {
         why: String,
     },
     /// Time is up.
-    #[error("{url} did not answer 200 within {timeout:#}: {last}")]
+    #[error("{url} did not answer 200 or 403 within {timeout:#}: {last}")]
     TimedOut {
         /// The address.
         url: Uri,
@@ -64,7 +64,7 @@ pub enum Error {
     },
 }
 
-/// Asks until the answer is 200. Each new obstacle is printed once.
+/// Asks until the server answers 200 or 403. Each new obstacle is printed once.
 ///
 /// # Errors
 /// [`Error`]; an address or CA file that can never work fails at once.
@@ -74,7 +74,9 @@ pub fn until_ok(options: &WaitOptions) -> Result<(), Error> {
     let mut last = String::new();
     loop {
         match endpoint.ask() {
-            Ok(200) => return Ok(()),
+            // 403: the server serves, and authorizes, but the roles that let us ask are still being
+            // written. kube-controller-manager waits out that second itself while it starts.
+            Ok(200 | 403) => return Ok(()),
             outcome => {
                 let now = outcome.map_or_else(|error| error.to_string(), |code| format!("HTTP {code}"));
                 if now != last {
@@ -113,7 +115,7 @@ impl Endpoint {
             port: authority.port_u16().unwrap_or(443),
             request: format!(
                 "GET {} HTTP/1.1\r\nHost: {authority}\r\nUser-Agent: nagaya-wait\r\nConnection: close\r\n\r\n",
-                options.url.path()
+                options.url.path_and_query().map_or("/", |path| path.as_str())
             ),
             host,
             tls: Arc::new(trusting(&options.ca_file)?),

@@ -129,12 +129,7 @@ fn owner(tenant: &Tenant) -> OwnerReference {
 }
 
 fn is_ours(secret: &Secret, tenant: &Tenant) -> bool {
-    secret
-        .metadata
-        .owner_references
-        .iter()
-        .flatten()
-        .any(|owner| owner.uid == tenant.uid)
+    secret.metadata.owner_references.iter().flatten().any(|owner| owner.uid == tenant.uid)
 }
 
 /// When the kubeconfig in `secret` is to be renewed by reason of age; `None`: now, because it is not what
@@ -159,8 +154,5 @@ fn embedded_pair(kubeconfig: &str) -> Option<(String, String)> {
         let bytes = STANDARD.decode(user.get(key)?.as_str()?).ok()?;
         String::from_utf8(bytes).ok()
     };
-    Some((
-        decode("client-certificate-data")?,
-        decode("client-key-data")?,
-    ))
+    Some((decode("client-certificate-data")?, decode("client-key-data")?))
 }

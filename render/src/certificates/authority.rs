@@ -59,9 +59,7 @@ impl Authority {
 /// The authorities whose Secrets are not in `existing` (by name) and have to be created.
 #[must_use]
 pub fn missing_authorities(existing: &BTreeMap<String, Secret>) -> Vec<Authority> {
-    Authority::all()
-        .filter(|authority| !existing.contains_key(authority.secret_name()))
-        .collect()
+    Authority::all().filter(|authority| !existing.contains_key(authority.secret_name())).collect()
 }
 
 /// A new authority in its immutable Secret. To be created by `POST`, never applied: when the
@@ -80,17 +78,13 @@ pub fn build_authority_secret(
     let mint = |source| CertificateError::Mint { what: name, source };
     let (type_, data) = if authority == Authority::ServiceAccount {
         let pair = ServiceAccountKey::generate().map_err(mint)?;
-        let data = [
-            (SA_PRIVATE_KEY, pair.private_pem().to_owned()),
-            (SA_PUBLIC_KEY, pair.public_pem()),
-        ];
+        let data =
+            [(SA_PRIVATE_KEY, pair.private_pem().to_owned()), (SA_PUBLIC_KEY, pair.public_pem())];
         (secret_data::OPAQUE, data)
     } else {
         let ca = CertificateAuthority::generate(name, now, LIFE).map_err(mint)?;
-        let data = [
-            (CERTIFICATE, ca.cert_pem().to_owned()),
-            (PRIVATE_KEY, ca.key_pem().to_owned()),
-        ];
+        let data =
+            [(CERTIFICATE, ca.cert_pem().to_owned()), (PRIVATE_KEY, ca.key_pem().to_owned())];
         (secret_data::TLS, data)
     };
     Ok(Secret {
@@ -103,8 +97,7 @@ pub fn build_authority_secret(
         immutable: Some(true),
         type_: Some(type_.to_owned()),
         data: Some(
-            data.map(|(key, value)| (key.to_owned(), ByteString(value.into_bytes())))
-                .into(),
+            data.map(|(key, value)| (key.to_owned(), ByteString(value.into_bytes()))).into(),
         ),
         ..Secret::default()
     })
@@ -177,10 +170,7 @@ fn read_service_account(
     if read_key(existing, authority, SA_PUBLIC_KEY)? == pair.public_pem() {
         Ok(pair)
     } else {
-        Err(CertificateError::AuthorityIncomplete {
-            secret,
-            key: SA_PUBLIC_KEY,
-        })
+        Err(CertificateError::AuthorityIncomplete { secret, key: SA_PUBLIC_KEY })
     }
 }
 
@@ -190,9 +180,7 @@ fn read_key<'a>(
     key: &'static str,
 ) -> Result<&'a str, CertificateError> {
     let name = authority.secret_name();
-    let secret = existing
-        .get(name)
-        .ok_or(CertificateError::AuthorityMissing { secret: name })?;
+    let secret = existing.get(name).ok_or(CertificateError::AuthorityMissing { secret: name })?;
     secret_data::text(secret, key)
         .ok_or(CertificateError::AuthorityIncomplete { secret: name, key })
 }

@@ -29,8 +29,5 @@ pub fn mint_manager_identity(
     authorities
         .client
         .issue(&request, now)
-        .map_err(|source| CertificateError::Mint {
-            what: "the manager's identity",
-            source,
-        })
+        .map_err(|source| CertificateError::Mint { what: "the manager's identity", source })
 }

@@ -76,11 +76,9 @@ impl LeafSecret {
     pub(super) fn request(self, tenant: &Tenant) -> LeafRequest {
         let client = |common_name| leaf_request(common_name, Usage::ClientAuth, Vec::new());
         match self {
-            Self::ApiServer => leaf_request(
-                "kube-apiserver",
-                Usage::ServerAuth,
-                api_server_names(tenant),
-            ),
+            Self::ApiServer => {
+                leaf_request("kube-apiserver", Usage::ServerAuth, api_server_names(tenant))
+            }
             Self::KubeletClient => client("kube-apiserver-kubelet-client"),
             Self::FrontProxyClient => client(names::FRONT_PROXY_USER),
             Self::EtcdClient => client("kube-apiserver-etcd-client"),
@@ -101,13 +99,11 @@ impl LeafSecret {
         };
         let in_dir = |file: &str| format!("{CLIENT_CONFIG_DIR}/{file}");
         let server = format!("https://{}:{}", names::API_SERVER, names::API_SERVER_PORT);
-        Some(
-            Kubeconfig::new("kubernetes", &server, Trust::File(in_dir("ca.crt"))).with_file_paths(
-                user,
-                &in_dir("tls.crt"),
-                &in_dir("tls.key"),
-            ),
-        )
+        Some(Kubeconfig::new("kubernetes", &server, Trust::File(in_dir("ca.crt"))).with_file_paths(
+            user,
+            &in_dir("tls.crt"),
+            &in_dir("tls.key"),
+        ))
     }
 }
 
@@ -141,12 +137,7 @@ fn api_server_names(tenant: &Tenant) -> Vec<String> {
         format!("{inside}.{}", tenant.cluster_domain),
         tenant.exposure.host.clone(),
     ];
-    all.extend(
-        tenant
-            .kubernetes_service_ips()
-            .iter()
-            .map(IpAddr::to_string),
-    );
+    all.extend(tenant.kubernetes_service_ips().iter().map(IpAddr::to_string));
     all.extend(tenant.exposure.addresses.iter().map(IpAddr::to_string));
     all.extend(tenant.exposure.extra_names.iter().cloned());
     all.extend(service_names(names::API_SERVER, tenant));
@@ -181,9 +172,5 @@ fn service_names(service: &str, tenant: &Tenant) -> Vec<String> {
 }
 
 fn loopback() -> [String; 3] {
-    [
-        "localhost".to_owned(),
-        Ipv4Addr::LOCALHOST.to_string(),
-        Ipv6Addr::LOCALHOST.to_string(),
-    ]
+    ["localhost".to_owned(), Ipv4Addr::LOCALHOST.to_string(), Ipv6Addr::LOCALHOST.to_string()]
 }

@@ -33,10 +33,7 @@ pub fn plan_leaves(
     existing: &BTreeMap<String, Secret>,
     now: Timestamp,
 ) -> Result<LeafPlan, CertificateError> {
-    let mut plan = LeafPlan {
-        to_write: Vec::new(),
-        next_due: Timestamp::MAX,
-    };
+    let mut plan = LeafPlan { to_write: Vec::new(), next_due: Timestamp::MAX };
     for leaf in LeafSecret::all() {
         let issuer = leaf.issuer(authorities);
         let request = leaf.request(tenant);
@@ -72,11 +69,7 @@ impl Pair {
         let certificate = secret_data::text(secret, CERTIFICATE)?;
         let key = secret_data::text(secret, PRIVATE_KEY)?;
         let due = serves_until(certificate, key, issuer, request)?;
-        (now < due).then(|| Self {
-            certificate: certificate.to_owned(),
-            key: key.to_owned(),
-            due,
-        })
+        (now < due).then(|| Self { certificate: certificate.to_owned(), key: key.to_owned(), due })
     }
 
     /// A new pair for the Secret (or identity) called `what`.
@@ -88,14 +81,8 @@ impl Pair {
     ) -> Result<Self, CertificateError> {
         let mint = |source| CertificateError::Mint { what, source };
         let leaf = issuer.issue(request, now).map_err(mint)?;
-        let due = CertificateInfo::parse(leaf.cert_pem())
-            .map_err(mint)?
-            .renewal_due_at();
-        Ok(Self {
-            certificate: leaf.cert_pem().to_owned(),
-            key: leaf.key_pem().to_owned(),
-            due,
-        })
+        let due = CertificateInfo::parse(leaf.cert_pem()).map_err(mint)?.renewal_due_at();
+        Ok(Self { certificate: leaf.cert_pem().to_owned(), key: leaf.key_pem().to_owned(), due })
     }
 }
 
@@ -120,16 +107,12 @@ fn build_leaf_secret(
 ) -> Result<Secret, CertificateError> {
     let name = leaf.secret_name();
     let mut data = BTreeMap::from([
-        (
-            CERTIFICATE.to_owned(),
-            ByteString(pair.certificate.into_bytes()),
-        ),
+        (CERTIFICATE.to_owned(), ByteString(pair.certificate.into_bytes())),
         (PRIVATE_KEY.to_owned(), ByteString(pair.key.into_bytes())),
     ]);
     if let Some(kubeconfig) = leaf.kubeconfig() {
-        let yaml = kubeconfig
-            .to_yaml()
-            .map_err(|source| CertificateError::Mint { what: name, source })?;
+        let yaml =
+            kubeconfig.to_yaml().map_err(|source| CertificateError::Mint { what: name, source })?;
         data.insert(KUBECONFIG.to_owned(), ByteString(yaml.into_bytes()));
     }
     Ok(Secret {

@@ -24,19 +24,12 @@ const DATA: &str = "data";
 const DATA_DIR: &str = "/var/lib/etcd";
 
 /// Idle: 20 MiB anonymous, 44 with the shared parts of its files.
-const RESOURCES: Defaults = Defaults {
-    cpu: "50m",
-    memory: "64Mi",
-    memory_limit: "2Gi",
-};
+const RESOURCES: Defaults = Defaults { cpu: "50m", memory: "64Mi", memory_limit: "2Gi" };
 
 /// etcd's own recommendation for the largest database (`--quota-backend-bytes`).
 const LARGEST_QUOTA: u64 = 8 << 30;
 
-const PROBE: Endpoint = Endpoint {
-    scheme: "HTTP",
-    port: names::ETCD_PROBE_PORT,
-};
+const PROBE: Endpoint = Endpoint { scheme: "HTTP", port: names::ETCD_PROBE_PORT };
 
 /// What a member reads only when it starts, by environment variable. Outside the pod template: changing it restarts
 /// nothing.
@@ -52,34 +45,20 @@ const BIRTH_VARIABLES: [&str; 4] = [
 /// for which it waits out one election timeout.
 #[must_use]
 pub fn build_etcd_state(tenant: &Tenant, existing: bool) -> ConfigMap {
-    let members: Vec<String> = (0..tenant.etcd.replicas)
-        .map(|n| format!("etcd-{n}"))
-        .collect();
-    let initial_cluster: Vec<String> = members
-        .iter()
-        .map(|member| format!("{member}={}", peer_url(tenant, member)))
-        .collect();
+    let members: Vec<String> = (0..tenant.etcd.replicas).map(|n| format!("etcd-{n}")).collect();
+    let initial_cluster: Vec<String> =
+        members.iter().map(|member| format!("{member}={}", peer_url(tenant, member))).collect();
     let alone = !existing && members.len() == 1;
     let (state, heartbeat, election) = match (existing, alone) {
         (true, _) => ("existing", "100", "1000"),
         (false, true) => ("new", "20", "200"),
         (false, false) => ("new", "100", "1000"),
     };
-    let values = [
-        initial_cluster.join(","),
-        state.to_owned(),
-        heartbeat.to_owned(),
-        election.to_owned(),
-    ];
+    let values =
+        [initial_cluster.join(","), state.to_owned(), heartbeat.to_owned(), election.to_owned()];
     ConfigMap {
         metadata: pod::metadata(tenant, names::ETCD_STATE, names::ETCD),
-        data: Some(
-            BIRTH_VARIABLES
-                .iter()
-                .map(|name| (*name).to_owned())
-                .zip(values)
-                .collect(),
-        ),
+        data: Some(BIRTH_VARIABLES.iter().map(|name| (*name).to_owned()).zip(values).collect()),
         ..ConfigMap::default()
     }
 }
@@ -166,23 +145,11 @@ fn build_command(tenant: &Tenant) -> Vec<String> {
         format!("--name={member}"),
         // Below the mount: a fresh file system has a lost+found in its root.
         format!("--data-dir={DATA_DIR}/member"),
-        format!(
-            "--advertise-client-urls=https://{host}:{}",
-            names::ETCD_CLIENT_PORT
-        ),
-        format!(
-            "--listen-client-urls=https://0.0.0.0:{}",
-            names::ETCD_CLIENT_PORT
-        ),
+        format!("--advertise-client-urls=https://{host}:{}", names::ETCD_CLIENT_PORT),
+        format!("--listen-client-urls=https://0.0.0.0:{}", names::ETCD_CLIENT_PORT),
         format!("--initial-advertise-peer-urls={}", peer_url(tenant, member)),
-        format!(
-            "--listen-peer-urls=https://0.0.0.0:{}",
-            names::ETCD_PEER_PORT
-        ),
-        format!(
-            "--listen-metrics-urls=http://0.0.0.0:{}",
-            names::ETCD_PROBE_PORT
-        ),
+        format!("--listen-peer-urls=https://0.0.0.0:{}", names::ETCD_PEER_PORT),
+        format!("--listen-metrics-urls=http://0.0.0.0:{}", names::ETCD_PROBE_PORT),
         // Members of two tenants must never take each other for one cluster.
         format!("--initial-cluster-token={}", tenant.plane_namespace),
         format!("--quota-backend-bytes={}", quota(&tenant.etcd.storage_size)),
@@ -245,11 +212,7 @@ fn build_claim(tenant: &Tenant) -> PersistentVolumeClaim {
             access_modes: Some(vec!["ReadWriteOnce".to_owned()]),
             resources: Some(VolumeResourceRequirements {
                 requests: Some(
-                    [(
-                        "storage".to_owned(),
-                        Quantity(tenant.etcd.storage_size.clone()),
-                    )]
-                    .into(),
+                    [("storage".to_owned(), Quantity(tenant.etcd.storage_size.clone()))].into(),
                 ),
                 limits: None,
             }),

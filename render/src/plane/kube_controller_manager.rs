@@ -16,17 +16,10 @@ use crate::tenant::Tenant;
 const USER: i64 = 10_003;
 
 /// Idle: 38 MiB anonymous, 116 with the shared parts of its files.
-const RESOURCES: Defaults = Defaults {
-    cpu: "25m",
-    memory: "64Mi",
-    memory_limit: "1Gi",
-};
+const RESOURCES: Defaults = Defaults { cpu: "25m", memory: "64Mi", memory_limit: "1Gi" };
 const GOGC: u8 = 50;
 
-const PROBE: Endpoint = Endpoint {
-    scheme: "HTTPS",
-    port: 10257,
-};
+const PROBE: Endpoint = Endpoint { scheme: "HTTPS", port: 10257 };
 
 /// Signers and the CA that each uses (`--cluster-signing-SIGNER-{cert,key}-file`).
 const SIGNERS: [(&str, &str); 4] = [
@@ -109,12 +102,8 @@ fn build_command(tenant: &Tenant) -> Vec<String> {
     let mut command = vec!["kube-controller-manager".to_owned()];
     let kubeconfig = mounts::kubeconfig_path();
     command.extend(
-        [
-            "--kubeconfig",
-            "--authentication-kubeconfig",
-            "--authorization-kubeconfig",
-        ]
-        .map(|flag| format!("{flag}={kubeconfig}")),
+        ["--kubeconfig", "--authentication-kubeconfig", "--authorization-kubeconfig"]
+            .map(|flag| format!("{flag}={kubeconfig}")),
     );
     command.extend(
         [
@@ -127,19 +116,12 @@ fn build_command(tenant: &Tenant) -> Vec<String> {
         .map(|(flag, file)| format!("{flag}={PKI_DIR}/{file}")),
     );
     for (signer, ca) in SIGNERS {
-        command.push(format!(
-            "--cluster-signing-{signer}-cert-file={PKI_DIR}/{ca}.crt"
-        ));
-        command.push(format!(
-            "--cluster-signing-{signer}-key-file={PKI_DIR}/{ca}.key"
-        ));
+        command.push(format!("--cluster-signing-{signer}-cert-file={PKI_DIR}/{ca}.crt"));
+        command.push(format!("--cluster-signing-{signer}-key-file={PKI_DIR}/{ca}.key"));
     }
     command.extend([
         format!("--cluster-cidr={}", networks::joined(&tenant.pod_cidrs)),
-        format!(
-            "--service-cluster-ip-range={}",
-            networks::joined(&tenant.service_cidrs)
-        ),
+        format!("--service-cluster-ip-range={}", networks::joined(&tenant.service_cidrs)),
     ]);
     command.extend(
         [

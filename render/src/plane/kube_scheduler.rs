@@ -15,17 +15,10 @@ use crate::tenant::Tenant;
 const USER: i64 = 10_004;
 
 /// Idle: 15 MiB anonymous, 66 with the shared parts of its files.
-const RESOURCES: Defaults = Defaults {
-    cpu: "10m",
-    memory: "32Mi",
-    memory_limit: "512Mi",
-};
+const RESOURCES: Defaults = Defaults { cpu: "10m", memory: "32Mi", memory_limit: "512Mi" };
 const GOGC: u8 = 50;
 
-const PROBE: Endpoint = Endpoint {
-    scheme: "HTTPS",
-    port: 10259,
-};
+const PROBE: Endpoint = Endpoint { scheme: "HTTPS", port: 10259 };
 
 /// A StatefulSet for the same reason as [`super::kube_controller_manager`]'s.
 pub(super) fn build_scheduler(tenant: &Tenant, settings: &Settings) -> StatefulSet {
@@ -79,12 +72,8 @@ fn build_command() -> Vec<String> {
     let kubeconfig = mounts::kubeconfig_path();
     let mut command = vec!["kube-scheduler".to_owned()];
     command.extend(
-        [
-            "--kubeconfig",
-            "--authentication-kubeconfig",
-            "--authorization-kubeconfig",
-        ]
-        .map(|flag| format!("{flag}={kubeconfig}")),
+        ["--kubeconfig", "--authentication-kubeconfig", "--authorization-kubeconfig"]
+            .map(|flag| format!("{flag}={kubeconfig}")),
     );
     command.extend(["--leader-elect=false", "--profiling=false"].map(str::to_owned));
     command

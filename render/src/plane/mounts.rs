@@ -26,26 +26,17 @@ impl Files {
     /// `NAME.crt` of an authority, without its key.
     pub(super) fn certificate(authority: Authority, name: &str) -> Self {
         let items = vec![(CERTIFICATE, format!("{name}.crt"))];
-        Self {
-            secret: authority.secret_name(),
-            items,
-        }
+        Self { secret: authority.secret_name(), items }
     }
 
     /// `NAME.crt` and `NAME.key` of an authority, for whoever signs with it.
     pub(super) fn signer(authority: Authority, name: &str) -> Self {
-        Self {
-            secret: authority.secret_name(),
-            items: pair(name),
-        }
+        Self { secret: authority.secret_name(), items: pair(name) }
     }
 
     /// `NAME.crt` and `NAME.key` of a leaf.
     pub(super) fn leaf(leaf: LeafSecret, name: &str) -> Self {
-        Self {
-            secret: leaf.secret_name(),
-            items: pair(name),
-        }
+        Self { secret: leaf.secret_name(), items: pair(name) }
     }
 
     /// Keys of the service-account key pair, under their own names.
@@ -58,10 +49,7 @@ impl Files {
 }
 
 fn pair(name: &str) -> Vec<(&'static str, String)> {
-    vec![
-        (CERTIFICATE, format!("{name}.crt")),
-        (PRIVATE_KEY, format!("{name}.key")),
-    ]
+    vec![(CERTIFICATE, format!("{name}.crt")), (PRIVATE_KEY, format!("{name}.key"))]
 }
 
 /// One directory with files of several Secrets. Kubernetes replaces them when a Secret changes, which it never does for a
@@ -86,11 +74,7 @@ pub(super) fn volume(name: &str, files: Vec<Files>) -> Volume {
 }
 
 fn item((key, path): (&'static str, String)) -> KeyToPath {
-    KeyToPath {
-        key: key.to_owned(),
-        path,
-        mode: None,
-    }
+    KeyToPath { key: key.to_owned(), path, mode: None }
 }
 
 pub(super) fn mount(volume: &str, path: &str) -> VolumeMount {
@@ -112,14 +96,8 @@ pub(super) const CLIENT_CONFIG: &str = "client";
 pub(super) fn client_config_volume(leaf: LeafSecret) -> Volume {
     let mut own = pair("tls");
     own.push((KUBECONFIG, KUBECONFIG.to_owned()));
-    let own = Files {
-        secret: leaf.secret_name(),
-        items: own,
-    };
-    volume(
-        CLIENT_CONFIG,
-        vec![own, Files::certificate(Authority::Cluster, "ca")],
-    )
+    let own = Files { secret: leaf.secret_name(), items: own };
+    volume(CLIENT_CONFIG, vec![own, Files::certificate(Authority::Cluster, "ca")])
 }
 
 /// Path of the kubeconfig in [`client_config_volume`].

@@ -28,10 +28,7 @@ pub fn plane_namespace_name(project: &str, name: &str) -> String {
 pub(super) fn build_namespace(tenant: &Tenant) -> Namespace {
     let mut labels = tenant.labels("control-plane");
     labels.insert(labels::CONTROL_PLANE.to_owned(), "true".to_owned());
-    labels.insert(
-        "pod-security.kubernetes.io/enforce".to_owned(),
-        "restricted".to_owned(),
-    );
+    labels.insert("pod-security.kubernetes.io/enforce".to_owned(), "restricted".to_owned());
     Namespace {
         metadata: ObjectMeta {
             name: Some(tenant.plane_namespace.clone()),
@@ -46,10 +43,7 @@ pub(super) fn build_namespace(tenant: &Tenant) -> Namespace {
 /// What [`crate::plane_record::PlaneRecord::read`] finds again after the `TenantCluster`, its status or its Services are gone.
 fn record(tenant: &Tenant) -> BTreeMap<String, String> {
     let mut record = BTreeMap::from([
-        (
-            labels::ENDPOINT_HOST.to_owned(),
-            tenant.exposure.host.clone(),
-        ),
+        (labels::ENDPOINT_HOST.to_owned(), tenant.exposure.host.clone()),
         (labels::VERSION.to_owned(), tenant.version.to_string()),
     ]);
     if let Some(port) = tenant.exposure.node_port {

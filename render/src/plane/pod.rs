@@ -101,10 +101,7 @@ pub(super) fn selector(component: &str) -> BTreeMap<String, String> {
 }
 
 pub(super) fn label_selector(component: &str) -> LabelSelector {
-    LabelSelector {
-        match_labels: Some(selector(component)),
-        match_expressions: None,
-    }
+    LabelSelector { match_labels: Some(selector(component)), match_expressions: None }
 }
 
 /// Without the UID of the `TenantCluster`: adopting a plane must neither restart it nor change the claim

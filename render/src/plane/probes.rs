@@ -13,29 +13,17 @@ pub(super) struct Endpoint {
 
 /// Four minutes to start, as kubeadm's static pods get. Ready pods are asked for the first time right after it succeeds.
 pub(super) fn startup(endpoint: Endpoint, path: &str) -> Probe {
-    Probe {
-        period_seconds: Some(1),
-        failure_threshold: Some(240),
-        ..probe(endpoint, path, 5)
-    }
+    Probe { period_seconds: Some(1), failure_threshold: Some(240), ..probe(endpoint, path, 5) }
 }
 
 /// Out of the Service after 6 to 9 seconds.
 pub(super) fn readiness(endpoint: Endpoint, path: &str) -> Probe {
-    Probe {
-        period_seconds: Some(3),
-        failure_threshold: Some(3),
-        ..probe(endpoint, path, 5)
-    }
+    Probe { period_seconds: Some(3), failure_threshold: Some(3), ..probe(endpoint, path, 5) }
 }
 
 /// Restarted after 80 seconds, as kubeadm's static pods are (`util/staticpod.LivenessProbe`).
 pub(super) fn liveness(endpoint: Endpoint, path: &str) -> Probe {
-    Probe {
-        period_seconds: Some(10),
-        failure_threshold: Some(8),
-        ..probe(endpoint, path, 15)
-    }
+    Probe { period_seconds: Some(10), failure_threshold: Some(8), ..probe(endpoint, path, 15) }
 }
 
 fn probe(endpoint: Endpoint, path: &str, timeout_seconds: i32) -> Probe {

@@ -64,10 +64,7 @@ fn build(tenant: &Tenant, name: &str, component: &str, spec: ServiceSpec) -> Ser
             labels: Some(tenant.labels(name)),
             ..ObjectMeta::default()
         },
-        spec: Some(ServiceSpec {
-            selector: Some(pod::selector(component)),
-            ..spec
-        }),
+        spec: Some(ServiceSpec { selector: Some(pod::selector(component)), ..spec }),
         ..Service::default()
     }
 }

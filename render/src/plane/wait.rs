@@ -9,39 +9,16 @@ use crate::settings::Settings;
 
 const NAME: &str = "wait-for-api";
 
-const RESOURCES: Defaults = Defaults {
-    cpu: "5m",
-    memory: "16Mi",
-    memory_limit: "64Mi",
-};
+const RESOURCES: Defaults = Defaults { cpu: "5m", memory: "16Mi", memory_limit: "64Mi" };
 
-/// The checks that end last, about a second after kube-apiserver works: until they pass, kube-controller-manager
-/// waits by itself (10 s, `cmd/kube-controller-manager/app.WaitForAPIServer`), and that second is what the kubelet
-/// takes to see this container's end.
-const LATE_CHECKS: [&str; 2] = [
-    "poststarthook/rbac/bootstrap-roles",
-    "poststarthook/scheduling/bootstrap-system-priority-classes",
-];
-
-/// Ends when kube-apiserver is alive. Needs the volume of [`super::mounts::client_config_volume`].
+/// Ends when kube-apiserver answers; the rest of its start (10 s are allowed, `WaitForAPIServer` in
+/// `cmd/kube-controller-manager/app`) passes while the kubelet notices and starts the next
+/// container. Needs the volume of [`super::mounts::client_config_volume`].
 pub(super) fn build_wait_for_api(settings: &Settings) -> Container {
-    let exclude: Vec<String> = LATE_CHECKS
-        .iter()
-        .map(|check| format!("exclude={check}"))
-        .collect();
-    let url = format!(
-        "https://{}:{}/livez?{}",
-        names::API_SERVER,
-        names::API_SERVER_PORT,
-        exclude.join("&")
-    );
+    let url = format!("https://{}:{}/livez", names::API_SERVER, names::API_SERVER_PORT);
     Container {
         name: NAME.to_owned(),
-        image: Some(
-            settings
-                .control_plane_images
-                .resolve(&settings.manager_image),
-        ),
+        image: Some(settings.control_plane_images.resolve(&settings.manager_image)),
         image_pull_policy: Some("IfNotPresent".to_owned()),
         args: Some(vec![
             "wait".to_owned(),

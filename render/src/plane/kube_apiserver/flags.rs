@@ -11,32 +11,17 @@ use crate::tenant::Tenant;
 
 pub(super) fn build_command(tenant: &Tenant) -> Vec<String> {
     let mut command = vec!["kube-apiserver".to_owned()];
-    command.extend(
-        FILES
-            .iter()
-            .map(|(flag, file)| format!("--{flag}={PKI_DIR}/{file}")),
-    );
+    command.extend(FILES.iter().map(|(flag, file)| format!("--{flag}={PKI_DIR}/{file}")));
     command.extend([
-        format!(
-            "--authentication-config={}/{}",
-            authentication::DIR,
-            authentication::FILE
-        ),
-        format!(
-            "--etcd-servers=https://{}:{}",
-            names::ETCD_CLIENT,
-            names::ETCD_CLIENT_PORT
-        ),
+        format!("--authentication-config={}/{}", authentication::DIR, authentication::FILE),
+        format!("--etcd-servers=https://{}:{}", names::ETCD_CLIENT, names::ETCD_CLIENT_PORT),
         format!("--requestheader-allowed-names={}", names::FRONT_PROXY_USER),
         format!("--secure-port={}", names::API_SERVER_PORT),
         format!(
             "--service-account-issuer=https://kubernetes.default.svc.{}",
             tenant.cluster_domain
         ),
-        format!(
-            "--service-cluster-ip-range={}",
-            networks::joined(&tenant.service_cidrs)
-        ),
+        format!("--service-cluster-ip-range={}", networks::joined(&tenant.service_cidrs)),
     ]);
     command.extend(advertised(tenant).map(|address| format!("--advertise-address={address}")));
     command.extend(CONSTANT.map(str::to_owned));

@@ -1,0 +1,85 @@
+//! Prints every object of one control plane as a JSON List for `kubectl apply`, certificates included: what
+//! remains of Nagaya without Nagaya, which is the floor that `make bench` measures.
+//!
+//! `cargo run -p nagaya-render --example print_plane -- NAME VERSION HOST PORT MANAGER_IMAGE`
+
+use std::collections::BTreeMap;
+use std::error::Error;
+
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Secret;
+use nagaya_render::certificates::{Authorities, Authority, build_authority_secret, plan_leaves};
+use nagaya_render::minors::{KubernetesVersion, Minor};
+use nagaya_render::plane::{
+    Foundation, PlaneObjects, build_etcd_state, build_foundation, build_plane, plane_namespace_name,
+};
+use nagaya_render::settings::Settings;
+use nagaya_render::tenant::{EtcdMembers, Exposure, Tenant};
+use serde_json::{Value, json};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [name, version, host, port, manager_image] = arguments.as_slice() else {
+        return Err("usage: print_plane NAME VERSION HOST PORT MANAGER_IMAGE".into());
+    };
+    let tenant = tenant(name, version, host, port.parse()?)?;
+    let settings = Settings { manager_image: manager_image.clone(), ..Settings::default() };
+    let list = json!({"apiVersion": "v1", "kind": "List", "items": objects(&tenant, &settings)?});
+    println!("{list}");
+    Ok(())
+}
+
+fn tenant(name: &str, version: &str, host: &str, port: u16) -> Result<Tenant, Box<dyn Error>> {
+    let version: KubernetesVersion = version.parse().map_err(|()| "VERSION is not like v1.37.1")?;
+    let project = "bench";
+    Ok(Tenant {
+        name: name.to_owned(),
+        namespace: project.to_owned(),
+        uid: "00000000-0000-0000-0000-000000000000".to_owned(),
+        plane_namespace: plane_namespace_name(project, name),
+        version,
+        minor: Minor::find(version.minor)
+            .ok_or("VERSION is of a minor that Nagaya does not run")?,
+        pod_cidrs: vec!["10.244.0.0/16".parse()?],
+        service_cidrs: vec!["10.96.0.0/12".parse()?],
+        cluster_domain: "cluster.local".to_owned(),
+        exposure: Exposure {
+            host: host.to_owned(),
+            addresses: vec![host.parse()?],
+            node_port: Some(port),
+            extra_names: Vec::new(),
+        },
+        api_server_replicas: 1,
+        etcd: EtcdMembers { replicas: 1, storage_class: None, storage_size: "2Gi".to_owned() },
+        kubelet_patch: None,
+        kube_proxy: None,
+        core_dns: false,
+    })
+}
+
+/// In an order in which each finds what it needs.
+fn objects(tenant: &Tenant, settings: &Settings) -> Result<Vec<Value>, Box<dyn Error>> {
+    let Foundation { namespace, role_binding, etcd, etcd_client, api_server, api_server_public } =
+        build_foundation(tenant);
+    let mut objects = vec![json!(namespace), json!(role_binding)];
+    objects
+        .extend([etcd, etcd_client, api_server, api_server_public].map(|service| json!(service)));
+    objects.extend(secrets(tenant)?.iter().map(|secret| json!(secret)));
+    objects.push(json!(build_etcd_state(tenant, false)));
+    let PlaneObjects { etcd, api_server_authentication, api_server, controller_manager, scheduler } =
+        build_plane(tenant, settings);
+    objects.extend([json!(api_server_authentication), json!(etcd), json!(api_server)]);
+    objects.extend([json!(controller_manager), json!(scheduler)]);
+    Ok(objects)
+}
+
+fn secrets(tenant: &Tenant) -> Result<Vec<Secret>, Box<dyn Error>> {
+    let now = Timestamp::now();
+    let mut made = BTreeMap::new();
+    for authority in Authority::all() {
+        let secret = build_authority_secret(tenant, authority, now)?;
+        made.insert(authority.secret_name().to_owned(), secret);
+    }
+    let leaves = plan_leaves(tenant, &Authorities::read(&made)?, &BTreeMap::new(), now)?;
+    Ok(made.into_values().chain(leaves.to_write).collect())
+}

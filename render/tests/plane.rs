@@ -1,0 +1,268 @@
+//! What has to hold for the control plane's objects, whatever the minor.
+
+mod fixture;
+
+use std::collections::BTreeSet;
+
+use fixture::objects;
+use k8s_openapi::api::core::v1::{Container, PodTemplateSpec, ResourceRequirements};
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use nagaya_api::labels;
+use nagaya_render::certificates::{Authority, LeafSecret};
+use nagaya_render::plane::{build_etcd_state, build_foundation, build_plane, plane_namespace_name};
+use nagaya_render::settings::{ImageSource, Settings};
+
+fn command(template: &PodTemplateSpec) -> &[String] {
+    let spec = template.spec.as_ref().expect("a pod spec");
+    spec.containers[0].command.as_deref().expect("a command")
+}
+
+fn template(settings: &Settings, component: &str) -> PodTemplateSpec {
+    objects::templates(&fixture::newest_tenant(), settings)
+        .into_iter()
+        .find_map(|(name, template)| (name == component).then_some(template))
+        .expect("the component")
+}
+
+#[test]
+fn ca_keys_are_mounted_only_where_something_is_signed_with_them() {
+    let key_of = |authority: Authority| (authority.secret_name().to_owned(), "tls.key".to_owned());
+    for (component, template) in objects::templates(&fixture::newest_tenant(), &Settings::default())
+    {
+        let mounted: BTreeSet<(String, String)> = objects::mounted_secrets(&template)
+            .into_iter()
+            .map(|(secret, key, _)| (secret, key))
+            .collect();
+        for authority in [Authority::Cluster, Authority::FrontProxy, Authority::Etcd] {
+            assert!(!mounted.contains(&key_of(authority)), "{component} holds {authority:?}'s key");
+        }
+        for authority in [Authority::Client, Authority::KubeletServing] {
+            assert_eq!(
+                mounted.contains(&key_of(authority)),
+                component == "kube-controller-manager",
+                "{component}, {authority:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn every_mounted_secret_is_one_that_is_made() {
+    let made: BTreeSet<&str> = Authority::all()
+        .map(Authority::secret_name)
+        .chain(LeafSecret::all().map(LeafSecret::secret_name))
+        .collect();
+    let mut mounted = BTreeSet::new();
+    for (_, template) in objects::templates(&fixture::newest_tenant(), &Settings::default()) {
+        mounted.extend(objects::mounted_secrets(&template).into_iter().map(|(secret, ..)| secret));
+    }
+    assert_eq!(mounted.iter().map(String::as_str).collect::<BTreeSet<_>>(), made);
+}
+
+#[test]
+fn every_file_that_a_flag_names_is_mounted_and_every_mounted_file_is_named() {
+    for (component, template) in objects::templates(&fixture::newest_tenant(), &Settings::default())
+    {
+        let provided: BTreeSet<String> =
+            objects::mounted_secrets(&template).into_iter().map(|(.., path)| path).collect();
+        let named: BTreeSet<String> = command(&template)
+            .iter()
+            .filter_map(|argument| argument.split_once("=/"))
+            .map(|(_, path)| format!("/{path}"))
+            .filter(|path| path.starts_with("/etc/kubernetes/") && !path.ends_with(".yaml"))
+            .collect();
+        assert!(named.is_subset(&provided), "{component}: {named:?} in {provided:?}");
+        let unnamed: Vec<_> = provided
+            .difference(&named)
+            // Named by the kubeconfig beside them.
+            .filter(|path| !path.starts_with("/etc/kubernetes/client/"))
+            .collect();
+        assert!(unnamed.is_empty(), "{component} mounts {unnamed:?} for nothing");
+    }
+}
+
+#[test]
+fn every_container_passes_pod_security_restricted() {
+    for (component, template) in objects::templates(&fixture::newest_tenant(), &Settings::default())
+    {
+        let spec = template.spec.as_ref().expect("a pod spec");
+        assert_eq!(spec.automount_service_account_token, Some(false), "{component}");
+        assert_eq!(spec.enable_service_links, Some(false), "{component}");
+        let pod = spec.security_context.as_ref().expect("a security context");
+        assert_eq!(pod.run_as_non_root, Some(true), "{component}");
+        assert!(pod.run_as_user.is_some_and(|user| user >= 10_000), "{component}");
+        let seccomp = pod.seccomp_profile.as_ref().expect("a seccomp profile");
+        assert_eq!(seccomp.type_, "RuntimeDefault", "{component}");
+        for container in objects::containers(&template) {
+            assert_restricted(component, container);
+        }
+    }
+}
+
+fn assert_restricted(component: &str, container: &Container) {
+    let context = container.security_context.as_ref().expect("a security context");
+    assert_eq!(context.allow_privilege_escalation, Some(false), "{component}");
+    assert_eq!(context.read_only_root_filesystem, Some(true), "{component}");
+    let capabilities = context.capabilities.as_ref().expect("capabilities");
+    assert_eq!(capabilities.drop, Some(vec!["ALL".to_owned()]), "{component}");
+    let added = (component == "kube-apiserver").then(|| vec!["NET_BIND_SERVICE".to_owned()]);
+    assert_eq!(capabilities.add, added, "{component}");
+    let requests = container.resources.as_ref().and_then(|resources| resources.requests.as_ref());
+    for resource in ["cpu", "memory"] {
+        assert!(requests.is_some_and(|requests| requests.contains_key(resource)), "{component}");
+    }
+    assert_eq!(container.image_pull_policy.as_deref(), Some("IfNotPresent"), "{component}");
+}
+
+#[test]
+fn the_operators_images_placement_and_resources_reach_every_pod() {
+    let quantity = |text: &str| Quantity(text.to_owned());
+    let settings = Settings {
+        manager_image: "ghcr.io/nagaya-dev/nagaya:v0".to_owned(),
+        control_plane_images: ImageSource {
+            rewrite: ["registry.k8s.io", "gcr.io", "ghcr.io"]
+                .map(|host| (host.to_owned(), format!("mirror.example.com/{host}")))
+                .into(),
+            pull_secrets: vec!["mirror".to_owned()],
+            ..ImageSource::default()
+        },
+        node_selector: [("pool".to_owned(), "planes".to_owned())].into(),
+        resources: [(
+            "kube-apiserver".to_owned(),
+            ResourceRequirements {
+                limits: Some([("memory".to_owned(), quantity("1000"))].into()),
+                ..ResourceRequirements::default()
+            },
+        )]
+        .into(),
+        ..Settings::default()
+    };
+    for (component, template) in objects::templates(&fixture::newest_tenant(), &settings) {
+        for container in objects::containers(&template) {
+            let image = container.image.as_deref().expect("an image");
+            assert!(image.starts_with("mirror.example.com/"), "{component}: {image}");
+        }
+        let spec = template.spec.as_ref().expect("a pod spec");
+        assert_eq!(spec.node_selector, Some(settings.node_selector.clone()), "{component}");
+        assert_eq!(spec.image_pull_secrets.as_ref().map(Vec::len), Some(1), "{component}");
+    }
+    let api_server = template(&settings, "kube-apiserver");
+    let env = objects::containers(&api_server)[0].env.clone().expect("variables");
+    let memory_limit = env.iter().find(|variable| variable.name == "GOMEMLIMIT");
+    assert_eq!(memory_limit.and_then(|found| found.value.as_deref()), Some("900"));
+}
+
+#[test]
+fn every_object_is_labelled_with_its_tenant_and_lies_in_its_namespace() {
+    let tenant = fixture::newest_tenant();
+    for object in objects::all(&tenant, &Settings::default()) {
+        let metadata = &object["metadata"];
+        for (key, value) in tenant.labels("any") {
+            if key != labels::NAME {
+                assert_eq!(
+                    metadata["labels"][&key], value,
+                    "{} {}",
+                    object["kind"], metadata["name"]
+                );
+            }
+        }
+        if object["kind"] != "Namespace" {
+            assert_eq!(metadata["namespace"], tenant.plane_namespace.as_str());
+        }
+    }
+}
+
+#[test]
+fn the_render_revision_changes_exactly_with_what_a_pod_reads_at_its_start() {
+    let revision = |settings: &Settings, component: &str| {
+        let metadata = template(settings, component).metadata.expect("metadata");
+        metadata.annotations.expect("annotations")[labels::RENDER_REVISION].clone()
+    };
+    let plain = Settings::default();
+    let elsewhere = Settings { domain: Some("example.com".to_owned()), ..Settings::default() };
+    let placed = Settings {
+        node_selector: [("pool".to_owned(), "planes".to_owned())].into(),
+        ..Settings::default()
+    };
+    for component in ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"] {
+        assert_eq!(revision(&plain, component), revision(&elsewhere, component), "{component}");
+        assert_ne!(revision(&plain, component), revision(&placed, component), "{component}");
+    }
+}
+
+#[test]
+fn adopting_a_plane_under_another_uid_restarts_nothing() {
+    let before = fixture::newest_tenant();
+    let mut after = before.clone();
+    after.uid = "another".to_owned();
+    let (before, after) =
+        [&before, &after].map(|tenant| build_plane(tenant, &Settings::default())).into();
+    assert_eq!(before.etcd.spec, after.etcd.spec);
+    assert_eq!(before.api_server.spec, after.api_server.spec);
+    assert_eq!(before.controller_manager.spec, after.controller_manager.spec);
+    assert_eq!(before.scheduler.spec, after.scheduler.spec);
+    assert_ne!(before.etcd.metadata.labels, after.etcd.metadata.labels);
+}
+
+#[test]
+fn etcd_reads_its_birth_state_from_the_config_map_in_both_states() {
+    let tenant = fixture::newest_tenant();
+    let etcd = template(&Settings::default(), "etcd");
+    let keys: BTreeSet<String> = objects::containers(&etcd)[0]
+        .env
+        .iter()
+        .flatten()
+        .filter_map(|variable| variable.value_from.as_ref()?.config_map_key_ref.clone())
+        .map(|reference| reference.key)
+        .collect();
+    for existing in [false, true] {
+        let data = build_etcd_state(&tenant, existing).data.expect("data");
+        assert_eq!(data.keys().cloned().collect::<BTreeSet<_>>(), keys);
+        let state = if existing { "existing" } else { "new" };
+        assert_eq!(data["ETCD_INITIAL_CLUSTER_STATE"], state);
+        let namespace = &tenant.plane_namespace;
+        assert_eq!(
+            data["ETCD_INITIAL_CLUSTER"],
+            format!("etcd-0=https://etcd-0.etcd.{namespace}.svc:2380")
+        );
+    }
+}
+
+#[test]
+fn two_ip_families_reach_the_flags_in_the_order_of_the_spec() {
+    let flags = |component| -> Vec<String> {
+        let templates = objects::templates(&fixture::dual_stack_tenant(), &Settings::default());
+        let found = templates.iter().find(|(name, _)| *name == component).expect("the component");
+        command(&found.1).to_vec()
+    };
+    let services = "--service-cluster-ip-range=10.96.0.0/12,fd00:10:96::/112".to_owned();
+    assert!(flags("kube-apiserver").contains(&services));
+    assert!(flags("kube-controller-manager").contains(&services));
+    let pods = "--cluster-cidr=10.244.0.0/16,fd00:10:244::/48".to_owned();
+    assert!(flags("kube-controller-manager").contains(&pods));
+}
+
+#[test]
+fn the_public_service_leaves_the_choice_of_a_port_to_kubernetes_until_one_is_recorded() {
+    let mut tenant = fixture::newest_tenant();
+    let node_port = |tenant: &_| {
+        let spec = build_foundation(tenant).api_server_public.spec.expect("a spec");
+        spec.ports.expect("ports")[0].node_port
+    };
+    assert_eq!(node_port(&tenant), Some(30_443));
+    tenant.exposure.node_port = None;
+    assert_eq!(node_port(&tenant), None);
+}
+
+#[test]
+fn namespace_names_are_valid_and_differ_where_joining_would_not() {
+    let long = "p".repeat(63);
+    for (project, name) in [("acme", "demo"), (long.as_str(), "demo"), (&"a-".repeat(31), "demo")] {
+        let namespace = plane_namespace_name(project, name);
+        assert!(namespace.len() <= 63, "{namespace}");
+        assert!(!namespace.contains("--"), "{namespace}");
+    }
+    assert!(plane_namespace_name("acme", "demo").starts_with("nagaya-acme-demo-"));
+    assert_ne!(plane_namespace_name("a-b", "c"), plane_namespace_name("a", "b-c"));
+    assert_ne!(plane_namespace_name(&long, "one"), plane_namespace_name(&long, "two"));
+}
