@@ -127,10 +127,7 @@ impl VmHost {
     }
 
     fn check_user_data(&self) -> Result<()> {
-        let verdict = output(&mut ssh::build_ssh(
-            self.record.address,
-            &["sh", "-c", VERDICT],
-        ))?;
+        let verdict = output(&mut ssh::build_ssh(self.record.address, &["sh", "-c", VERDICT]))?;
         let errors = failures(&verdict).ok_or_else(|| Error::Malformed {
             path: "/run/cloud-init/result.json".into(),
             reason: verdict.clone(),
@@ -138,10 +135,7 @@ impl VmHost {
         if errors.is_empty() {
             return Ok(());
         }
-        let words = output(&mut ssh::build_ssh(
-            self.record.address,
-            &["tail", "-n30", OUTPUT],
-        ))?;
+        let words = output(&mut ssh::build_ssh(self.record.address, &["tail", "-n30", OUTPUT]))?;
         Err(Error::Refused(format!(
             "the user-data of {} failed ({}); the end of its output:\n{words}",
             self.record.name,
@@ -185,13 +179,7 @@ impl Host for VmHost {
 
     fn log(&self, service: Service) -> Command {
         if self.is_running() {
-            let words = [
-                "journalctl",
-                "--no-pager",
-                "--output=cat",
-                "--unit",
-                service.name(),
-            ];
+            let words = ["journalctl", "--no-pager", "--output=cat", "--unit", service.name()];
             return ssh::build_ssh(self.record.address, &words);
         }
         // All that a machine that is off has left to say.
@@ -208,17 +196,11 @@ impl Host for VmHost {
         let image = NodeImage::in_folder(&fs::canonicalize(&folder).on("find", &folder)?);
         let acceleration = acceleration::detect(&image)?;
         let name = &self.record.name;
-        say(&format!(
-            "the console of {name} is {}",
-            self.files.console().display()
-        ));
-        step(
-            format!("boot virtual machine {name} {}", acceleration.words()),
-            || {
-                self.start(&image, acceleration)?;
-                self.await_boot()
-            },
-        )
+        say(&format!("the console of {name} is {}", self.files.console().display()));
+        step(format!("boot virtual machine {name} {}", acceleration.words()), || {
+            self.start(&image, acceleration)?;
+            self.await_boot()
+        })
     }
 
     fn remove(&self) -> Result<()> {
@@ -229,21 +211,14 @@ impl Host for VmHost {
 }
 
 fn is_booted(console: &str) -> bool {
-    console
-        .lines()
-        .any(|line| BOOTED.iter().all(|words| line.contains(words)))
+    console.lines().any(|line| BOOTED.iter().all(|words| line.contains(words)))
 }
 
 /// The errors in cloud-init's `result.json`; none if it is no such file.
 fn failures(verdict: &str) -> Option<Vec<String>> {
     let verdict: serde_json::Value = serde_json::from_str(verdict).ok()?;
     let errors = verdict.get("v1")?.get("errors")?.as_array()?;
-    Some(
-        errors
-            .iter()
-            .map(|error| error.as_str().unwrap_or_default().to_owned())
-            .collect(),
-    )
+    Some(errors.iter().map(|error| error.as_str().unwrap_or_default().to_owned()).collect())
 }
 
 #[cfg(test)]

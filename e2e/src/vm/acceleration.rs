@@ -70,9 +70,7 @@ impl Acceleration {
     }
 
     fn parse(text: &str) -> Option<Self> {
-        [Self::Kvm, Self::Emulated]
-            .into_iter()
-            .find(|kind| kind.accel() == text)
+        [Self::Kvm, Self::Emulated].into_iter().find(|kind| kind.accel() == text)
     }
 }
 
@@ -82,19 +80,11 @@ impl Acceleration {
 /// The answer cannot be kept, or the user interrupts.
 pub fn detect(image: &NodeImage) -> Result<Acceleration> {
     let answer = answer_file()?;
-    if let Some(known) = fs::read_to_string(&answer)
-        .ok()
-        .as_deref()
-        .and_then(Acceleration::parse)
-    {
+    if let Some(known) = fs::read_to_string(&answer).ok().as_deref().and_then(Acceleration::parse) {
         return Ok(known);
     }
     let works = Path::new(DEVICE).exists() && a_kernel_starts(image)?;
-    let found = if works {
-        Acceleration::Kvm
-    } else {
-        Acceleration::Emulated
-    };
+    let found = if works { Acceleration::Kvm } else { Acceleration::Emulated };
     paths::write_whole(&answer, found.accel().as_bytes())?;
     Ok(found)
 }
@@ -106,36 +96,24 @@ fn answer_file() -> Result<PathBuf> {
 
 fn a_kernel_starts(image: &NodeImage) -> Result<bool> {
     let console = image::cache().join(format!("acceleration-{}.log", std::process::id()));
-    let mut qemu = command(&[
-        qemu::PROGRAM,
-        "-nodefaults",
-        "-display",
-        "none",
-        "-no-reboot",
-    ])
-    .args([
-        "-machine", "q35", "-accel", "kvm", "-cpu", "host", "-m", "256",
-    ])
-    .arg("-kernel")
-    .arg(&image.kernel)
-    .args(["-append", "console=ttyS0 panic=-1"])
-    .arg("-serial")
-    .arg(format!("file:{}", console.display()))
-    .stdin(Stdio::null())
-    .stdout(Stdio::null())
-    .stderr(Stdio::null())
-    .spawn()
-    .doing(|| format!("start {}", qemu::PROGRAM))?;
+    let mut qemu = command(&[qemu::PROGRAM, "-nodefaults", "-display", "none", "-no-reboot"])
+        .args(["-machine", "q35", "-accel", "kvm", "-cpu", "host", "-m", "256"])
+        .arg("-kernel")
+        .arg(&image.kernel)
+        .args(["-append", "console=ttyS0 panic=-1"])
+        .arg("-serial")
+        .arg(format!("file:{}", console.display()))
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .doing(|| format!("start {}", qemu::PROGRAM))?;
     let deadline = Instant::now() + PATIENCE;
     let mut started = false;
     while !started && Instant::now() < deadline && !interrupt::requested() {
         thread::sleep(Duration::from_millis(50));
         started = fs::read_to_string(&console).is_ok_and(|text| text.contains(FIRST_LINE));
-        if qemu
-            .try_wait()
-            .doing(|| "look at qemu".to_owned())?
-            .is_some()
-        {
+        if qemu.try_wait().doing(|| "look at qemu".to_owned())?.is_some() {
             break;
         }
     }

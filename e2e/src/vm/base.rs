@@ -38,14 +38,8 @@ const PACKAGES: [&str; 18] = [
 
 /// Before the kernel's own package makes the initrd, so that it is made once and small.
 const INITRAMFS_FILES: [(&str, &str); 2] = [
-    (
-        "/etc/initramfs-tools/conf.d/node",
-        include_str!("base/initramfs.conf"),
-    ),
-    (
-        "/usr/share/initramfs-tools/modules.d/node",
-        include_str!("base/initramfs.modules"),
-    ),
+    ("/etc/initramfs-tools/conf.d/node", include_str!("base/initramfs.conf")),
+    ("/usr/share/initramfs-tools/modules.d/node", include_str!("base/initramfs.modules")),
 ];
 
 /// Short text that changes with what this module makes. Debian's own updates do not change it: an
@@ -93,10 +87,7 @@ fn build_mmdebstrap(uploads: &[(PathBuf, &str)], work: &Path, tar: &Path) -> Com
     for (source, target) in uploads {
         let folder = target.rsplit_once('/').map_or("/", |(folder, _)| folder);
         words.arg(format!(r#"--essential-hook=mkdir -p "$1{folder}""#));
-        words.arg(format!(
-            "--essential-hook=upload '{}' '{target}'",
-            source.display()
-        ));
+        words.arg(format!("--essential-hook=upload '{}' '{target}'", source.display()));
     }
     words.arg(SUITE).arg(tar);
     // Its own draft must go with ours when this is interrupted.
@@ -123,14 +114,8 @@ mod tests {
 
     #[test]
     fn a_node_gets_what_kubeadm_and_a_real_cloud_image_have() {
-        for package in [
-            "cloud-init",
-            "conntrack",
-            "ethtool",
-            "iptables",
-            "openssh-server",
-            "runc",
-        ] {
+        for package in ["cloud-init", "conntrack", "ethtool", "iptables", "openssh-server", "runc"]
+        {
             assert!(PACKAGES.contains(&package), "{package}");
         }
     }

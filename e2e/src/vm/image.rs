@@ -89,20 +89,11 @@ fn binaries(minor: &str) -> Result<Vec<PathBuf>> {
 /// Paths of the cache stand for their contents; a folder of given binaries is told by size and time.
 fn key(binaries: &[PathBuf], archives: &[PathBuf]) -> Result<String> {
     let mut hash = Sha256::new();
-    hash.update(format!(
-        "1 {DISK_SIZE} {} {}",
-        base::key(),
-        rootfs::fingerprint()
-    ));
+    hash.update(format!("1 {DISK_SIZE} {} {}", base::key(), rootfs::fingerprint()));
     for path in binaries.iter().chain(archives) {
         let file = fs::metadata(path).on("read", path)?;
         hash.update(path.as_os_str().as_encoded_bytes());
-        hash.update(format!(
-            " {} {} {}\n",
-            file.len(),
-            file.mtime(),
-            file.mtime_nsec()
-        ));
+        hash.update(format!(" {} {} {}\n", file.len(), file.mtime(), file.mtime_nsec()));
     }
     Ok(hex(&hash.finalize()[..8]))
 }
@@ -117,16 +108,10 @@ fn make(
     let (root, work) = (draft.join("root"), draft.join("work"));
     paths::make_folder(&root)?;
     paths::make_folder(&work)?;
-    run(command(&[
-        "tar",
-        "--extract",
-        "--xattrs",
-        "--xattrs-include=*",
-        "--file",
-    ])
-    .arg(debian)
-    .arg("--directory")
-    .arg(&root))?;
+    run(command(&["tar", "--extract", "--xattrs", "--xattrs-include=*", "--file"])
+        .arg(debian)
+        .arg("--directory")
+        .arg(&root))?;
     rootfs::lay_out(&root, minor)?;
     for binary in binaries {
         install(binary, &root.join("usr/bin"))?;
@@ -142,10 +127,7 @@ fn make(
 
 fn install(program: &Path, folder: &Path) -> Result<()> {
     let Some(name) = program.file_name() else {
-        return Err(Error::Refused(format!(
-            "{} is no program",
-            program.display()
-        )));
+        return Err(Error::Refused(format!("{} is no program", program.display())));
     };
     let path = folder.join(name);
     fs::copy(program, &path).on("copy", program)?;
@@ -157,8 +139,7 @@ fn move_boot_file(root: &Path, prefix: &str, target: &Path) -> Result<()> {
     let boot = root.join("boot");
     let entries = fs::read_dir(&boot).on("list", &boot)?.flatten();
     let found = entries.map(|entry| entry.path()).find(|path| {
-        path.file_name()
-            .is_some_and(|name| name.to_string_lossy().starts_with(prefix))
+        path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(prefix))
     });
     let Some(source) = found else {
         return Err(Error::Malformed {
@@ -171,15 +152,8 @@ fn move_boot_file(root: &Path, prefix: &str, target: &Path) -> Result<()> {
 
 fn write_disk(root: &Path, disk: &Path) -> Result<()> {
     // Tables written now are tables that the guest's kernel need not write while it boots.
-    let words = [
-        "mke2fs",
-        "-q",
-        "-t",
-        "ext4",
-        "-E",
-        "lazy_itable_init=0,lazy_journal_init=0",
-        "-d",
-    ];
+    let words =
+        ["mke2fs", "-q", "-t", "ext4", "-E", "lazy_itable_init=0,lazy_journal_init=0", "-d"];
     run(command(&words).arg(root).arg(disk).arg(DISK_SIZE))
 }
 

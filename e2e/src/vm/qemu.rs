@@ -106,44 +106,18 @@ pub fn build_qemu(
     public_key: &str,
 ) -> Command {
     let mut qemu = command(&network::enter(network::SWITCH));
-    qemu.args([
-        PROGRAM,
-        "-name",
-        &record.name,
-        "-nodefaults",
-        "-display",
-        "none",
-    ]);
-    qemu.args([
-        "-machine",
-        "q35",
-        "-accel",
-        acceleration.accel(),
-        "-cpu",
-        acceleration.cpu(),
-    ]);
+    qemu.args([PROGRAM, "-name", &record.name, "-nodefaults", "-display", "none"]);
+    qemu.args(["-machine", "q35", "-accel", acceleration.accel(), "-cpu", acceleration.cpu()]);
     qemu.args(["-smp", CPUS, "-m", MEMORY_MIB, "-device", "virtio-rng-pci"]);
-    qemu.arg("-kernel")
-        .arg(&image.kernel)
-        .arg("-initrd")
-        .arg(&image.initrd);
+    qemu.arg("-kernel").arg(&image.kernel).arg("-initrd").arg(&image.initrd);
     qemu.args(["-append", &build_kernel_line(acceleration)]);
     qemu.args(["-serial", &format!("file:{}", escape(&files.console()))]);
     // Nobody needs this disk after this machine went down hard.
-    qemu.args([
-        "-drive",
-        &drive(&files.disk(), "qcow2,cache=unsafe,discard=unmap"),
-    ]);
+    qemu.args(["-drive", &drive(&files.disk(), "qcow2,cache=unsafe,discard=unmap")]);
     qemu.args(["-drive", &drive(&files.seed(), "raw,readonly=on")]);
     let tap = network::interface("tap", record.address);
-    qemu.args([
-        "-netdev",
-        &format!("tap,id=n0,ifname={tap},script=no,downscript=no"),
-    ]);
-    qemu.args([
-        "-device",
-        &format!("virtio-net-pci,netdev=n0,mac={}", build_mac(record)),
-    ]);
+    qemu.args(["-netdev", &format!("tap,id=n0,ifname={tap},script=no,downscript=no")]);
+    qemu.args(["-device", &format!("virtio-net-pci,netdev=n0,mac={}", build_mac(record))]);
     qemu.args(["-smbios", &build_credential(public_key)]);
     qemu
 }
@@ -162,13 +136,7 @@ fn build_credential(public_key: &str) -> String {
 }
 
 fn build_kernel_line(acceleration: Acceleration) -> String {
-    let mut words = vec![
-        "root=/dev/vda",
-        "rw",
-        "console=ttyS0",
-        "quiet",
-        "net.ifnames=0",
-    ];
+    let mut words = vec!["root=/dev/vda", "rw", "console=ttyS0", "quiet", "net.ifnames=0"];
     words.extend(acceleration.kernel_words());
     words.join(" ")
 }
@@ -198,13 +166,7 @@ mod tests {
         };
         let image = NodeImage::in_folder(Path::new("/cache"));
         let files = Files::new("/hosts/vm1".into());
-        let qemu = build_qemu(
-            &record,
-            &image,
-            &files,
-            acceleration,
-            "ssh-ed25519 AAAA sandbox\n",
-        );
+        let qemu = build_qemu(&record, &image, &files, acceleration, "ssh-ed25519 AAAA sandbox\n");
         crate::command::command_line(&qemu)
     }
 

@@ -20,48 +20,23 @@ struct Baked {
 }
 
 const fn file(path: &'static str, content: &'static str) -> Baked {
-    Baked {
-        path,
-        mode: 0o644,
-        content,
-    }
+    Baked { path, mode: 0o644, content }
 }
 
 const FILES: [Baked; 14] = [
     file("etc/cloud/cloud.cfg", include_str!("rootfs/cloud.cfg")),
-    file(
-        "etc/cloud/ds-identify.cfg",
-        include_str!("rootfs/ds-identify.cfg"),
-    ),
-    file(
-        "etc/containerd/config.toml",
-        include_str!("rootfs/containerd.toml"),
-    ),
-    file(
-        "etc/modules-load.d/node.conf",
-        include_str!("rootfs/modules.conf"),
-    ),
-    file(
-        "etc/ssh/sshd_config.d/node.conf",
-        include_str!("rootfs/sshd.conf"),
-    ),
-    file(
-        "etc/sysctl.d/90-node.conf",
-        include_str!("rootfs/sysctl.conf"),
-    ),
+    file("etc/cloud/ds-identify.cfg", include_str!("rootfs/ds-identify.cfg")),
+    file("etc/containerd/config.toml", include_str!("rootfs/containerd.toml")),
+    file("etc/modules-load.d/node.conf", include_str!("rootfs/modules.conf")),
+    file("etc/ssh/sshd_config.d/node.conf", include_str!("rootfs/sshd.conf")),
+    file("etc/sysctl.d/90-node.conf", include_str!("rootfs/sysctl.conf")),
     // cloud-init's networkd renderer names its file so; the drop-in survives it.
     file(
         "etc/systemd/network/10-cloud-init-eth0.network.d/no-router-advertisements.conf",
         include_str!("rootfs/no-router-advertisements.conf"),
     ),
-    file(
-        "etc/systemd/system/containerd.service",
-        include_str!("rootfs/containerd.service"),
-    ),
-    file(
-        "etc/systemd/system/kubelet.service",
-        include_str!("rootfs/kubelet.service"),
-    ),
+    file("etc/systemd/system/containerd.service", include_str!("rootfs/containerd.service")),
+    file("etc/systemd/system/kubelet.service", include_str!("rootfs/kubelet.service")),
     file(
         "etc/systemd/system/kubelet.service.d/10-kubeadm.conf",
         include_str!("rootfs/10-kubeadm.conf"),
@@ -70,14 +45,8 @@ const FILES: [Baked; 14] = [
         "etc/systemd/system/kubelet.service.d/20-only-when-joined.conf",
         include_str!("rootfs/20-only-when-joined.conf"),
     ),
-    file(
-        "etc/systemd/system/node-cni.path",
-        include_str!("rootfs/node-cni.path"),
-    ),
-    file(
-        "etc/systemd/system/node-cni.service",
-        include_str!("rootfs/node-cni.service"),
-    ),
+    file("etc/systemd/system/node-cni.path", include_str!("rootfs/node-cni.path")),
+    file("etc/systemd/system/node-cni.service", include_str!("rootfs/node-cni.service")),
     Baked {
         path: "usr/local/sbin/node-cni",
         mode: 0o755,
@@ -85,12 +54,8 @@ const FILES: [Baked; 14] = [
     },
 ];
 
-const FOLDERS: [&str; 4] = [
-    "etc/cni/net.d",
-    "etc/containerd/conf.d",
-    "etc/kubernetes/manifests",
-    "var/lib/kubelet",
-];
+const FOLDERS: [&str; 4] =
+    ["etc/cni/net.d", "etc/containerd/conf.d", "etc/kubernetes/manifests", "var/lib/kubelet"];
 
 /// Where Kubernetes' documentation has the CNI plug-ins, and where Debian puts them.
 const LINKS: [(&str, &str); 1] = [("opt/cni/bin", "/usr/lib/cni")];
@@ -100,7 +65,7 @@ const DISABLED: [&str; 3] = ["getty@tty1", "remote-fs.target", "systemd-pstore"]
 
 /// Units that a node does without. On an emulated CPU each costs a good part of a second, and
 /// cloud-init's two middle stages (see `rootfs/cloud.cfg`) seconds.
-const MASKED: [&str; 13] = [
+const MASKED: [&str; 12] = [
     "apt-daily-upgrade.timer",
     "apt-daily.timer",
     "cloud-config.service",
@@ -111,7 +76,6 @@ const MASKED: [&str; 13] = [
     "proc-sys-fs-binfmt_misc.automount",
     "sys-fs-fuse-connections.mount",
     "systemd-binfmt.service",
-    "systemd-logind.service",
     "systemd-repart.service",
     "systemd-update-utmp.service",
 ];
@@ -158,15 +122,8 @@ pub fn lay_out(root: &Path, minor: &str) -> Result<()> {
     // Empty, so that every machine gets an identity of its own at its first boot (machine-id(5)).
     let machine_id = root.join("etc/machine-id");
     fs::write(&machine_id, "").on("empty", &machine_id)?;
-    for (verb, units) in [
-        ("enable", &ENABLED[..]),
-        ("disable", &DISABLED),
-        ("mask", &MASKED),
-    ] {
-        run(command(&["chroot"])
-            .arg(root)
-            .args(["systemctl", verb])
-            .args(units))?;
+    for (verb, units) in [("enable", &ENABLED[..]), ("disable", &DISABLED), ("mask", &MASKED)] {
+        run(command(&["chroot"]).arg(root).args(["systemctl", verb]).args(units))?;
     }
     Ok(())
 }
@@ -192,11 +149,7 @@ mod tests {
     use super::*;
 
     fn content(path: &str) -> &'static str {
-        FILES
-            .iter()
-            .find(|file| file.path.ends_with(path))
-            .unwrap()
-            .content
+        FILES.iter().find(|file| file.path.ends_with(path)).unwrap().content
     }
 
     #[test]
@@ -216,11 +169,7 @@ mod tests {
     fn user_data_can_set_containerds_cgroup_driver_and_the_image_does_not() {
         let config = content("containerd/config.toml");
         assert!(config.contains(r#"imports = ["/etc/containerd/conf.d/*.toml"]"#));
-        assert!(
-            FILES
-                .iter()
-                .all(|file| !file.content.contains("SystemdCgroup"))
-        );
+        assert!(FILES.iter().all(|file| !file.content.contains("SystemdCgroup")));
     }
 
     #[test]
@@ -244,16 +193,10 @@ mod tests {
     #[test]
     fn a_laid_out_file_names_the_minors_own_pause_image() {
         let root = std::env::temp_dir().join(format!("node-rootfs-{}", std::process::id()));
-        let config = FILES
-            .iter()
-            .find(|file| file.path.ends_with("config.toml"))
-            .unwrap();
+        let config = FILES.iter().find(|file| file.path.ends_with("config.toml")).unwrap();
         write(&root, config, "registry.example/pause:1").unwrap();
         let text = fs::read_to_string(root.join(config.path)).unwrap();
-        assert!(
-            text.contains(r#"sandbox = "registry.example/pause:1""#),
-            "{text}"
-        );
+        assert!(text.contains(r#"sandbox = "registry.example/pause:1""#), "{text}");
         paths::remove_folder(&root).unwrap();
     }
 }

@@ -69,14 +69,7 @@ impl Seed {
         for (name, content) in files {
             paths::write_whole(&source.join(name), content.as_bytes())?;
         }
-        let words = [
-            "genisoimage",
-            "-quiet",
-            "-volid",
-            "cidata",
-            "-joliet",
-            "-rational-rock",
-        ];
+        let words = ["genisoimage", "-quiet", "-volid", "cidata", "-joliet", "-rational-rock"];
         run(command(&words).arg("-output").arg(&disk).arg(&source))?;
         Ok(disk)
     }
@@ -107,10 +100,7 @@ mod tests {
     #[test]
     fn the_machine_is_told_its_name_and_address() {
         let seed = build_seed(&record(), EMPTY_USER_DATA);
-        assert_eq!(
-            seed.meta_data,
-            "instance-id: vm1\nlocal-hostname: vm1\ndsmode: local\n"
-        );
+        assert_eq!(seed.meta_data, "instance-id: vm1\nlocal-hostname: vm1\ndsmode: local\n");
         assert_eq!(
             seed.network_config,
             "version: 2\nethernets:\n  eth0:\n    addresses: [172.30.0.50/24]\n    \

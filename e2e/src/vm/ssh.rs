@@ -32,17 +32,7 @@ pub fn public_key() -> Result<String> {
     paths::make_folder(&paths::state())?;
     let _held = state::lock(&paths::state().join("vm-key.lock"))?;
     if !key().exists() {
-        let words = [
-            "ssh-keygen",
-            "-q",
-            "-t",
-            "ed25519",
-            "-N",
-            "",
-            "-C",
-            "nagaya-sandbox",
-            "-f",
-        ];
+        let words = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "nagaya-sandbox", "-f"];
         run(command(&words).arg(key()))?;
     }
     paths::read_text(&key().with_extension("pub"))
@@ -86,10 +76,7 @@ mod tests {
     fn the_machine_is_reached_from_the_switch() {
         let ssh = build_ssh(Ipv4Addr::new(172, 30, 0, 50), &["uname", "-r"]);
         let line = crate::command::command_line(&ssh);
-        assert!(
-            line.starts_with("nsenter --net=/run/netns/nagaya-switch -- ssh"),
-            "{line}"
-        );
+        assert!(line.starts_with("nsenter --net=/run/netns/nagaya-switch -- ssh"), "{line}");
         assert!(line.ends_with("root@172.30.0.50 -- 'uname' '-r'"), "{line}");
     }
 }

@@ -56,11 +56,7 @@ impl Store {
             .stderr(errors)
             .spawn()
             .doing(|| "start containerd to fill the image's store".to_owned())?;
-        let mut store = Self {
-            process,
-            ctr: root.join("usr/bin/ctr"),
-            socket,
-        };
+        let mut store = Self { process, ctr: root.join("usr/bin/ctr"), socket };
         store.await_start(&log)?;
         Ok(store)
     }
@@ -69,10 +65,7 @@ impl Store {
         let deadline = Instant::now() + Duration::from_secs(START_SECONDS);
         while !self.socket.exists() || self.ctr(&["version"]).is_err() {
             interrupt::check()?;
-            let ended = self
-                .process
-                .try_wait()
-                .doing(|| "look at containerd".to_owned())?;
+            let ended = self.process.try_wait().doing(|| "look at containerd".to_owned())?;
             if ended.is_some() || Instant::now() > deadline {
                 let log = paths::read_text(log).unwrap_or_default();
                 return Err(Error::Timeout {
@@ -92,23 +85,15 @@ impl Store {
     }
 
     fn ctr(&self, words: &[&str]) -> Result<()> {
-        run(command(&[&self.ctr])
-            .arg("--address")
-            .arg(&self.socket)
-            .args(words))
+        run(command(&[&self.ctr]).arg("--address").arg(&self.socket).args(words))
     }
 
     /// Ends it in good order, so that its database is whole on the disk.
     fn stop(mut self) -> Result<()> {
-        if let Some(process) = i32::try_from(self.process.id())
-            .ok()
-            .and_then(Pid::from_raw)
-        {
+        if let Some(process) = i32::try_from(self.process.id()).ok().and_then(Pid::from_raw) {
             kill_process(process, Signal::TERM).doing(|| "end containerd".to_owned())?;
         }
-        self.process
-            .wait()
-            .doing(|| "wait for containerd".to_owned())?;
+        self.process.wait().doing(|| "wait for containerd".to_owned())?;
         Ok(())
     }
 }
@@ -134,11 +119,7 @@ mod tests {
 
     #[test]
     fn the_store_is_the_images_and_the_rest_is_not() {
-        let text = build_config(
-            Path::new("/i/var"),
-            Path::new("/w/s"),
-            Path::new("/w/c.sock"),
-        );
+        let text = build_config(Path::new("/i/var"), Path::new("/w/s"), Path::new("/w/c.sock"));
         assert!(text.contains(r#"root = "/i/var""#), "{text}");
         assert!(text.contains(r#"state = "/w/s""#), "{text}");
         assert!(text.contains(r#"address = "/w/c.sock""#), "{text}");
