@@ -55,10 +55,7 @@ impl NodeAddresses {
     #[must_use]
     pub fn of(node: &Node) -> Self {
         let mut found = Self::default();
-        let addresses = node
-            .status
-            .as_ref()
-            .and_then(|status| status.addresses.as_ref());
+        let addresses = node.status.as_ref().and_then(|status| status.addresses.as_ref());
         for address in addresses.into_iter().flatten() {
             match address.address.parse() {
                 Ok(ip) => found.addresses.insert(ip),
@@ -99,27 +96,14 @@ fn check_form(
     request: &CertificateRequest,
 ) -> Result<(), String> {
     let user = csr.username.as_deref().unwrap_or_default();
-    if user
-        .strip_prefix(NODE_USER_PREFIX)
-        .is_none_or(str::is_empty)
-    {
-        return Err(format!(
-            "only a node may ask for it, and {user:?} is not one"
-        ));
+    if user.strip_prefix(NODE_USER_PREFIX).is_none_or(str::is_empty) {
+        return Err(format!("only a node may ask for it, and {user:?} is not one"));
     }
-    if !csr
-        .groups
-        .iter()
-        .flatten()
-        .any(|group| group == NODES_GROUP)
-    {
+    if !csr.groups.iter().flatten().any(|group| group == NODES_GROUP) {
         return Err(format!("{user:?} is not in the group {NODES_GROUP}"));
     }
     if request.common_names != [user] {
-        return Err(format!(
-            "the common name has to be {user:?}, not {:?}",
-            request.common_names
-        ));
+        return Err(format!("the common name has to be {user:?}, not {:?}", request.common_names));
     }
     if request.organizations != [NODES_GROUP] {
         return Err(format!(
@@ -138,11 +122,8 @@ fn check_form(
 }
 
 fn check_usages(usages: &[String]) -> Result<(), String> {
-    let asked: BTreeSet<&str> = usages
-        .iter()
-        .map(String::as_str)
-        .filter(|usage| *usage != "key encipherment")
-        .collect();
+    let asked: BTreeSet<&str> =
+        usages.iter().map(String::as_str).filter(|usage| *usage != "key encipherment").collect();
     if asked == BTreeSet::from(USAGES) {
         return Ok(());
     }
@@ -156,18 +137,10 @@ fn check_addresses(
     node: Option<&NodeAddresses>,
 ) -> Result<(), String> {
     let node = node.ok_or("there is no node of that name")?;
-    if let Some(name) = request
-        .dns_names
-        .iter()
-        .find(|name| !node.names.contains(*name))
-    {
+    if let Some(name) = request.dns_names.iter().find(|name| !node.names.contains(*name)) {
         return Err(format!("{name:?} is not among the node's status.addresses"));
     }
-    if let Some(ip) = request
-        .ip_addresses
-        .iter()
-        .find(|ip| !node.addresses.contains(*ip))
-    {
+    if let Some(ip) = request.ip_addresses.iter().find(|ip| !node.addresses.contains(*ip)) {
         return Err(format!("{ip} is not among the node's status.addresses"));
     }
     Ok(())

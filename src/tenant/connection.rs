@@ -78,9 +78,7 @@ impl TenantConnection {
     /// # Errors
     /// [`TlsError`]: the identity cannot be used.
     pub fn open(identity: &TenantIdentity) -> Result<kube::Client, TlsError> {
-        let bad_name = || TlsError::ServerName {
-            name: identity.server_name.clone(),
-        };
+        let bad_name = || TlsError::ServerName { name: identity.server_name.clone() };
         let server_name =
             ServerName::try_from(identity.server_name.clone()).map_err(|_| bad_name())?;
         let authority = uri::Authority::try_from(match server_name {
@@ -121,10 +119,7 @@ impl TenantConnection {
         }
         timeout(REQUEST_DEADLINE, async {
             let (parts, body) = self.http.request(request).await?.into_parts();
-            let bytes = Limited::new(body, LARGEST_ANSWER)
-                .collect()
-                .await?
-                .to_bytes();
+            let bytes = Limited::new(body, LARGEST_ANSWER).collect().await?.to_bytes();
             Ok(Response::from_parts(parts, Either::Left(Full::new(bytes))))
         })
         .await?
@@ -156,11 +151,8 @@ impl Service<Request<Body>> for TenantConnection {
 }
 
 fn is_watch(uri: &Uri) -> bool {
-    uri.query().is_some_and(|query| {
-        query
-            .split('&')
-            .any(|pair| pair == "watch=true" || pair == "watch=1")
-    })
+    uri.query()
+        .is_some_and(|query| query.split('&').any(|pair| pair == "watch=true" || pair == "watch=1"))
 }
 
 /// Connects to the one address, whatever the URI says.

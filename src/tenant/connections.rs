@@ -27,9 +27,7 @@ struct Open {
 
 impl std::fmt::Debug for Open {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Open")
-            .field("identity", &self.identity)
-            .finish_non_exhaustive()
+        f.debug_struct("Open").field("identity", &self.identity).finish_non_exhaustive()
     }
 }
 
@@ -37,10 +35,7 @@ impl Connections {
     /// A registry of at most `limit` connections, at least one.
     #[must_use]
     pub fn new(limit: usize) -> Self {
-        Self {
-            limit: limit.max(1),
-            inner: Mutex::default(),
-        }
+        Self { limit: limit.max(1), inner: Mutex::default() }
     }
 
     /// The tenant's client. A changed identity opens a new connection; requests that run on the old
@@ -66,11 +61,7 @@ impl Connections {
         if !inner.open.contains_key(tenant) && inner.open.len() >= self.limit {
             inner.evict_the_idlest();
         }
-        let open = Open {
-            identity: identity.clone(),
-            client: client.clone(),
-            last_asked: now,
-        };
+        let open = Open { identity: identity.clone(), client: client.clone(), last_asked: now };
         inner.open.insert(tenant.clone(), open);
         Ok(client)
     }

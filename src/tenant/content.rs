@@ -53,9 +53,8 @@ impl Contents {
         let ledger = self.ledger(tenant);
         let mut outcome = ContentApplied::default();
         for group in objects::groups(content)? {
-            let (due, settled): (Vec<_>, Vec<_>) = group
-                .into_iter()
-                .partition(|object| ledger.is_due(&object.id, object.digest));
+            let (due, settled): (Vec<_>, Vec<_>) =
+                group.into_iter().partition(|object| ledger.is_due(&object.id, object.digest));
             outcome.settled += settled.len();
             let written: Vec<bool> = stream::iter(due)
                 .map(|object| apply_one(&ledger, client, object))
@@ -70,10 +69,7 @@ impl Contents {
 
     /// The tenant is gone, or everything in it has to be looked at again.
     pub fn forget(&self, tenant: &TenantKey) {
-        self.ledgers
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(tenant);
+        self.ledgers.lock().unwrap_or_else(PoisonError::into_inner).remove(tenant);
     }
 
     pub(super) fn ledger(&self, tenant: &TenantKey) -> Arc<Ledger> {
@@ -112,10 +108,6 @@ async fn apply_one(
         // Nothing can be unchanged that does not exist.
         (Applied::Unchanged, None) => return Ok(false),
     };
-    ledger.applied(
-        object.id,
-        object.digest,
-        Version::of(&object.resource.kind, &metadata),
-    );
+    ledger.applied(object.id, object.digest, Version::of(&object.resource.kind, &metadata));
     Ok(written)
 }

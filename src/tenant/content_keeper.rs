@@ -63,12 +63,7 @@ impl ContentKeeper {
     #[must_use]
     pub fn new(at_once: usize, wakeups: Wakeups, contents: Arc<Contents>) -> Self {
         let at_once = Arc::new(Semaphore::new(at_once));
-        Self {
-            wakeups,
-            contents,
-            at_once,
-            tasks: Mutex::default(),
-        }
+        Self { wakeups, contents, at_once, tasks: Mutex::default() }
     }
 
     /// Makes the tenant's content as `wanted` and keeps it so. Must be called inside a tokio runtime.
@@ -92,23 +87,14 @@ impl ContentKeeper {
             state: Arc::clone(&state),
         };
         let handle = tokio::spawn(worker.run(receiver));
-        tasks.insert(
-            tenant.clone(),
-            Task {
-                wanted: sender,
-                state,
-                handle,
-            },
-        );
+        tasks.insert(tenant.clone(), Task { wanted: sender, state, handle });
     }
 
     /// How far the tenant's content is.
     #[must_use]
     pub fn state(&self, tenant: &TenantKey) -> ContentState {
         let tasks = self.tasks();
-        tasks
-            .get(tenant)
-            .map_or(ContentState::Pending, |task| lock(&task.state).clone())
+        tasks.get(tenant).map_or(ContentState::Pending, |task| lock(&task.state).clone())
     }
 
     /// The tenant is gone or paused: its content is no longer looked after.
@@ -156,14 +142,8 @@ impl Worker {
     }
 
     async fn attempt(&self, wanted: &Wanted) -> Result<(), String> {
-        let _place = self
-            .at_once
-            .acquire()
-            .await
-            .map_err(|error| error.to_string())?;
-        let pass = self
-            .contents
-            .apply(&self.tenant, &wanted.client, &wanted.content);
+        let _place = self.at_once.acquire().await.map_err(|error| error.to_string())?;
+        let pass = self.contents.apply(&self.tenant, &wanted.client, &wanted.content);
         match timeout(DEADLINE, pass).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(error)) => Err(error.to_string()),
@@ -182,11 +162,7 @@ impl Worker {
 
 /// Steady while the API server is being born, then doubling.
 fn next_pause(pause: Duration, age: Duration) -> Duration {
-    if age < PATIENCE {
-        FIRST_PAUSE
-    } else {
-        (pause * 2).min(LONGEST_PAUSE)
-    }
+    if age < PATIENCE { FIRST_PAUSE } else { (pause * 2).min(LONGEST_PAUSE) }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -200,13 +176,7 @@ mod tests {
     #[test]
     fn a_newborn_is_asked_often_and_an_old_one_with_growing_pauses() {
         assert_eq!(next_pause(FIRST_PAUSE, Duration::from_secs(5)), FIRST_PAUSE);
-        assert_eq!(
-            next_pause(FIRST_PAUSE, Duration::from_secs(60)),
-            FIRST_PAUSE * 2
-        );
-        assert_eq!(
-            next_pause(LONGEST_PAUSE, Duration::from_secs(600)),
-            LONGEST_PAUSE
-        );
+        assert_eq!(next_pause(FIRST_PAUSE, Duration::from_secs(60)), FIRST_PAUSE * 2);
+        assert_eq!(next_pause(LONGEST_PAUSE, Duration::from_secs(600)), LONGEST_PAUSE);
     }
 }

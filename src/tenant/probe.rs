@@ -1,19 +1,33 @@
 //! What a stock `kubeadm join` would meet now.
 //!
-//! Through the public endpoint, as a machine does that wants to join (`discovery.rs`); with the rights
-//! of a bootstrap token over the manager's own connection, which lends them by impersonation
-//! (`node_configs.rs`, `permissions.rs`); and now and then with a certificate request and a token of our
-//! own (`canary.rs`).
+//! Through the public endpoint, as a machine does that wants to join (`discovery.rs`,
+//! `public_endpoint.rs`); with the rights of a bootstrap token over the manager's own connection, which
+//! lends them (`bootstrap_rights.rs`, `node_configs.rs`); and now and then with a certificate request and
+//! a token of our own (`canary.rs`).
+
+mod bootstrap_rights;
+mod canary;
+mod discovery;
+mod node_configs;
+mod public_endpoint;
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use nagaya_pki::BootstrapToken;
 use nagaya_render::minors::KubernetesVersion;
-use nagaya_render::probe::ProbeReport;
+use nagaya_render::probe::{Finding, ProbeReport, Reason};
 use nagaya_render::tenant::Endpoint;
+use tokio::time::timeout;
 
 use super::TenantKey;
 use super::prober::Probe;
+use bootstrap_rights::BootstrapRights;
+use canary::{Canary, Landed};
+use discovery::Discovery;
+
+/// Each side has to have answered by then; the prober's own deadline is later.
+const LOOK_DEADLINE: Duration = Duration::from_millis(3500);
 
 /// Everything that a probe needs to know about a tenant.
 #[derive(Clone)]
@@ -53,18 +67,69 @@ pub struct SignerView {
 
 /// The real probe; the prober's tests use another.
 #[derive(Debug, Default)]
-pub struct JoinProbe {}
+pub struct JoinProbe {
+    canary: Canary,
+}
 
 impl Probe for JoinProbe {
     type Target = ProbeTarget;
 
-    async fn probe(&self, _target: &ProbeTarget) -> ProbeReport {
+    async fn probe(&self, target: &ProbeTarget) -> ProbeReport {
+        let (outside, inside) = tokio::join!(
+            timeout(LOOK_DEADLINE, discovery::look(target)),
+            timeout(LOOK_DEADLINE, bootstrap_rights::look(target)),
+        );
+        let outside = outside.unwrap_or_else(|_| Discovery {
+            endpoint: public_endpoint::timed_out(target),
+            ..Discovery::default()
+        });
+        let report = assemble(outside, inside.unwrap_or_default());
+        self.with_signer(report, target)
+    }
+
+    fn gave_up(&self, _: &ProbeTarget) -> ProbeReport {
         ProbeReport::default()
     }
 
-    fn gave_up(&self, _target: &ProbeTarget) -> ProbeReport {
-        ProbeReport::default()
+    fn forget(&self, tenant: &TenantKey) {
+        self.canary.forget(tenant);
     }
+}
 
-    fn forget(&self, _tenant: &TenantKey) {}
+impl JoinProbe {
+    /// Adds what only the canary can tell. It is not sent out while something else is broken: it would
+    /// say the same, only later.
+    fn with_signer(&self, report: ProbeReport, target: &ProbeTarget) -> ProbeReport {
+        if !target.signer.ready {
+            let signer = Finding::failed(
+                Reason::SignerNotReady,
+                "kube-controller-manager is not ready: nobody signs the certificate of a new node",
+            );
+            return ProbeReport { signer, ..report };
+        }
+        if report.first_failure().is_some() || !report.permissions.is_ok() {
+            return report;
+        }
+        let Landed { authentication, signer } = self.canary.ask(target);
+        ProbeReport { authentication, signer, ..report }
+    }
+}
+
+/// One report of both sides. When the public endpoint cannot be talked to, what the other side says
+/// about the same API server is no news.
+fn assemble(outside: Discovery, inside: BootstrapRights) -> ProbeReport {
+    let Discovery { endpoint, cluster_info, signature } = outside;
+    let BootstrapRights { kubeadm_config, kubelet_config, kube_proxy_config, permissions } =
+        if endpoint.is_ok() { inside } else { BootstrapRights::default() };
+    ProbeReport {
+        endpoint,
+        cluster_info,
+        signature,
+        kubeadm_config,
+        kubelet_config,
+        kube_proxy_config,
+        permissions,
+        authentication: Finding::Unknown,
+        signer: Finding::Unknown,
+    }
 }

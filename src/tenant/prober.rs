@@ -81,17 +81,8 @@ impl<P: Probe> Prober<P> {
     #[must_use]
     pub fn new(probe: P, pace: Pace, wakeups: Wakeups) -> Self {
         let pool = Pool::new(pace.probes_at_once);
-        let shared = Shared {
-            probe,
-            pace,
-            pool,
-            store: ProbeStore::default(),
-            wakeups,
-        };
-        Self {
-            shared: Arc::new(shared),
-            tasks: Mutex::default(),
-        }
+        let shared = Shared { probe, pace, pool, store: ProbeStore::default(), wakeups };
+        Self { shared: Arc::new(shared), tasks: Mutex::default() }
     }
 
     /// Starts to probe a tenant, or goes on with another target; probes at once only in the first case
@@ -107,13 +98,7 @@ impl<P: Probe> Prober<P> {
             let tenant = target.tenant().clone();
             let (sender, receiver) = watch::channel(target);
             let handle = tokio::spawn(Arc::clone(&self.shared).keep_probing(receiver));
-            tasks.insert(
-                tenant,
-                Task {
-                    target: sender,
-                    handle,
-                },
-            );
+            tasks.insert(tenant, Task { target: sender, handle });
         }
     }
 
@@ -155,18 +140,15 @@ impl<P: Probe> Drop for Prober<P> {
 impl<P: Probe> Shared<P> {
     /// The life of one tenant's task; ends when the prober drops the sender.
     async fn keep_probing(self: Arc<Self>, mut targets: watch::Receiver<P::Target>) {
-        let mut suspect = false;
+        let (mut suspect, mut established) = (false, false);
         loop {
             let target = targets.borrow_and_update().clone();
             let report = self.probe_once(&target, suspect).await;
             suspect = report.unreachable();
-            let pause = self.pace.pause(target.established(), &report);
-            if self.store.put(
-                target.tenant(),
-                report,
-                target.established(),
-                Instant::now(),
-            ) {
+            // Once joinable, always born: that it is no longer `Ready` makes it no child again.
+            established |= target.established() || report.joinable();
+            let pause = self.pace.pause(established, &report);
+            if self.store.put(target.tenant(), report, established, Instant::now()) {
                 self.wakeups.wake(target.tenant());
             }
             if let Ok(Err(_)) = timeout(pause, targets.changed()).await {
@@ -183,3 +165,6 @@ impl<P: Probe> Shared<P> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

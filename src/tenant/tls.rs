@@ -50,34 +50,21 @@ pub(crate) fn client_config(
     for certificate in certificates("CA certificate", ca_pem)? {
         roots
             .add(certificate)
-            .map_err(|source| TlsError::Unusable {
-                what: "CA certificate",
-                source,
-            })?;
+            .map_err(|source| TlsError::Unusable { what: "CA certificate", source })?;
     }
     let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
-        .map_err(|source| TlsError::Unusable {
-            what: "TLS provider",
-            source,
-        })?
+        .map_err(|source| TlsError::Unusable { what: "TLS provider", source })?
         .with_root_certificates(roots);
     let Some(client) = client else {
         return Ok(builder.with_no_client_auth());
     };
     let chain = certificates("client certificate", client.certificate_pem)?;
-    let key = PrivateKeyDer::from_pem_slice(client.key_pem.as_bytes()).map_err(|source| {
-        TlsError::Pem {
-            what: "client key",
-            source,
-        }
-    })?;
+    let key = PrivateKeyDer::from_pem_slice(client.key_pem.as_bytes())
+        .map_err(|source| TlsError::Pem { what: "client key", source })?;
     builder
         .with_client_auth_cert(chain, key)
-        .map_err(|source| TlsError::Unusable {
-            what: "client certificate",
-            source,
-        })
+        .map_err(|source| TlsError::Unusable { what: "client certificate", source })
 }
 
 fn certificates(
@@ -86,12 +73,6 @@ fn certificates(
 ) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     CertificateDer::pem_slice_iter(pem_text.as_bytes())
         .collect::<Result<Vec<_>, _>>()
-        .and_then(|found| {
-            if found.is_empty() {
-                Err(pem::Error::NoItemsFound)
-            } else {
-                Ok(found)
-            }
-        })
+        .and_then(|found| if found.is_empty() { Err(pem::Error::NoItemsFound) } else { Ok(found) })
         .map_err(|source| TlsError::Pem { what, source })
 }

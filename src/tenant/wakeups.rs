@@ -15,10 +15,7 @@ use super::TenantKey;
 pub struct Wakeups(mpsc::UnboundedSender<ObjectRef<TenantCluster>>);
 
 /// A sender, and the stream for a controller's `reconcile_on`.
-pub fn wakeups() -> (
-    Wakeups,
-    impl Stream<Item = ObjectRef<TenantCluster>> + Send + 'static,
-) {
+pub fn wakeups() -> (Wakeups, impl Stream<Item = ObjectRef<TenantCluster>> + Send + 'static) {
     let (sender, receiver) = mpsc::unbounded_channel();
     let stream = stream::unfold(receiver, |mut receiver| async {
         receiver.recv().await.map(|tenant| (tenant, receiver))

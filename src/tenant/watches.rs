@@ -49,21 +49,14 @@ impl TenantWatches {
     /// that `contents` has applied is no longer as it was.
     #[must_use]
     pub fn new(wakeups: Wakeups, contents: Arc<Contents>) -> Self {
-        Self {
-            wakeups,
-            contents,
-            tenants: Mutex::default(),
-        }
+        Self { wakeups, contents, tenants: Mutex::default() }
     }
 
     /// Starts to watch a tenant; starts again when the identity behind `client` has changed. Must be
     /// called inside a tokio runtime, at best once the API server is up: until then watches back off.
     pub fn watch(&self, tenant: &TenantKey, identity: &TenantIdentity, client: &kube::Client) {
         let mut tenants = self.tenants();
-        if tenants
-            .get(tenant)
-            .is_some_and(|watched| watched.identity == *identity)
-        {
+        if tenants.get(tenant).is_some_and(|watched| watched.identity == *identity) {
             return;
         }
         let before = tenants.get(tenant);
@@ -75,11 +68,7 @@ impl TenantWatches {
             ledger: self.contents.ledger(tenant),
             seen: Arc::clone(&seen),
         }));
-        let watched = Watched {
-            identity: identity.clone(),
-            seen,
-            task: task.abort_handle(),
-        };
+        let watched = Watched { identity: identity.clone(), seen, task: task.abort_handle() };
         tenants.insert(tenant.clone(), watched);
     }
 
@@ -92,18 +81,14 @@ impl TenantWatches {
     /// Number of nodes; `None` before the first answer.
     #[must_use]
     pub fn nodes(&self, tenant: &TenantKey) -> Option<i32> {
-        self.tenants()
-            .get(tenant)
-            .and_then(|watched| watched.seen.nodes.get())
+        self.tenants().get(tenant).and_then(|watched| watched.seen.nodes.get())
     }
 
     /// Another number whenever one of our objects was found changed or deleted by somebody else.
     #[must_use]
     pub fn drift(&self, tenant: &TenantKey) -> u64 {
         let tenants = self.tenants();
-        tenants
-            .get(tenant)
-            .map_or(0, |watched| watched.seen.drift.load(Ordering::Relaxed))
+        tenants.get(tenant).map_or(0, |watched| watched.seen.drift.load(Ordering::Relaxed))
     }
 
     fn tenants(&self) -> MutexGuard<'_, HashMap<TenantKey, Watched>> {
@@ -122,9 +107,5 @@ struct Watcher {
 
 /// All watches of a tenant; never ends by itself.
 async fn watch_all(watcher: Watcher) {
-    tokio::join!(
-        nodes::count(&watcher),
-        requests::answer(&watcher),
-        drift::note(&watcher)
-    );
+    tokio::join!(nodes::count(&watcher), requests::answer(&watcher), drift::note(&watcher));
 }

@@ -53,20 +53,12 @@ impl CertificateRequest {
         if block.label != "CERTIFICATE REQUEST" || !rest.trim_ascii().is_empty() {
             return Err(RequestError::NotPem);
         }
-        let (rest, request) =
-            X509CertificationRequest::from_der(&block.contents).map_err(|error| {
-                RequestError::NotARequest {
-                    why: error.to_string(),
-                }
-            })?;
+        let (rest, request) = X509CertificationRequest::from_der(&block.contents)
+            .map_err(|error| RequestError::NotARequest { why: error.to_string() })?;
         if !rest.is_empty() {
-            return Err(RequestError::NotARequest {
-                why: "bytes follow it".to_owned(),
-            });
+            return Err(RequestError::NotARequest { why: "bytes follow it".to_owned() });
         }
-        request
-            .verify_signature()
-            .map_err(|_| RequestError::BadSignature)?;
+        request.verify_signature().map_err(|_| RequestError::BadSignature)?;
         let subject = &request.certification_request_info.subject;
         let mut read = Self {
             common_names: texts(subject.iter_common_name())?,

@@ -42,18 +42,10 @@ impl Asked {
     fn pem(&self) -> String {
         let mut params = CertificateParams::default();
         params.distinguished_name = DistinguishedName::new();
-        params
-            .distinguished_name
-            .push(DnType::CommonName, self.common_name);
-        params
-            .distinguished_name
-            .push(DnType::OrganizationName, self.organization);
+        params.distinguished_name.push(DnType::CommonName, self.common_name);
+        params.distinguished_name.push(DnType::OrganizationName, self.organization);
         params.subject_alt_names.clone_from(&self.sans);
-        params
-            .serialize_request(&KeyPair::generate().unwrap())
-            .unwrap()
-            .pem()
-            .unwrap()
+        params.serialize_request(&KeyPair::generate().unwrap()).unwrap().pem().unwrap()
     }
 
     fn spec(&self) -> CertificateSigningRequestSpec {
@@ -61,16 +53,8 @@ impl Asked {
             request: ByteString(self.pem().into_bytes()),
             signer_name: KUBELET_SERVING.to_owned(),
             username: Some(self.user.to_owned()),
-            groups: Some(vec![
-                "system:nodes".to_owned(),
-                "system:authenticated".to_owned(),
-            ]),
-            usages: Some(
-                self.usages
-                    .iter()
-                    .map(|usage| (*usage).to_owned())
-                    .collect(),
-            ),
+            groups: Some(vec!["system:nodes".to_owned(), "system:authenticated".to_owned()]),
+            usages: Some(self.usages.iter().map(|usage| (*usage).to_owned()).collect()),
             ..CertificateSigningRequestSpec::default()
         }
     }
@@ -110,23 +94,9 @@ fn worker() -> NodeAddresses {
 fn a_node_gets_its_own_name_and_addresses() {
     assert_eq!(Asked::default().reviewed(), Decision::Approve);
     let sans = vec![dns("worker-1.example.com"), ip("fd00::21")];
-    assert_eq!(
-        Asked {
-            sans,
-            ..Asked::default()
-        }
-        .reviewed(),
-        Decision::Approve
-    );
+    assert_eq!(Asked { sans, ..Asked::default() }.reviewed(), Decision::Approve);
     let usages = vec!["key encipherment", "server auth", "digital signature"];
-    assert_eq!(
-        Asked {
-            usages,
-            ..Asked::default()
-        }
-        .reviewed(),
-        Decision::Approve
-    );
+    assert_eq!(Asked { usages, ..Asked::default() }.reviewed(), Decision::Approve);
 }
 
 #[test]
@@ -138,48 +108,24 @@ fn a_request_for_another_signer_is_none_of_our_business() {
 
 #[test]
 fn the_address_or_name_of_another_machine_is_denied() {
-    for foreign in [
-        ip("172.30.0.22"),
-        dns("worker-2"),
-        dns("kubernetes.default.svc"),
-        dns("*"),
-    ] {
+    for foreign in [ip("172.30.0.22"), dns("worker-2"), dns("kubernetes.default.svc"), dns("*")] {
         let sans = vec![dns("worker-1"), foreign];
-        Asked {
-            sans,
-            ..Asked::default()
-        }
-        .denied_because_of("not among the node's status.addresses");
+        Asked { sans, ..Asked::default() }
+            .denied_because_of("not among the node's status.addresses");
     }
 }
 
 #[test]
 fn a_node_may_not_ask_in_the_name_of_another() {
-    Asked {
-        common_name: "system:node:worker-2",
-        ..Asked::default()
-    }
-    .denied_because_of("common name");
-    Asked {
-        common_name: "worker-1",
-        ..Asked::default()
-    }
-    .denied_because_of("common name");
+    Asked { common_name: "system:node:worker-2", ..Asked::default() }
+        .denied_because_of("common name");
+    Asked { common_name: "worker-1", ..Asked::default() }.denied_because_of("common name");
 }
 
 #[test]
 fn only_nodes_may_ask() {
-    for user in [
-        "alice",
-        "system:serviceaccount:kube-system:default",
-        "system:node:",
-    ] {
-        Asked {
-            user,
-            common_name: user,
-            ..Asked::default()
-        }
-        .denied_because_of("only a node");
+    for user in ["alice", "system:serviceaccount:kube-system:default", "system:node:"] {
+        Asked { user, common_name: user, ..Asked::default() }.denied_because_of("only a node");
     }
     let mut spec = Asked::default().spec();
     spec.groups = Some(vec!["system:authenticated".to_owned()]);
@@ -190,11 +136,7 @@ fn only_nodes_may_ask() {
 
 #[test]
 fn another_organization_is_denied() {
-    Asked {
-        organization: "system:masters",
-        ..Asked::default()
-    }
-    .denied_because_of("organization");
+    Asked { organization: "system:masters", ..Asked::default() }.denied_because_of("organization");
 }
 
 #[test]
@@ -205,11 +147,7 @@ fn usages_have_to_be_exact() {
         vec!["digital signature", "client auth"],
         vec![],
     ] {
-        Asked {
-            usages,
-            ..Asked::default()
-        }
-        .denied_because_of("usages");
+        Asked { usages, ..Asked::default() }.denied_because_of("usages");
     }
 }
 
@@ -220,21 +158,13 @@ fn mail_addresses_and_uris_are_denied() {
         SanType::URI("spiffe://example.com/admin".try_into().unwrap()),
     ] {
         let sans = vec![dns("worker-1"), other];
-        Asked {
-            sans,
-            ..Asked::default()
-        }
-        .denied_because_of("only DNS names and IP addresses");
+        Asked { sans, ..Asked::default() }.denied_because_of("only DNS names and IP addresses");
     }
 }
 
 #[test]
 fn a_request_for_no_name_at_all_is_denied() {
-    Asked {
-        sans: vec![],
-        ..Asked::default()
-    }
-    .denied_because_of("at least one");
+    Asked { sans: vec![], ..Asked::default() }.denied_because_of("at least one");
 }
 
 #[test]
@@ -260,13 +190,8 @@ fn what_is_no_signed_request_is_denied() {
     assert!(with_request(
         "-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----\n".to_owned()
     ));
-    assert!(with_request(
-        honest.replace("CERTIFICATE REQUEST", "CERTIFICATE")
-    ));
-    assert!(
-        with_request(format!("{honest}{honest}")),
-        "two requests, of which only one is judged"
-    );
+    assert!(with_request(honest.replace("CERTIFICATE REQUEST", "CERTIFICATE")));
+    assert!(with_request(format!("{honest}{honest}")), "two requests, of which only one is judged");
     assert!(with_request(with_another_signature(&honest)));
     assert!(!with_request(honest));
 }

@@ -36,10 +36,7 @@ impl Version {
     pub(crate) fn of(kind: &str, metadata: &ObjectMeta) -> Self {
         let uid = metadata.uid.as_deref().unwrap_or_default();
         Self::At(if KINDS_WITH_STATUS.contains(&kind) {
-            format!(
-                "{uid} generation {}",
-                metadata.generation.unwrap_or_default()
-            )
+            format!("{uid} generation {}", metadata.generation.unwrap_or_default())
         } else {
             metadata.resource_version.clone().unwrap_or_default()
         })
@@ -55,9 +52,7 @@ impl Entry {
 impl Ledger {
     /// Whether the object has to be looked at: other content is wanted, or somebody touched it.
     pub(crate) fn is_due(&self, id: &str, digest: u64) -> bool {
-        self.lock()
-            .get(id)
-            .is_none_or(|entry| entry.digest != digest || entry.has_drifted())
+        self.lock().get(id).is_none_or(|entry| entry.digest != digest || entry.has_drifted())
     }
 
     /// The object is as it should be, at this version.
@@ -67,14 +62,7 @@ impl Ledger {
         // it saw last is kept, unless that is what the last apply left.
         let before = objects.remove(&id);
         let seen = before.and_then(|entry| entry.seen.filter(|seen| *seen != entry.applied));
-        objects.insert(
-            id,
-            Entry {
-                digest,
-                applied,
-                seen,
-            },
-        );
+        objects.insert(id, Entry { digest, applied, seen });
     }
 
     /// A watch saw the object at this version; tells whether it has to be looked at.

@@ -74,10 +74,7 @@ pub(super) fn groups(content: &ContentObjects) -> Result<[Vec<TenantObject>; 3],
     join.extend(node_config_objects(node_configs)?);
     join.extend(node_bootstrap_objects(node_bootstrap)?);
     join.extend(administration_objects(administration)?);
-    let ApiEndpoints {
-        endpoints,
-        endpoint_slice,
-    } = api_endpoints;
+    let ApiEndpoints { endpoints, endpoint_slice } = api_endpoints;
     let api = vec![object(endpoints)?, object(endpoint_slice)?];
     let mut addons = Vec::new();
     if let Some(kube_proxy) = kube_proxy {
@@ -90,12 +87,8 @@ pub(super) fn groups(content: &ContentObjects) -> Result<[Vec<TenantObject>; 3],
 }
 
 fn discovery_objects(part: &Discovery) -> Result<Vec<TenantObject>, Error> {
-    let Discovery {
-        signing_token,
-        cluster_info,
-        cluster_info_role,
-        cluster_info_role_binding,
-    } = part;
+    let Discovery { signing_token, cluster_info, cluster_info_role, cluster_info_role_binding } =
+        part;
     Ok(vec![
         object(signing_token)?,
         object(cluster_info)?,
@@ -141,16 +134,8 @@ fn node_bootstrap_objects(part: &NodeBootstrap) -> Result<Vec<TenantObject>, Err
 }
 
 fn administration_objects(part: &Administration) -> Result<Vec<TenantObject>, Error> {
-    let Administration {
-        kubeadm_cluster_admins,
-        kubelet_client,
-        admin,
-    } = part;
-    Ok(vec![
-        object(kubeadm_cluster_admins)?,
-        object(kubelet_client)?,
-        object(admin)?,
-    ])
+    let Administration { kubeadm_cluster_admins, kubelet_client, admin } = part;
+    Ok(vec![object(kubeadm_cluster_admins)?, object(kubelet_client)?, object(admin)?])
 }
 
 fn kube_proxy_objects(part: &KubeProxyObjects) -> Result<Vec<TenantObject>, Error> {
@@ -206,12 +191,5 @@ where
     let mut hasher = DefaultHasher::new();
     json.to_string().hash(&mut hasher);
     let body = serde_json::from_value(json).map_err(unrenderable)?;
-    Ok(TenantObject {
-        id,
-        resource,
-        namespace,
-        name,
-        body,
-        digest: hasher.finish(),
-    })
+    Ok(TenantObject { id, resource, namespace, name, body, digest: hasher.finish() })
 }

@@ -63,11 +63,7 @@ mod tests {
     fn jitter_stays_within_a_fifth() {
         let interval = Duration::from_secs(5);
         let pauses: Vec<_> = (0..1000).map(|_| jittered(interval)).collect();
-        assert!(
-            pauses
-                .iter()
-                .all(|pause| (4..=6).contains(&pause.as_secs()))
-        );
+        assert!(pauses.iter().all(|pause| (4..=6).contains(&pause.as_secs())));
         assert!(pauses.iter().any(|pause| *pause < interval));
         assert!(pauses.iter().any(|pause| *pause > interval));
     }

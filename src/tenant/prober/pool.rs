@@ -13,19 +13,12 @@ impl Pool {
     /// `size` places in each lane, at least one.
     pub(super) fn new(size: usize) -> Self {
         let lane = || Semaphore::new(size.max(1));
-        Self {
-            reachable: lane(),
-            suspect: lane(),
-        }
+        Self { reachable: lane(), suspect: lane() }
     }
 
     /// A place; free again when dropped. `suspect`: the tenant could not be reached the last time.
     pub(super) async fn place(&self, suspect: bool) -> Option<SemaphorePermit<'_>> {
-        let lane = if suspect {
-            &self.suspect
-        } else {
-            &self.reachable
-        };
+        let lane = if suspect { &self.suspect } else { &self.reachable };
         // Only a closed semaphore refuses, and nobody closes these.
         lane.acquire().await.ok()
     }

@@ -41,10 +41,12 @@ impl ProbeStore {
     #[must_use]
     pub fn blind(&self) -> bool {
         let tenants = self.tenants.read().unwrap_or_else(PoisonError::into_inner);
-        blind(tenants.values().map(|entry| Sighting {
-            report: &entry.seen.report,
-            established: entry.established,
-        }))
+        blind(
+            tenants.values().map(|entry| Sighting {
+                report: &entry.seen.report,
+                established: entry.established,
+            }),
+        )
     }
 
     /// Keeps a report; tells whether it differs from the one before.
@@ -58,20 +60,12 @@ impl ProbeStore {
         let mut tenants = self.tenants.write().unwrap_or_else(PoisonError::into_inner);
         let before = tenants.get(tenant);
         let changed = before.is_none_or(|entry| entry.seen.report != report);
-        let established =
-            established || report.endpoint.is_ok() || before.is_some_and(|entry| entry.established);
-        let entry = Entry {
-            seen: Seen { report, at },
-            established,
-        };
+        let entry = Entry { seen: Seen { report, at }, established };
         tenants.insert(tenant.clone(), entry);
         changed
     }
 
     pub(super) fn remove(&self, tenant: &TenantKey) {
-        self.tenants
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(tenant);
+        self.tenants.write().unwrap_or_else(PoisonError::into_inner).remove(tenant);
     }
 }

@@ -72,31 +72,26 @@ fn take(
 
 #[cfg(test)]
 mod tests {
-    use kube::core::ObjectMeta;
-
     use super::*;
 
     const ID: &str = "ConfigMap kube-system/kubelet-config";
 
     fn object(version: &str) -> PartialObjectMeta<DynamicObject> {
-        PartialObjectMeta {
-            metadata: ObjectMeta {
-                name: Some("kubelet-config".to_owned()),
-                namespace: Some("kube-system".to_owned()),
-                resource_version: Some(version.to_owned()),
-                ..ObjectMeta::default()
-            },
-            ..PartialObjectMeta::default()
-        }
+        serde_json::from_value(serde_json::json!({"metadata": {
+            "name": "kubelet-config",
+            "namespace": "kube-system",
+            "resourceVersion": version,
+        }}))
+        .unwrap()
     }
 
     fn after(events: impl IntoIterator<Item = Event<PartialObjectMeta<DynamicObject>>>) -> bool {
         let ledger = Ledger::default();
         ledger.applied(ID.to_owned(), 1, Version::At("5".to_owned()));
         let mut listing = HashSet::new();
-        let woken = events.into_iter().fold(false, |woken, event| {
-            take(&ledger, "ConfigMap", &mut listing, event) || woken
-        });
+        let woken = events
+            .into_iter()
+            .fold(false, |woken, event| take(&ledger, "ConfigMap", &mut listing, event) || woken);
         assert_eq!(woken, ledger.has_drifted());
         woken
     }
@@ -104,11 +99,7 @@ mod tests {
     #[test]
     fn what_we_wrote_ourselves_wakes_nobody() {
         assert!(!after([Event::Apply(object("5"))]));
-        assert!(!after([
-            Event::Init,
-            Event::InitApply(object("5")),
-            Event::InitDone
-        ]));
+        assert!(!after([Event::Init, Event::InitApply(object("5")), Event::InitDone]));
     }
 
     #[test]
@@ -116,10 +107,6 @@ mod tests {
         assert!(after([Event::Apply(object("6"))]));
         assert!(after([Event::Delete(object("6"))]));
         assert!(after([Event::Init, Event::InitDone]));
-        assert!(after([
-            Event::Init,
-            Event::InitApply(object("6")),
-            Event::InitDone
-        ]));
+        assert!(after([Event::Init, Event::InitApply(object("6")), Event::InitDone]));
     }
 }

@@ -46,10 +46,7 @@ pub(super) async fn count(watcher: &Watcher) {
     while let Some(event) = events.next().await {
         match event {
             Ok(event) => {
-                if tally
-                    .take(&event)
-                    .is_some_and(|count| watcher.seen.nodes.set(count))
-                {
+                if tally.take(&event).is_some_and(|count| watcher.seen.nodes.set(count)) {
                     watcher.wakeups.wake(&watcher.tenant);
                 }
             }
@@ -74,9 +71,7 @@ impl Tally {
         match event {
             Event::Init => self.listing = Some(HashSet::new()),
             Event::InitApply(node) => {
-                self.listing
-                    .get_or_insert_default()
-                    .insert(hash(&node.name_any()));
+                self.listing.get_or_insert_default().insert(hash(&node.name_any()));
             }
             Event::InitDone => self.nodes = self.listing.take().unwrap_or_default(),
             Event::Apply(node) => {
@@ -103,11 +98,7 @@ mod tests {
     use super::*;
 
     fn node(name: &str) -> PartialObjectMeta<Node> {
-        ObjectMeta {
-            name: Some(name.to_owned()),
-            ..ObjectMeta::default()
-        }
-        .into_response_partial()
+        ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() }.into_response_partial()
     }
 
     #[test]

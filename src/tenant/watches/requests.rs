@@ -53,10 +53,7 @@ pub(super) async fn answer(watcher: &Watcher) {
 
 /// Whether nobody has answered it yet.
 fn is_open(csr: &CertificateSigningRequest) -> bool {
-    csr.status
-        .as_ref()
-        .and_then(|status| status.conditions.as_ref())
-        .is_none_or(Vec::is_empty)
+    csr.status.as_ref().and_then(|status| status.conditions.as_ref()).is_none_or(Vec::is_empty)
 }
 
 async fn answer_one(
@@ -65,28 +62,16 @@ async fn answer_one(
     csr: &CertificateSigningRequest,
 ) -> Result<(), kube::Error> {
     let nodes: Api<Node> = Api::all(watcher.client.clone());
-    let name = csr
-        .spec
-        .username
-        .as_deref()
-        .and_then(|user| user.strip_prefix(NODE_USER_PREFIX));
+    let name = csr.spec.username.as_deref().and_then(|user| user.strip_prefix(NODE_USER_PREFIX));
     let mut pause = FIRST_PAUSE;
     loop {
         let node = match name {
-            Some(name) => nodes
-                .get_opt(name)
-                .await?
-                .map(|node| NodeAddresses::of(&node)),
+            Some(name) => nodes.get_opt(name).await?.map(|node| NodeAddresses::of(&node)),
             None => None,
         };
-        let age = csr
-            .creation_timestamp()
-            .map(|created| Timestamp::now().duration_since(created.0));
-        match review(
-            &csr.spec,
-            node.as_ref(),
-            age.unwrap_or_default().unsigned_abs(),
-        ) {
+        let age =
+            csr.creation_timestamp().map(|created| Timestamp::now().duration_since(created.0));
+        match review(&csr.spec, node.as_ref(), age.unwrap_or_default().unsigned_abs()) {
             Decision::Approve => {
                 return write(
                     api,
@@ -126,13 +111,8 @@ async fn write(
         "metadata": {"uid": csr.uid(), "resourceVersion": csr.resource_version()},
         "status": {"conditions": [condition]},
     });
-    let answer = api
-        .patch_approval(
-            &csr.name_any(),
-            &PatchParams::default(),
-            &Patch::Merge(&patch),
-        )
-        .await;
+    let answer =
+        api.patch_approval(&csr.name_any(), &PatchParams::default(), &Patch::Merge(&patch)).await;
     match answer {
         Ok(_) => Ok(()),
         // Somebody else answered, or it is gone.
