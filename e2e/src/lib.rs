@@ -3,13 +3,16 @@
 //! Reading order: [`sandbox`] (the verbs), [`management`] (`up`), [`host`] (a machine),
 //! [`network`], [`components`] (binaries), [`images`].
 
+pub mod cargo;
 pub mod cli;
 pub mod command;
 pub mod components;
 pub mod error;
 pub mod host;
 pub mod images;
+pub mod install;
 pub mod interrupt;
+pub mod kubectl;
 pub mod leftovers;
 pub mod management;
 pub mod network;
@@ -20,4 +23,5 @@ pub mod progress;
 pub mod sandbox;
 pub mod state;
 pub mod status;
+pub mod tenant;
 pub mod vm;

@@ -1,0 +1,94 @@
+//! Nagaya in the sandbox: this checkout's manager in an image of its own, and the manifests that
+//! users install, with the sandbox's configuration (`e2e/manifests/nagaya`).
+//!
+//! The demo, the tests and the benchmark all start with [`install`].
+
+mod manager;
+
+use std::path::Path;
+
+pub use manager::{build_image, build_manager};
+
+use crate::error::{Error, Result};
+use crate::kubectl::{apply, kubectl, kustomize};
+use crate::progress::{say, step};
+use crate::{host, network, sandbox};
+
+/// Where the manager runs.
+pub const NAMESPACE: &str = "nagaya-system";
+/// How long the manager may take to be Ready, for kubectl.
+const PATIENCE: &str = "--timeout=120s";
+/// What `e2e/manifests/nagaya` has in the place of the image's content.
+const IMAGE: &str = "@IMAGE@";
+const INSTALLED_IMAGE: &str =
+    "jsonpath={.spec.template.metadata.annotations.sandbox\\.nagaya\\.dev/image}";
+
+/// Builds this checkout's manager, loads its image into the management host, applies the manifests
+/// and waits until the manager is Ready. Done again, it changes only what is different.
+///
+/// # Errors
+/// The sandbox is not up, the manager does not compile, or it does not get Ready; the text ends
+/// with its last words then.
+pub fn install() -> Result<()> {
+    let archive = build_image()?;
+    let content = content_of(&archive);
+    if installed()?.as_deref() == Some(content.as_str()) {
+        say(&format!("Nagaya is installed ({content})"));
+    } else {
+        step("load the manager's image", || {
+            sandbox::load(host::open(network::MANAGEMENT)?.as_ref(), &[&archive])
+        })?;
+    }
+    step("apply the manifests", || apply(&kustomize("nagaya")?.replace(IMAGE, &content)))?;
+    step("wait for the definitions and the manager", await_ready)
+}
+
+/// What the image holds, told by the name of its archive.
+fn content_of(archive: &Path) -> String {
+    archive.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// The content of the image that the cluster was last told to run; none if there is no manager.
+fn installed() -> Result<Option<String>> {
+    let words = ["get", "deployment", "nagaya", "-n", NAMESPACE, "--ignore-not-found"];
+    let content = kubectl(&[&words[..], &["-o", INSTALLED_IMAGE]].concat())?;
+    Ok(Some(content).filter(|content| !content.is_empty()))
+}
+
+fn await_ready() -> Result<()> {
+    let definitions = ["crd/tenantclusters.nagaya.dev", "crd/jointokens.nagaya.dev"];
+    kubectl(&[&["wait", "--for=condition=Established", PATIENCE][..], &definitions].concat())?;
+    let rollout = ["rollout", "status", "-n", NAMESPACE, "deployment/nagaya", PATIENCE];
+    kubectl(&rollout).map(drop).map_err(with_last_words)
+}
+
+/// A failure with what the manager's pod says about itself.
+fn with_last_words(error: Error) -> Error {
+    if matches!(error, Error::Interrupted) {
+        return error;
+    }
+    let pods = kubectl(&["get", "pods", "-n", NAMESPACE, "-o", "wide"]).unwrap_or_default();
+    let words = ["logs", "-n", NAMESPACE, "deployment/nagaya", "--tail=20"];
+    let log = kubectl(&words).unwrap_or_else(|error| error.to_string());
+    Error::Refused(format!("{error}\n{pods}\nthe manager's last words:\n{log}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kubectl::manifests;
+    use crate::paths::read_text;
+
+    #[test]
+    fn the_manager_is_told_the_management_hosts_address() {
+        let text = read_text(&manifests().join("nagaya/nagaya.yaml")).unwrap();
+        let line = format!("nodePortHost: {}", network::MANAGEMENT_ADDRESS);
+        assert!(text.lines().any(|found| found == line), "{text}");
+    }
+
+    #[test]
+    fn a_newly_built_image_changes_the_deployment() {
+        let text = read_text(&manifests().join("nagaya/kustomization.yaml")).unwrap();
+        assert!(text.contains(&format!("sandbox.nagaya.dev/image: \"{IMAGE}\"")), "{text}");
+    }
+}
