@@ -7,7 +7,7 @@
 //! | `services.rs` | how the components and the outside find each other |
 //! | `etcd.rs` | etcd and what it was born with |
 //! | `kube_apiserver.rs`, `kube_controller_manager.rs`, `kube_scheduler.rs` | the components |
-//! | `pod.rs`, `mounts.rs`, `probes.rs`, `resources.rs`, `networks.rs`, `wait.rs` | what their pods have in common |
+//! | `pod.rs`, `mounts.rs`, `probes.rs`, `resources.rs`, `networks.rs`, `wait.rs` | what their pods share |
 
 mod etcd;
 mod kube_apiserver;

@@ -1,5 +1,5 @@
-//! Goldens of what is rendered for the management cluster, for each minor: any change of any object shows in a diff that
-//! somebody reviews (`cargo insta review`).
+//! Goldens of what is rendered for the management cluster, for each minor: any change of any object shows in
+//! a diff that somebody reviews (`cargo insta review`).
 
 mod fixture;
 

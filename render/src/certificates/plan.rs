@@ -21,9 +21,9 @@ pub struct LeafPlan {
     pub next_due: Timestamp,
 }
 
-/// Compares the leaf Secrets that exist (by name) with those wanted. A certificate is kept while it says what is
-/// wanted, is signed by the current CA, belongs to the key beside it and has not used 80 % of its life;
-/// its Secret is written only if anything in it changes.
+/// Compares the leaf Secrets that exist (by name) with those wanted. A certificate is kept while it says
+/// what is wanted, is signed by the current CA, belongs to the key beside it and has not used 80 % of its
+/// life; its Secret is written only if anything in it changes.
 ///
 /// # Errors
 /// [`CertificateError::Mint`].

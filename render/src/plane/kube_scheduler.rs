@@ -14,7 +14,7 @@ use crate::tenant::Tenant;
 
 const USER: i64 = 10_004;
 
-/// Idle: 15 MiB anonymous, 66 with the shared parts of its files.
+/// Idle: 15 MiB anonymous, 54 with the shared parts of its files.
 const RESOURCES: Defaults = Defaults { cpu: "10m", memory: "32Mi", memory_limit: "512Mi" };
 const GOGC: u8 = 50;
 

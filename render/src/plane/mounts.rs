@@ -52,8 +52,8 @@ fn pair(name: &str) -> Vec<(&'static str, String)> {
     vec![(CERTIFICATE, format!("{name}.crt")), (PRIVATE_KEY, format!("{name}.key"))]
 }
 
-/// One directory with files of several Secrets. Kubernetes replaces them when a Secret changes, which it never does for a
-/// mount by `subPath`.
+/// One directory with files of several Secrets. Kubernetes replaces them when a Secret changes, which it
+/// never does for a mount by `subPath`.
 pub(super) fn volume(name: &str, files: Vec<Files>) -> Volume {
     let projection = |files: Files| VolumeProjection {
         secret: Some(SecretProjection {

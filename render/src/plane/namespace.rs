@@ -15,7 +15,8 @@ use crate::tenant::Tenant;
 const LONGEST_NAME: usize = 63;
 
 /// Name for a new control-plane namespace: `nagaya-PROJECT-NAME-HASH`, cut where it gets too long. The
-/// hash keeps apart what cutting and joining with `-` could merge. An existing one is found by its labels, never by this.
+/// hash keeps apart what cutting and joining with `-` could merge. An existing one is found by its labels,
+/// never by this.
 #[must_use]
 pub fn plane_namespace_name(project: &str, name: &str) -> String {
     let digest = Sha256::digest(format!("{project}/{name}"));
@@ -40,7 +41,8 @@ pub(super) fn build_namespace(tenant: &Tenant) -> Namespace {
     }
 }
 
-/// What [`crate::plane_record::PlaneRecord::read`] finds again after the `TenantCluster`, its status or its Services are gone.
+/// What [`crate::plane_record::PlaneRecord::read`] finds again after the `TenantCluster`, its status or its
+/// Services are gone.
 fn record(tenant: &Tenant) -> BTreeMap<String, String> {
     let mut record = BTreeMap::from([
         (labels::ENDPOINT_HOST.to_owned(), tenant.exposure.host.clone()),

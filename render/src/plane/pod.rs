@@ -19,7 +19,8 @@ use crate::tenant::Tenant;
 pub(super) struct Pod<'a> {
     /// `app.kubernetes.io/name`.
     pub component: &'static str,
-    /// Numeric user and group. Each component has its own, so that one cannot read another's files on a shared node.
+    /// Numeric user and group. Each component has its own, so that one cannot read another's files on a
+    /// shared node.
     pub user: i64,
     pub init_containers: Vec<Container>,
     pub container: Container,
@@ -31,7 +32,8 @@ pub(super) struct Pod<'a> {
 }
 
 impl Pod<'_> {
-    /// The template, stamped with a digest of itself: equal input restarts nothing, whatever version of the manager renders it.
+    /// The template, stamped with a digest of itself: equal input restarts nothing, whatever version of the
+    /// manager renders it.
     pub(super) fn build_template(self, tenant: &Tenant, settings: &Settings) -> PodTemplateSpec {
         let read_at_start = self.read_at_start;
         let mut template = PodTemplateSpec {

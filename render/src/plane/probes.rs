@@ -11,14 +11,14 @@ pub(super) struct Endpoint {
     pub port: u16,
 }
 
-/// Four minutes to start, as kubeadm's static pods get. Ready pods are asked for the first time right after it succeeds.
+/// Four minutes to start, as kubeadm's static pods get. The kubelet asks for readiness right after it succeeds.
 pub(super) fn startup(endpoint: Endpoint, path: &str) -> Probe {
     Probe { period_seconds: Some(1), failure_threshold: Some(240), ..probe(endpoint, path, 5) }
 }
 
-/// Out of the Service after 6 to 9 seconds.
+/// Out of the Service after 5 to 10 seconds; each question costs etcd a read.
 pub(super) fn readiness(endpoint: Endpoint, path: &str) -> Probe {
-    Probe { period_seconds: Some(3), failure_threshold: Some(3), ..probe(endpoint, path, 5) }
+    Probe { period_seconds: Some(5), failure_threshold: Some(2), ..probe(endpoint, path, 5) }
 }
 
 /// Restarted after 80 seconds, as kubeadm's static pods are (`util/staticpod.LivenessProbe`).

@@ -42,8 +42,8 @@ impl Defaults {
     }
 }
 
-/// GOGC: collect at this growth of the heap, in percent (Go's default is 100). GOMEMLIMIT: 90 % of the memory
-/// limit, a guard against being killed; below the live heap it would burn a core for ever.
+/// GOGC: collect at this growth of the heap, in percent (Go's default is 100). GOMEMLIMIT: 90 % of the
+/// memory limit, a guard against being killed; below the live heap it would burn a core for ever.
 pub(super) fn go_runtime(gogc: u8, resources: &ResourceRequirements) -> Vec<EnvVar> {
     let mut env = vec![variable("GOGC", gogc.to_string())];
     let limit = resources.limits.as_ref().and_then(|limits| limits.get("memory"));
@@ -57,8 +57,8 @@ pub(super) fn variable(name: &str, value: String) -> EnvVar {
     EnvVar { name: name.to_owned(), value: Some(value), value_from: None }
 }
 
-/// Bytes of a whole Kubernetes quantity (`apimachinery/pkg/api/resource`). `None` for the other forms (`1.5Gi`, `1e9`, `500m`), which nobody
-/// writes for memory.
+/// Bytes of a whole Kubernetes quantity (`apimachinery/pkg/api/resource`). `None` for the other forms
+/// (`1.5Gi`, `1e9`, `500m`), which nobody writes for memory.
 pub(super) fn bytes(quantity: &str) -> Option<u64> {
     let digits = quantity.find(|c: char| !c.is_ascii_digit()).unwrap_or(quantity.len());
     let (number, suffix) = quantity.split_at(digits);

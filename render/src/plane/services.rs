@@ -33,7 +33,8 @@ pub(super) fn build_etcd_client(tenant: &Tenant) -> Service {
     build(tenant, names::ETCD_CLIENT, names::ETCD, spec)
 }
 
-/// For the components beside it and for the manager, which fills the tenant cluster while kube-apiserver still starts.
+/// For the components beside it and for the manager, which fills the tenant cluster while kube-apiserver
+/// still starts.
 pub(super) fn build_api_server(tenant: &Tenant) -> Service {
     let spec = ServiceSpec {
         publish_not_ready_addresses: Some(true),

@@ -1,5 +1,5 @@
-//! The command line of kube-apiserver: kubeadm's (`phases/controlplane.getAPIServerCommand`) with separate CAs, and
-//! what the CIS benchmark asks for where it costs nothing.
+//! The command line of kube-apiserver: kubeadm's (`phases/controlplane.getAPIServerCommand`) with separate
+//! CAs, and what the CIS benchmark asks for where it costs nothing.
 
 use std::net::IpAddr;
 
