@@ -1,0 +1,174 @@
+//! A machine of a test that joins tenants with stock kubeadm.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::{Failure, JoinSecret, Kubectl, Look, Outcome, wait_until};
+use crate::command::{feed, output};
+use crate::host::Host;
+use crate::progress::{say, step};
+use crate::state::HostKind;
+use crate::{error, sandbox, state};
+
+/// What only cgroup v1 forces, and only on a host of the kind `namespaces`.
+const IGNORED: &str = "SystemVerification";
+const CONFIGURATION: &str = "/root/join.json";
+
+/// A host that goes when the test ends.
+pub struct Machine {
+    host: Box<dyn Host>,
+}
+
+/// A join by configuration file, where time limits can be set: kubeadm's own are 5 minutes.
+#[derive(Debug, Clone)]
+pub struct JoinAttempt {
+    /// `host:port`.
+    pub endpoint: String,
+    /// `ID.SECRET`.
+    pub token: String,
+    /// `sha256:HEX`.
+    pub ca_cert_hash: String,
+}
+
+impl From<&JoinSecret> for JoinAttempt {
+    fn from(secret: &JoinSecret) -> Self {
+        Self {
+            endpoint: secret.endpoint.clone(),
+            token: secret.token.clone(),
+            ca_cert_hash: secret.ca_cert_hash.clone(),
+        }
+    }
+}
+
+impl JoinAttempt {
+    fn configuration(&self) -> Value {
+        json!({
+            "apiVersion": "kubeadm.k8s.io/v1beta4", "kind": "JoinConfiguration",
+            "discovery": {"bootstrapToken": {
+                "apiServerEndpoint": self.endpoint,
+                "token": self.token,
+                "caCertHashes": [self.ca_cert_hash],
+            }},
+            "nodeRegistration": {"ignorePreflightErrors": [IGNORED]},
+            "timeouts": {
+                "discovery": "10s", "kubernetesAPICall": "10s", "tlsBootstrap": "10s",
+                "kubeletHealthCheck": "30s",
+            },
+        })
+    }
+}
+
+impl Machine {
+    /// Adds a host of the kind `namespaces`; one that an interrupted test left goes first.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub fn add(name: &str, minor: &str) -> Outcome<Self> {
+        remove_left_over(name)?;
+        Ok(Self { host: sandbox::add_host(name, HostKind::Namespaces, Some(minor))? })
+    }
+
+    /// Boots a virtual machine that nothing but a user-data configures.
+    ///
+    /// # Errors
+    /// It does not boot, or a command of the user-data fails.
+    pub fn boot_virtual(name: &str, minor: &str, user_data: &str) -> Outcome<Self> {
+        remove_left_over(name)?;
+        Ok(Self { host: sandbox::add_virtual_machine(name, Some(minor), user_data)? })
+    }
+
+    /// Its name, which is its node's.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.host.name()
+    }
+
+    /// Its address, which is its node's.
+    #[must_use]
+    pub fn address(&self) -> String {
+        self.host.address().to_string()
+    }
+
+    /// Runs the very command that the tenant was handed.
+    ///
+    /// # Errors
+    /// kubeadm fails.
+    pub fn join(&self, secret: &JoinSecret) -> Outcome {
+        step(format!("kubeadm join on {}", self.name()), || {
+            let ignore = format!("--ignore-preflight-errors={IGNORED}");
+            let words: Vec<&str> =
+                secret.command.split_whitespace().chain([ignore.as_str()]).collect();
+            self.run(&words).map(drop)
+        })
+    }
+
+    /// Tries to join by configuration file; the inner result is kubeadm's.
+    ///
+    /// # Errors
+    /// The configuration file cannot be written.
+    pub fn try_join(&self, attempt: &JoinAttempt) -> Outcome<Result<(), String>> {
+        let words = ["tee", CONFIGURATION].map(str::to_owned);
+        let configuration = attempt.configuration().to_string();
+        feed(&mut self.host.exec(&words)?, configuration.as_bytes())?;
+        Ok(self
+            .run(&["kubeadm", "join", "--config", CONFIGURATION])
+            .map(drop)
+            .map_err(|failure| failure.to_string()))
+    }
+
+    /// Undoes a join, or half of one.
+    ///
+    /// # Errors
+    /// kubeadm fails.
+    pub fn reset(&self) -> Outcome {
+        self.run(&["kubeadm", "reset", "--force"]).map(drop)
+    }
+
+    /// Switches the machine off and on.
+    ///
+    /// # Errors
+    /// It does not come up.
+    pub fn reboot(&self) -> Outcome {
+        Ok(step(format!("reboot {}", self.name()), || self.host.boot())?)
+    }
+
+    /// Runs a command on it.
+    ///
+    /// # Errors
+    /// It fails.
+    pub fn run(&self, words: &[&str]) -> Outcome<String> {
+        let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+        Ok(output(&mut self.host.exec(&words)?)?)
+    }
+
+    /// Waits until its node is Ready in a cluster.
+    ///
+    /// # Errors
+    /// It is not within that time.
+    pub fn await_ready(&self, cluster: &Kubectl, within: Duration) -> Outcome {
+        let node = self.name();
+        wait_until(&format!("node {node} is Ready"), within, || {
+            let found = super::tenant::condition(&cluster.get(&["node", node])?, "Ready")?;
+            Ok(Look::done_if(found.status == "True", || format!("{found:?}")))
+        })
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        let name = self.name().to_owned();
+        if let Err(error) = sandbox::remove_host(&name) {
+            say(&format!("could not remove {name}: {error}"));
+        }
+    }
+}
+
+fn remove_left_over(name: &str) -> Outcome {
+    let there = state::hosts()?.iter().any(|record| record.name == name);
+    if there {
+        sandbox::remove_host(name).map_err(|error: error::Error| Failure::from(error))
+    } else {
+        Ok(())
+    }
+}

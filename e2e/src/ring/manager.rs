@@ -1,0 +1,143 @@
+//! Nagaya's manager as it is installed in the sandbox: its metrics, its restart.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::kubectl::{each, name, text};
+use super::{Failure, Kubectl, Look, Outcome, ensure, stays, wait_until};
+
+const NAMESPACE: &str = "nagaya-system";
+const METRICS: &str =
+    "/api/v1/namespaces/nagaya-system/services/nagaya-metrics:metrics/proxy/metrics";
+const WRITES: [&str; 5] = ["create", "update", "patch", "delete", "deletecollection"];
+/// How long a manager that was just busy may take to be idle.
+const SETTLE: Duration = Duration::from_mins(1);
+/// No write for so long counts as idle.
+const CALM: Duration = Duration::from_secs(5);
+
+/// Fails with what to do if Nagaya is not installed.
+///
+/// # Errors
+/// It is not installed.
+pub fn require() -> Outcome {
+    let definition = "customresourcedefinition/tenantclusters.nagaya.dev";
+    ensure(Kubectl::management().find(&[definition])?.is_some(), || {
+        "Nagaya is not installed in the sandbox; `make test` installs it before the ring".to_owned()
+    })
+}
+
+/// How often the manager has written, by verb and resource. Writes of its canary in tenants are its
+/// own things on a timer of 10 minutes, and counted like all others.
+///
+/// # Errors
+/// The manager does not answer.
+pub fn writes() -> Outcome<BTreeMap<String, u64>> {
+    Ok(count_writes(&Kubectl::management().run(&["get", "--raw", METRICS])?))
+}
+
+fn count_writes(metrics: &str) -> BTreeMap<String, u64> {
+    let is_write = |line: &&str| {
+        line.starts_with("nagaya_api_requests_total{")
+            && WRITES.iter().any(|verb| line.contains(&format!("verb=\"{verb}\"")))
+    };
+    let count = |line: &str| {
+        let (labels, count) = line.rsplit_once(' ')?;
+        Some((labels.to_owned(), count.parse().ok()?))
+    };
+    metrics.lines().filter(is_write).filter_map(count).collect()
+}
+
+/// Checks that the manager writes nothing for `time`, once it has calmed down.
+///
+/// # Errors
+/// It writes; the text says what.
+pub fn writes_nothing(time: Duration) -> Outcome {
+    let mut last = writes()?;
+    let mut since = std::time::Instant::now();
+    wait_until("the manager is idle", SETTLE, || {
+        let now = writes()?;
+        if now != last {
+            since = std::time::Instant::now();
+        }
+        let seen = difference(&last, &now);
+        last = now;
+        Ok(Look::done_if(since.elapsed() > CALM, || seen))
+    })?;
+    stays("the manager writes nothing", time, || {
+        let now = writes()?;
+        ensure(now == last, || format!("it wrote: {}", difference(&last, &now)))
+    })
+}
+
+fn difference(before: &BTreeMap<String, u64>, after: &BTreeMap<String, u64>) -> String {
+    let more = after.iter().filter_map(|(labels, count)| {
+        let more = count.saturating_sub(before.get(labels).copied().unwrap_or(0));
+        (more > 0).then(|| format!("{more} × {labels}"))
+    });
+    more.collect::<Vec<_>>().join(", ")
+}
+
+/// Ends the manager's pod; the Deployment makes another.
+///
+/// # Errors
+/// There is no pod.
+pub fn end() -> Outcome {
+    let words = ["delete", "pod", "-n", NAMESPACE, "-l", "app.kubernetes.io/name=nagaya"];
+    let said = Kubectl::management().run(&[&words[..], &["--grace-period=1"]].concat())?;
+    ensure(said.contains("deleted"), || "there is no pod of the manager".to_owned())
+}
+
+/// Ends the manager and waits until another one is ready.
+///
+/// # Errors
+/// None becomes ready.
+pub fn restart() -> Outcome {
+    let before = pods()?;
+    end()?;
+    wait_until("another manager is ready", Duration::from_mins(1), || {
+        let now = pods()?;
+        let other = now.iter().find(|pod| !before.iter().any(|old| name(old) == name(pod)));
+        let ready = other.is_some_and(|pod| {
+            each(pod, "/status/conditions")
+                .any(|one| text(one, "/type") == "Ready" && text(one, "/status") == "True")
+        });
+        Ok(Look::done_if(ready, || super::project::names(&now)))
+    })
+}
+
+fn pods() -> Outcome<Vec<Value>> {
+    let selector = "app.kubernetes.io/name=nagaya";
+    let pods = Kubectl::management().list(&["pods", "-n", NAMESPACE, "-l", selector])?;
+    if pods.is_empty() {
+        return Err(Failure::new("the manager has no pod in nagaya-system"));
+    }
+    Ok(pods)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const METRICS: &str = r#"
+# TYPE nagaya_api_requests counter
+nagaya_api_requests_total{side="planes",verb="patch",resource="services"} 4
+nagaya_api_requests_total{side="planes",verb="list",resource="services"} 9
+nagaya_reconcile_failures_total{verb="patch"} 1
+"#;
+
+    #[test]
+    fn only_writes_are_counted() {
+        let counted = count_writes(METRICS);
+        let labels = r#"nagaya_api_requests_total{side="planes",verb="patch",resource="services"}"#;
+        assert_eq!(counted, BTreeMap::from([(labels.to_owned(), 4)]));
+    }
+
+    #[test]
+    fn a_difference_says_what_was_written() {
+        let after = BTreeMap::from([("a".to_owned(), 3), ("b".to_owned(), 1)]);
+        let before = BTreeMap::from([("a".to_owned(), 3)]);
+        assert_eq!(difference(&before, &after), "1 × b");
+    }
+}
