@@ -23,7 +23,7 @@ pub struct Cli {
 enum Verb {
     /// Run the manager until it is asked to stop (the default).
     Run,
-    /// Print the CustomResourceDefinitions as YAML.
+    /// Print the definitions of our kinds (`kubectl apply -f -`) as YAML.
     Crd,
     /// Wait until an HTTPS endpoint answers 200; what control-plane pods do before they start.
     Wait(WaitOptions),

@@ -138,9 +138,10 @@ impl Config {
         if self.render.manager_image.is_empty() {
             return Err(Error::InvalidValue {
                 key: "managerImage".to_owned(),
-                why: "must be set to the image that this manager runs from: control-plane pods run \
+                why:
+                    "must be set to the image that this manager runs from: control-plane pods run \
                       its `wait` verb before they start"
-                    .to_owned(),
+                        .to_owned(),
             });
         }
         Ok(())

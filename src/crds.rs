@@ -1,4 +1,4 @@
-//! The CustomResourceDefinitions, from the Rust types: the source of `crds/`.
+//! The definitions of our kinds, from the Rust types: the source of `crds/`.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::CustomResourceExt;

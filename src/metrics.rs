@@ -49,8 +49,9 @@ enum Outcome {
 impl Default for Metrics {
     fn default() -> Self {
         let api_requests = ApiRequests::default();
-        let reconciles =
-            Family::new_with_constructor((|| Histogram::new(RECONCILE_BUCKETS)) as fn() -> Histogram);
+        let reconciles = Family::new_with_constructor(
+            (|| Histogram::new(RECONCILE_BUCKETS)) as fn() -> Histogram,
+        );
         let failures = Family::<FailureLabels, Counter>::default();
         let resident_memory = Gauge::default();
         let mut registry = Registry::default();
@@ -102,7 +103,7 @@ impl Metrics {
         }
     }
 
-    /// Everything, in the OpenMetrics text format.
+    /// Everything, in the `OpenMetrics` text format.
     ///
     /// # Errors
     /// Only if formatting fails.
@@ -133,8 +134,7 @@ mod tests {
         let metrics = Metrics::default();
         metrics.reconciled("tenantcluster", Duration::from_millis(3), Some("ForeignObject"));
         let text = metrics.encode().unwrap();
-        let expected =
-            r#"nagaya_reconcile_failures_total{controller="tenantcluster",reason="ForeignObject"} 1"#;
+        let expected = r#"nagaya_reconcile_failures_total{controller="tenantcluster",reason="ForeignObject"} 1"#;
         assert!(text.contains(expected), "{text}");
     }
 

@@ -77,8 +77,9 @@ async fn serve_connection(stream: tokio::net::TcpStream, answers: Arc<Answers>) 
         std::future::ready(Ok::<_, Infallible>(answer))
     });
     // hyper ends connections whose request head takes more than 30 s, given a timer.
-    let connection =
-        http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service);
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .serve_connection(TokioIo::new(stream), service);
     if let Err(error) = connection.await {
         tracing::debug!(%error, "a connection broke");
     }

@@ -92,7 +92,7 @@ async fn work(config: Config, instance: Option<String>) -> Result<(), Error> {
     });
     stop_on_signal(shutdown.clone())?;
     tokio::spawn(server.serve(shutdown));
-    controllers::run(manager).await?;
+    Box::pin(controllers::run(manager)).await?;
     tracing::info!("nagaya stops");
     Ok(())
 }

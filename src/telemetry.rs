@@ -9,8 +9,9 @@ use crate::config::{Error, LogFormat, ManagerSettings};
 /// # Errors
 /// [`Error::InvalidValue`] if `logFilter` cannot be parsed.
 pub fn start(settings: &ManagerSettings) -> Result<(), Error> {
-    let filter = EnvFilter::try_new(&settings.log_filter).map_err(|error| {
-        Error::InvalidValue { key: "logFilter".to_owned(), why: error.to_string() }
+    let filter = EnvFilter::try_new(&settings.log_filter).map_err(|error| Error::InvalidValue {
+        key: "logFilter".to_owned(),
+        why: error.to_string(),
     })?;
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match settings.log_format {

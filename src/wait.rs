@@ -43,7 +43,7 @@ pub struct WaitOptions {
 pub enum Error {
     /// The address cannot be asked.
     #[error("--url {0}: must be https://HOST[:PORT]/PATH")]
-    Url(Uri),
+    Url(String),
     /// The CA file cannot be used.
     #[error("--ca-file {path}: {why}")]
     CaFile {
@@ -56,7 +56,7 @@ pub enum Error {
     #[error("{url} did not answer 200 or 403 within {timeout:#}: {last}")]
     TimedOut {
         /// The address.
-        url: Uri,
+        url: String,
         /// `--timeout`.
         timeout: SignedDuration,
         /// What the last try met.
@@ -78,7 +78,8 @@ pub fn until_ok(options: &WaitOptions) -> Result<(), Error> {
             // written. kube-controller-manager waits out that second itself while it starts.
             Ok(200 | 403) => return Ok(()),
             outcome => {
-                let now = outcome.map_or_else(|error| error.to_string(), |code| format!("HTTP {code}"));
+                let now =
+                    outcome.map_or_else(|error| error.to_string(), |code| format!("HTTP {code}"));
                 if now != last {
                     eprintln!("waiting for {}: {now}", options.url);
                     last = now;
@@ -88,7 +89,7 @@ pub fn until_ok(options: &WaitOptions) -> Result<(), Error> {
         if let Some(timeout) = options.timeout
             && started.elapsed() >= timeout.unsigned_abs()
         {
-            return Err(Error::TimedOut { url: options.url.clone(), timeout, last });
+            return Err(Error::TimedOut { url: options.url.to_string(), timeout, last });
         }
         sleep(INTERVAL);
     }
@@ -104,7 +105,7 @@ struct Endpoint {
 
 impl Endpoint {
     fn parse(options: &WaitOptions) -> Result<Self, Error> {
-        let url = || Error::Url(options.url.clone());
+        let url = || Error::Url(options.url.to_string());
         let authority = options.url.authority().ok_or_else(url)?;
         if options.url.scheme_str() != Some("https") {
             return Err(url());
@@ -157,8 +158,7 @@ fn dial(address: SocketAddr) -> io::Result<TcpStream> {
 }
 
 fn trusting(ca_file: &Path) -> Result<ClientConfig, Error> {
-    let unusable =
-        |why: String| Error::CaFile { path: ca_file.display().to_string(), why };
+    let unusable = |why: String| Error::CaFile { path: ca_file.display().to_string(), why };
     let mut roots = RootCertStore::empty();
     for certificate in
         CertificateDer::pem_file_iter(ca_file).map_err(|error| unusable(error.to_string()))?

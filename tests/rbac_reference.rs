@@ -1,6 +1,8 @@
 //! `docs/reference/rbac.md` lists each right of the manager with its reason, from the comments in `manifests/`;
 //! a right without a reason fails here. `UPDATE=1` writes the page anew.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test's helper fails the test")]
+
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -30,7 +32,9 @@ fn read(path: &Path) -> String {
 fn roles() -> Vec<(ClusterRole, String)> {
     let text = read(&manifests().join("rbac.yaml"));
     text.split("\n---\n")
-        .filter(|document| document.contains("kind: ClusterRole\n") && document.contains("\nrules:\n"))
+        .filter(|document| {
+            document.contains("kind: ClusterRole\n") && document.contains("\nrules:\n")
+        })
         .map(|document| (serde_yaml_ng::from_str(document).unwrap(), document.to_owned()))
         .collect()
 }
@@ -72,12 +76,8 @@ fn role_section(role: &ClusterRole, document: &str) -> String {
         let resources = rule.resources.iter().flatten().cloned().collect::<Vec<_>>().join("`, `");
         let group = rule.api_groups.iter().flatten().next().map_or("", String::as_str);
         let group = if group.is_empty() { String::new() } else { format!(" of {group}") };
-        writeln!(
-            section,
-            "| `{resources}`{group}{only} | {} | {reason} |",
-            rule.verbs.join(", ")
-        )
-        .unwrap();
+        writeln!(section, "| `{resources}`{group}{only} | {} | {reason} |", rule.verbs.join(", "))
+            .unwrap();
     }
     section
 }
@@ -146,11 +146,15 @@ fn every_policy_is_installed_and_in_the_reference() {
 fn nothing_reads_secrets_across_namespaces_and_nothing_is_granted_by_wildcard() {
     for (role, _) in roles() {
         for rule in rules_of(&role) {
-            let resources: Vec<&str> = rule.resources.iter().flatten().map(String::as_str).collect();
+            let resources: Vec<&str> =
+                rule.resources.iter().flatten().map(String::as_str).collect();
             let verbs: Vec<&str> = rule.verbs.iter().map(String::as_str).collect();
             let on_secrets = resources.contains(&"secrets");
             assert!(!(on_secrets && name_of(&role) == "nagaya:manager"), "{rule:?}");
-            assert!(!(on_secrets && (verbs.contains(&"list") || verbs.contains(&"watch"))), "{rule:?}");
+            assert!(
+                !(on_secrets && (verbs.contains(&"list") || verbs.contains(&"watch"))),
+                "{rule:?}"
+            );
             assert!(!resources.iter().chain(&verbs).any(|word| word.contains('*')), "{rule:?}");
             for forbidden in ["escalate", "impersonate", "deletecollection"] {
                 assert!(!verbs.contains(&forbidden), "{rule:?}");

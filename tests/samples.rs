@@ -1,5 +1,7 @@
 //! `manifests/samples/` is what the API accepts.
 
+#![allow(clippy::unwrap_used, reason = "a test's helper fails the test")]
+
 use std::path::Path;
 
 use nagaya_api::{JoinToken, TenantCluster};

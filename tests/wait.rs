@@ -1,5 +1,7 @@
 //! The verb `wait`, as an init container runs it, against a TLS server.
 
+#![allow(clippy::unwrap_used, reason = "a test's helper fails the test")]
+
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::path::PathBuf;

@@ -56,7 +56,8 @@ pub fn all() -> Vec<Key> {
 /// The keys of one struct.
 #[must_use]
 pub fn of<T: JsonSchema>() -> Vec<Key> {
-    let settings = SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
+    let settings =
+        SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
     let schema = settings.into_generator().into_root_schema_for::<T>().to_value();
     let mut keys = Vec::new();
     collect(&schema, &Value::Null, &mut Vec::new(), &mut keys);

@@ -144,7 +144,7 @@ fn claim(desired: &Value) -> Value {
     stub
 }
 
-/// serde_json's maps are sorted, so equal objects have equal text.
+/// The maps of `serde_json` are sorted, so equal objects have equal text.
 fn digest_of(desired: &Value) -> String {
     let hash = Sha256::digest(desired.to_string());
     hash.iter().take(16).fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
@@ -159,10 +159,8 @@ fn name_of(desired: &Value) -> Result<String, Error> {
 }
 
 fn to_object<K: Object>(json: Value, desired: &Value) -> Result<K, Error> {
-    serde_json::from_value(json).map_err(|error| Error::RenderObject {
-        object: describe(desired),
-        why: error.to_string(),
-    })
+    serde_json::from_value(json)
+        .map_err(|error| Error::RenderObject { object: describe(desired), why: error.to_string() })
 }
 
 fn default<T: Default>() -> T {

@@ -1,7 +1,7 @@
 //! Objects that are made once and never changed: CA keys, service-account keys, tokens.
 
-use kube::api::{Api, PostParams};
 use kube::ResourceExt;
+use kube::api::{Api, PostParams};
 use nagaya_api::labels;
 
 use super::error::{Error, describe, is_status, to_json};

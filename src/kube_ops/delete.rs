@@ -13,7 +13,8 @@ use super::error::{Error, is_status, to_json};
 /// # Errors
 /// [`Error::ObjectChanged`] if it was changed or made again since it was read.
 pub async fn delete<K: Object>(api: &Api<K>, live: &K) -> Result<(), Error> {
-    let preconditions = Preconditions { uid: live.uid(), resource_version: live.resource_version() };
+    let preconditions =
+        Preconditions { uid: live.uid(), resource_version: live.resource_version() };
     send(api, live, DeleteParams::background().preconditions(preconditions)).await
 }
 
@@ -28,9 +29,8 @@ pub async fn delete_with_grace<K: Object>(
     grace_period_seconds: u32,
 ) -> Result<(), Error> {
     let preconditions = Preconditions { uid: live.uid(), resource_version: None };
-    let params = DeleteParams::background()
-        .preconditions(preconditions)
-        .grace_period(grace_period_seconds);
+    let params =
+        DeleteParams::background().preconditions(preconditions).grace_period(grace_period_seconds);
     send(api, live, params).await
 }
 

@@ -69,7 +69,11 @@ impl Error {
 
     /// A failed call on `object`; 409 becomes [`Error::ObjectChanged`].
     #[must_use]
-    pub fn of_object(verb: &'static str, object: &impl serde::Serialize, source: kube::Error) -> Self {
+    pub fn of_object(
+        verb: &'static str,
+        object: &impl serde::Serialize,
+        source: kube::Error,
+    ) -> Self {
         Self::of_call(verb, &to_json(object).unwrap_or_default(), source)
     }
 

@@ -79,8 +79,7 @@ fn covers_item(fields: &Map<String, Value>, item: &Value) -> bool {
     fields.iter().any(|(path, below)| match path.split_once(':') {
         Some(("v", text)) => serde_json::from_str::<Value>(text).is_ok_and(|value| value == *item),
         Some(("k", text)) => {
-            serde_json::from_str::<Map<String, Value>>(text)
-                .is_ok_and(|keys| has_keys(item, &keys))
+            serde_json::from_str::<Map<String, Value>>(text).is_ok_and(|keys| has_keys(item, &keys))
                 && covers(below, item)
         }
         _ => false,

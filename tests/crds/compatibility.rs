@@ -71,7 +71,9 @@ fn compare(frozen: &Value, now: &Value, path: &str, found: &mut Vec<String>) {
     compare_words(frozen, now, path, found);
     compare_bounds(frozen, now, path, found);
     compare_sets(frozen, now, path, found);
-    if !includes(&now["default"], &frozen["default"]) || (frozen["default"].is_null() && !now["default"].is_null()) {
+    if !includes(&now["default"], &frozen["default"])
+        || (frozen["default"].is_null() && !now["default"].is_null())
+    {
         found.push(format!("{path}: default changed"));
     }
     for word in ["items", "additionalProperties"] {
@@ -138,7 +140,8 @@ fn compare_sets(frozen: &Value, now: &Value, path: &str, found: &mut Vec<String>
         }
     }
     let rule_of = |rule: &Value| rule["rule"].clone();
-    let rules: Vec<Value> = list(frozen.get("x-kubernetes-validations")).iter().map(rule_of).collect();
+    let rules: Vec<Value> =
+        list(frozen.get("x-kubernetes-validations")).iter().map(rule_of).collect();
     for rule in list(now.get("x-kubernetes-validations")).iter().map(rule_of) {
         if !rules.contains(&rule) {
             found.push(format!("{path}: new rule {rule}"));
@@ -150,9 +153,9 @@ fn compare_sets(frozen: &Value, now: &Value, path: &str, found: &mut Vec<String>
 fn includes(now: &Value, frozen: &Value) -> bool {
     match (now, frozen) {
         (_, Value::Null) => true,
-        (Value::Object(now), Value::Object(frozen)) => frozen
-            .iter()
-            .all(|(name, value)| now.get(name).is_some_and(|now| includes(now, value))),
+        (Value::Object(now), Value::Object(frozen)) => {
+            frozen.iter().all(|(name, value)| now.get(name).is_some_and(|now| includes(now, value)))
+        }
         (now, frozen) => now == frozen,
     }
 }

@@ -81,12 +81,32 @@ fn each_incompatible_change_of_a_field_is_found_once() {
         ("properties/tags/maxItems", json!(1), "v1.spec.tags: maxItems added or lowered"),
         ("properties/tags/minItems", json!(1), "v1.spec.tags: minItems added or raised"),
         ("properties/tags/items/maxLength", json!(2), "v1.spec.tags[]: maxLength added or lowered"),
-        ("properties/tags/x-kubernetes-list-type", json!("atomic"), "v1.spec.tags: x-kubernetes-list-type changed"),
-        ("properties/free/x-kubernetes-preserve-unknown-fields", null.clone(), "v1.spec.free: x-kubernetes-preserve-unknown-fields is gone"),
-        ("properties/map/additionalProperties/type", json!("integer"), "v1.spec.map[]: type changed"),
-        ("properties/map/additionalProperties", null.clone(), "v1.spec.map: additionalProperties added or gone"),
+        (
+            "properties/tags/x-kubernetes-list-type",
+            json!("atomic"),
+            "v1.spec.tags: x-kubernetes-list-type changed",
+        ),
+        (
+            "properties/free/x-kubernetes-preserve-unknown-fields",
+            null.clone(),
+            "v1.spec.free: x-kubernetes-preserve-unknown-fields is gone",
+        ),
+        (
+            "properties/map/additionalProperties/type",
+            json!("integer"),
+            "v1.spec.map[]: type changed",
+        ),
+        (
+            "properties/map/additionalProperties",
+            null.clone(),
+            "v1.spec.map: additionalProperties added or gone",
+        ),
         ("properties/nested/properties/a", null, "v1.spec.nested.a: field is gone"),
-        ("properties/size/x-kubernetes-validations", json!([{"rule": "self > 1"}]), "v1.spec.size: new rule \"self > 1\""),
+        (
+            "properties/size/x-kubernetes-validations",
+            json!([{"rule": "self > 1"}]),
+            "v1.spec.size: new rule \"self > 1\"",
+        ),
     ];
     for (path, value, expected) in changes {
         assert_eq!(in_spec(path, value), [expected], "{path}");
