@@ -7,6 +7,7 @@ pub mod cargo;
 pub mod cli;
 pub mod command;
 pub mod components;
+pub mod demo;
 pub mod error;
 pub mod host;
 pub mod images;

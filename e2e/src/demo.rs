@@ -1,0 +1,107 @@
+//! The demo: a management cluster, Nagaya, a tenant's control plane, the tenant's own virtual machine
+//! and a web page on it, one after the other. What is there already is looked at, not made again.
+
+mod machine;
+mod story;
+mod wait;
+mod web;
+mod words;
+
+use std::time::Duration;
+
+use machine::{MACHINE, Machine};
+use story::Story;
+use wait::{Look, await_that};
+
+use crate::components::{Component, NEWEST_MINOR};
+use crate::error::{Error, Result};
+use crate::progress::say;
+use crate::tenant::Tenant;
+use crate::{host, install, kubectl, network, sandbox, state};
+
+/// The project and the tenant of `manifests/samples`.
+const PROJECT: &str = "acme";
+const TENANT: &str = "demo";
+const JOIN_TOKEN: &str = "demo-vms";
+/// An idle machine takes a tenth of that.
+const BIRTH: Duration = Duration::from_mins(3);
+
+/// Tells and does all of it.
+///
+/// # Errors
+/// A step fails. What was made stays, so that one can look at it and run the demo again.
+pub fn up() -> Result<()> {
+    println!("{}", words::introduction());
+    let tenant = Tenant::new(PROJECT, TENANT);
+    let mut story = Story::begin();
+    story.chapter("A management cluster", management_cluster)?;
+    story.chapter("Nagaya on it", || install::install().map(|()| installed()))?;
+    story.chapter("A control plane for the tenant acme/demo", || control_plane(&tenant))?;
+    let machine = Machine::new(tenant.clone());
+    story.chapter("A virtual machine of the tenant's own", || machine.join(JOIN_TOKEN))?;
+    let mut url = String::new();
+    story.chapter("A web page on that machine", || {
+        url = web::serve(&tenant)?;
+        web::fetch(&url)
+    })?;
+    println!("{}", story.told());
+    println!("{}", views(&tenant)?);
+    println!("{}", words::next_commands(&url));
+    Ok(())
+}
+
+/// Removes all of it, and looks whether anything is left.
+///
+/// # Errors
+/// Something is left; the text lists it.
+pub fn down() -> Result<()> {
+    let is_up = !state::hosts()?.is_empty();
+    sandbox::down()?;
+    say(if is_up {
+        "Nothing of the sandbox is left: no process, mount, network namespace, bridge or cgroup."
+    } else {
+        "There was no sandbox; nothing of one is left either."
+    });
+    say("What was built stays in the cache, so that the next `make demo` is quick.");
+    Ok(())
+}
+
+fn management_cluster() -> Result<String> {
+    sandbox::up()?;
+    let version = Component::kubernetes(NEWEST_MINOR)?.version()?;
+    let address = host::open(network::MANAGEMENT)?.address();
+    Ok(format!("Kubernetes {version} by stock `kubeadm init`, at {address}"))
+}
+
+fn installed() -> String {
+    format!("installed from manifests/, its manager runs in {}", install::NAMESPACE)
+}
+
+/// Applies the samples and waits until a stock `kubeadm join` would succeed.
+fn control_plane(tenant: &Tenant) -> Result<String> {
+    if tenant.object()?.is_some() {
+        say("TenantCluster acme/demo is already there");
+    }
+    kubectl::apply(&kubectl::kustomize("demo")?)?;
+    await_that("wait until acme/demo is Ready: `kubeadm join` would succeed", BIRTH, || {
+        let ready = tenant.condition("Ready")?;
+        let Some(ready) = ready else { return Ok(Look::NotYet("no condition yet".to_owned())) };
+        let seen = format!("{}: {}", ready.reason, ready.message);
+        Ok(if ready.status == "True" { Look::Done } else { Look::NotYet(seen) })
+    })?;
+    let object = tenant.object()?.ok_or_else(|| Error::Refused("acme/demo is gone".to_owned()))?;
+    let text = |key: &str| object["status"][key].as_str().unwrap_or_default().to_owned();
+    Ok(format!("Kubernetes {}, Ready at {}", text("version"), text("endpoint")))
+}
+
+/// What kubectl shows now: of the management cluster, and of the tenant's.
+fn views(tenant: &Tenant) -> Result<String> {
+    let wide = ["get", "nodes,pods", "-A"];
+    let views = [
+        ("kubectl get tnc -A", kubectl::kubectl(&["get", "tnc", "-A"])?),
+        ("kubectl get pods -A", kubectl::kubectl(&["get", "pods", "-A"])?),
+        ("kubectl get nodes,pods -A, as the tenant's administrator", tenant.kubectl(&wide)?),
+    ];
+    let shown = views.map(|(title, text)| format!("{title}\n{}", words::indented(&text)));
+    Ok(format!("{}\n(the virtual machine is host {MACHINE})\n", shown.join("\n")))
+}
