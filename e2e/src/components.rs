@@ -5,106 +5,24 @@
 
 mod build;
 mod gomod;
+mod needs;
+mod products;
 
 use std::env;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 pub(crate) use build::hex;
+pub use needs::{for_control_plane, for_management, for_node};
+pub use products::Product;
+use products::{CONTAINERD, COREDNS, ETCD, KONNECTIVITY, KUBERNETES, LOCAL_PATH_PROVISIONER};
 
 use crate::error::{Error, Result};
-use crate::{paths, progress, state};
+use crate::{lock, paths, progress};
 
 /// The Kubernetes minors that tenants can have, oldest first.
 pub const KUBERNETES_MINORS: [&str; 3] = ["1.35", "1.36", "1.37"];
 /// The newest of them: the management cluster's, and a new host's when nothing is said.
 pub const NEWEST_MINOR: &str = KUBERNETES_MINORS[KUBERNETES_MINORS.len() - 1];
-
-/// A product: its Go module and the binaries it is used for.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Product {
-    /// Its name, in folders and messages.
-    pub name: &'static str,
-    /// The module whose version is the product's version.
-    pub module: &'static str,
-    /// Binary name and the package it is built from.
-    pub binaries: &'static [(&'static str, &'static str)],
-    /// Build tags, as the product's own release sets them.
-    pub tags: &'static str,
-    /// Whether the version is stamped in by the linker: without it kubeadm turns its version-skew
-    /// checks off.
-    pub stamped: bool,
-}
-
-/// kubeadm, kubelet, kubectl and the control plane.
-pub static KUBERNETES: Product = Product {
-    name: "kubernetes",
-    module: "k8s.io/kubernetes",
-    binaries: &[
-        ("kubeadm", "k8s.io/kubernetes/cmd/kubeadm"),
-        ("kubelet", "k8s.io/kubernetes/cmd/kubelet"),
-        ("kubectl", "k8s.io/kubernetes/cmd/kubectl"),
-        ("kube-proxy", "k8s.io/kubernetes/cmd/kube-proxy"),
-        ("kube-apiserver", "k8s.io/kubernetes/cmd/kube-apiserver"),
-        ("kube-controller-manager", "k8s.io/kubernetes/cmd/kube-controller-manager"),
-        ("kube-scheduler", "k8s.io/kubernetes/cmd/kube-scheduler"),
-    ],
-    tags: "selinux,notest,grpcnotrace",
-    stamped: true,
-};
-/// The database of every control plane.
-pub static ETCD: Product = Product {
-    name: "etcd",
-    module: "go.etcd.io/etcd/server/v3",
-    binaries: &[
-        ("etcd", "go.etcd.io/etcd/server/v3"),
-        ("etcdctl", "go.etcd.io/etcd/etcdctl/v3"),
-        ("etcdutl", "go.etcd.io/etcd/etcdutl/v3"),
-    ],
-    tags: "",
-    stamped: false,
-};
-/// The container runtime of every host.
-pub static CONTAINERD: Product = Product {
-    name: "containerd",
-    module: "github.com/containerd/containerd/v2",
-    binaries: &[
-        ("containerd", "github.com/containerd/containerd/v2/cmd/containerd"),
-        (
-            "containerd-shim-runc-v2",
-            "github.com/containerd/containerd/v2/cmd/containerd-shim-runc-v2",
-        ),
-        ("ctr", "github.com/containerd/containerd/v2/cmd/ctr"),
-    ],
-    tags: "",
-    stamped: false,
-};
-/// The DNS server of every cluster.
-pub static COREDNS: Product = Product {
-    name: "coredns",
-    module: "github.com/coredns/coredns",
-    binaries: &[("coredns", "github.com/coredns/coredns")],
-    tags: "",
-    stamped: false,
-};
-/// The management cluster's default storage class.
-pub static LOCAL_PATH_PROVISIONER: Product = Product {
-    name: "local-path-provisioner",
-    module: "github.com/rancher/local-path-provisioner",
-    binaries: &[("local-path-provisioner", "github.com/rancher/local-path-provisioner")],
-    tags: "",
-    stamped: false,
-};
-/// The tunnel between a control plane and its nodes.
-pub static KONNECTIVITY: Product = Product {
-    name: "konnectivity",
-    module: "sigs.k8s.io/apiserver-network-proxy",
-    binaries: &[
-        ("proxy-server", "sigs.k8s.io/apiserver-network-proxy/cmd/server"),
-        ("proxy-agent", "sigs.k8s.io/apiserver-network-proxy/cmd/agent"),
-    ],
-    tags: "",
-    stamped: false,
-};
 
 /// A product at one pinned version: a folder in `e2e/components`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -185,6 +103,14 @@ impl Component {
         paths::components().join(format!("{}-{}", self.product.name, self.line))
     }
 
+    /// The Go package that a binary of this component is built from.
+    fn package(&self, binary: &str) -> Result<&'static str> {
+        let packages = self.product.binaries.iter();
+        packages.filter(|(name, _)| *name == binary).map(|(_, package)| *package).next().ok_or_else(
+            || Error::Refused(format!("{} has no binary {binary:?}", self.product.name)),
+        )
+    }
+
     fn new(product: &'static Product, line: &str) -> Self {
         Self { product, line: line.to_owned() }
     }
@@ -197,26 +123,7 @@ impl Component {
 /// # Errors
 /// The product has no such binary, or the build fails.
 pub fn ensure(component: &Component, binary: &str) -> Result<PathBuf> {
-    let Some((_, package)) = component.product.binaries.iter().find(|(name, _)| *name == binary)
-    else {
-        return Err(Error::Refused(format!("{} has no binary {binary:?}", component.product.name)));
-    };
-    if let Some(folder) = env::var_os("NAGAYA_BINARIES") {
-        return given(&PathBuf::from(folder), component, binary);
-    }
-    let recipe = build::Recipe::of(component)?;
-    let path = recipe.output().join(binary);
-    if path.exists() {
-        return Ok(path);
-    }
-    paths::make_folder(&recipe.output())?;
-    // Another sandbox verb may be building the very same.
-    let _held = state::lock(&recipe.output().join(".lock"))?;
-    if !path.exists() {
-        let what = format!("building {binary} {} from its Go module", component.version()?);
-        progress::step(what, || recipe.build(package, &path))?;
-    }
-    Ok(path)
+    ensure_one(component, binary, "")
 }
 
 /// [`ensure`] for several, in the order given, saying how far it is.
@@ -228,13 +135,30 @@ pub fn ensure_all(wanted: &[(Component, &str)]) -> Result<Vec<PathBuf>> {
     let mut built = 0;
     let mut paths = Vec::with_capacity(wanted.len());
     for (component, binary) in wanted {
-        if !is_ready(component, binary) {
-            built += 1;
-            progress::say(&format!("component {built} of {missing} to build: {binary}"));
-        }
-        paths.push(ensure(component, binary)?);
+        built += usize::from(!is_ready(component, binary));
+        paths.push(ensure_one(component, binary, &format!(", {built} of {missing}"))?);
     }
     Ok(paths)
+}
+
+fn ensure_one(component: &Component, binary: &str, how_far: &str) -> Result<PathBuf> {
+    let package = component.package(binary)?;
+    if let Some(folder) = env::var_os("NAGAYA_BINARIES") {
+        return given(Path::new(&folder), component, binary);
+    }
+    let recipe = build::Recipe::of(component)?;
+    let path = recipe.output().join(binary);
+    if path.exists() {
+        return Ok(path);
+    }
+    paths::make_folder(&recipe.output())?;
+    // Another sandbox verb may be building the very same.
+    let _held = lock::exclusive(&recipe.output().join(".lock"))?;
+    if !path.exists() {
+        let what = format!("build {binary} {} from its Go module{how_far}", component.version()?);
+        progress::step(what, || recipe.build(package, &path))?;
+    }
+    Ok(path)
 }
 
 fn is_ready(component: &Component, binary: &str) -> bool {
@@ -242,7 +166,7 @@ fn is_ready(component: &Component, binary: &str) -> bool {
         || build::Recipe::of(component).is_ok_and(|recipe| recipe.output().join(binary).exists())
 }
 
-fn given(folder: &std::path::Path, component: &Component, binary: &str) -> Result<PathBuf> {
+fn given(folder: &Path, component: &Component, binary: &str) -> Result<PathBuf> {
     let product = format!("{}-{}", component.product.name, component.version()?);
     let path = folder.join(product).join(binary);
     if path.exists() {

@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::command::{command, feed, output, run};
-use crate::components::{Component, NEWEST_MINOR};
+use crate::components::{self, Component, NEWEST_MINOR};
 use crate::error::{Error, IoContext, Result};
 use crate::host::namespaces::NamespacesHost;
 use crate::host::{self, Host, Service};
 use crate::network::{self, MANAGEMENT, MANAGEMENT_ADDRESS};
 use crate::progress::{say, seconds, step};
-use crate::state::{self, HostKind};
+use crate::state::{self, HostKind, HostRecord};
 use crate::{images, interrupt, paths, sandbox};
 
 /// How long a rebooted cluster may take to be itself again.
@@ -29,10 +29,10 @@ pub fn up() -> Result<()> {
         say("The management cluster is up:");
     } else {
         let made = make();
-        if made.is_err() {
-            interrupt::shielded(undo);
+        if let Err(error) = made {
+            interrupt::shielded(|| undo(&error));
+            return Err(error);
         }
-        made?;
         say(&format!("The management cluster is up after {}:", seconds(started.elapsed())));
     }
     say("  sandbox kubectl get pods -A       sandbox host add vm1       sandbox down");
@@ -73,18 +73,29 @@ fn repaired() -> Result<bool> {
         return Ok(false);
     }
     network::make_switch()?;
-    for record in hosts {
-        let (name, host) = (record.name.clone(), host::of(record));
-        if !host.is_running() {
-            step(format!("switch on host {name}, which was off"), || host.boot())?;
-        }
+    let was_off = switch_on(hosts)?;
+    if !was_off && is_healthy() {
+        return Ok(true);
     }
-    if is_healthy() || step("wait for the management cluster to recover", recovery).is_ok() {
+    if step("wait for the management cluster to recover", recovery).is_ok() {
         return Ok(true);
     }
     interrupt::check()?;
     clear(Some("the management cluster does not recover: starting afresh"))?;
     Ok(false)
+}
+
+/// Switches on what went off, and says whether the management host was among it.
+fn switch_on(hosts: Vec<HostRecord>) -> Result<bool> {
+    let mut was_off = false;
+    for record in hosts {
+        let (name, host) = (record.name.clone(), host::of(record));
+        if !host.is_running() {
+            step(format!("switch on host {name}, which was off"), || host.boot())?;
+            was_off |= name == MANAGEMENT;
+        }
+    }
+    Ok(was_off)
 }
 
 fn recovery() -> Result<()> {
@@ -100,7 +111,7 @@ fn recovery() -> Result<()> {
         }
         std::thread::sleep(Duration::from_millis(500));
     }
-    Ok(())
+    await_ready()
 }
 
 /// Removes the management host, if there is any of it.
@@ -116,10 +127,11 @@ fn clear(reason: Option<&str>) -> Result<()> {
 }
 
 fn make() -> Result<()> {
-    let archives = step("components and images of the management cluster", images::management)?;
-    let more = step("components and images of tenants' control planes", || {
-        images::control_plane(NEWEST_MINOR)
+    step("components of the management cluster", || {
+        components::ensure_all(&components::for_management(NEWEST_MINOR)?)
     })?;
+    let archives = step("images of the management cluster", images::management)?;
+    let more = step("images of tenants' control planes", || images::control_plane(NEWEST_MINOR))?;
     step("network", network::make_switch)?;
     let record = state::register(MANAGEMENT, HostKind::Namespaces, NEWEST_MINOR)?;
     let host = step("management host with containerd", || NamespacesHost::create(record))?;
@@ -173,9 +185,9 @@ fn await_ready() -> Result<()> {
     Ok(())
 }
 
-/// After a failed or interrupted start: nothing stays but the logs.
-fn undo() {
-    let kept = keep_logs();
+/// After a failed or interrupted start: nothing stays but, after a failure, the logs.
+fn undo(error: &Error) {
+    let kept = if matches!(error, Error::Interrupted) { Ok(None) } else { keep_logs() };
     let cleared = clear(None);
     let alone = state::hosts().is_ok_and(|hosts| hosts.is_empty());
     let removed = if alone { network::remove_namespace(network::SWITCH) } else { Ok(()) };

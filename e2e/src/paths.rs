@@ -8,16 +8,20 @@ use crate::error::{IoContext, Result};
 /// Built components and assembled images: `NAGAYA_CACHE`, else `~/.cache/nagaya`.
 #[must_use]
 pub fn cache() -> PathBuf {
-    if let Some(folder) = env::var_os("NAGAYA_CACHE") {
-        return PathBuf::from(folder);
-    }
-    env::home_dir().unwrap_or_else(|| PathBuf::from("/root")).join(".cache/nagaya")
+    let home = || env::home_dir().unwrap_or_else(|| PathBuf::from("/root"));
+    given("NAGAYA_CACHE").unwrap_or_else(|| home().join(".cache/nagaya"))
 }
 
 /// The running sandbox: `NAGAYA_STATE`, else `/var/lib/nagaya/sandbox`.
 #[must_use]
 pub fn state() -> PathBuf {
-    env::var_os("NAGAYA_STATE").map_or_else(|| "/var/lib/nagaya/sandbox".into(), PathBuf::from)
+    given("NAGAYA_STATE").unwrap_or_else(|| "/var/lib/nagaya/sandbox".into())
+}
+
+/// A folder from the environment, whole: hosts are found by it from other working folders.
+fn given(variable: &str) -> Option<PathBuf> {
+    let folder = env::var_os(variable).filter(|folder| !folder.is_empty())?;
+    std::path::absolute(folder).ok()
 }
 
 /// Everything of one host.

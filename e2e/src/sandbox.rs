@@ -3,13 +3,13 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::components::{Component, NEWEST_MINOR};
+use crate::components::{self, Component, NEWEST_MINOR};
 use crate::error::{Error, Result};
 use crate::host::namespaces::NamespacesHost;
 use crate::host::{self, Host};
 use crate::progress::{say, step};
 use crate::state::{self, HostKind, HostRecord};
-use crate::{images, interrupt, leftovers, management, network, paths, preflight, vm};
+use crate::{images, interrupt, leftovers, lock, management, network, paths, preflight, vm};
 
 /// Makes the management cluster, or says that it is there, or repairs it.
 ///
@@ -17,7 +17,7 @@ use crate::{images, interrupt, leftovers, management, network, paths, preflight,
 /// This machine lacks something, or a step fails; what this call had started is undone then.
 pub fn up() -> Result<()> {
     preflight::check()?;
-    let _held = state::lock_sandbox()?;
+    let _held = lock::whole_sandbox()?;
     management::up()
 }
 
@@ -26,7 +26,7 @@ pub fn up() -> Result<()> {
 /// # Errors
 /// Something is left behind; the text lists it.
 pub fn down() -> Result<()> {
-    let held = state::lock_sandbox()?;
+    let held = lock::whole_sandbox()?;
     for record in state::hosts().unwrap_or_default() {
         let name = record.name.clone();
         if let Err(error) = step(format!("remove host {name}"), || host::of(record).remove()) {
@@ -75,6 +75,7 @@ fn add(
     if !network::namespace_path(network::SWITCH).exists() {
         return Err(Error::Refused("the sandbox is not up; run `sandbox up` first".to_owned()));
     }
+    let _held = lock::one_host()?;
     let record = state::register(name, kind, minor)?;
     let added = step(format!("add host {name}"), || make(record.clone()));
     if added.is_err() {
@@ -93,6 +94,7 @@ pub fn remove_host(name: &str) -> Result<()> {
             "the management host goes with the sandbox; run `sandbox down`".to_owned(),
         ));
     }
+    let _held = lock::one_host()?;
     let host = host::open(name)?;
     step(format!("remove host {name}"), || host.remove())
 }
@@ -138,6 +140,7 @@ pub fn load(host: &dyn Host, archives: &[impl AsRef<Path>]) -> Result<()> {
 }
 
 fn make_namespaces_host(record: HostRecord) -> Result<Box<dyn Host>> {
+    components::ensure_all(&components::for_node(&record.kubernetes)?)?;
     let archives = images::node(&record.kubernetes)?;
     let host = NamespacesHost::create(record)?;
     load(&host, &archives)?;

@@ -1,14 +1,13 @@
 //! Which hosts there are: a small JSON file, changed under a lock, so that two verbs at once do not race.
 
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
 use std::net::Ipv4Addr;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, IoContext, Result};
-use crate::{network, paths};
+use crate::error::{Error, Result};
+use crate::{lock, network, paths};
 
 /// The two ways to have a machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,27 +72,6 @@ pub fn forget(name: &str) -> Result<()> {
     })
 }
 
-/// Held while a verb changes the sandbox as a whole (`up`, `down`): a second one waits.
-///
-/// # Errors
-/// The lock file cannot be opened.
-pub fn lock_sandbox() -> Result<File> {
-    let folder = paths::state();
-    paths::make_folder(&folder)?;
-    lock(&folder.join("sandbox.lock"))
-}
-
-/// An exclusive lock on a file, held until the result is dropped.
-///
-/// # Errors
-/// The lock file cannot be opened.
-pub fn lock(path: &Path) -> Result<File> {
-    let file =
-        OpenOptions::new().create(true).truncate(false).write(true).open(path).on("open", path)?;
-    file.lock().on("lock", path)?;
-    Ok(file)
-}
-
 fn find(mut state: State, name: &str) -> Result<HostRecord> {
     state.hosts.remove(name).ok_or_else(|| {
         let known: Vec<_> = state.hosts.into_keys().collect();
@@ -144,7 +122,7 @@ fn check_name(name: &str) -> Result<()> {
 
 fn change<T>(folder: &Path, work: impl FnOnce(&mut State) -> Result<T>) -> Result<T> {
     paths::make_folder(folder)?;
-    let _held = lock(&folder.join("state.lock"))?;
+    let _held = lock::exclusive(&folder.join("state.lock"))?;
     let mut state = load(folder)?;
     let result = work(&mut state)?;
     let path = folder.join("state.json");

@@ -10,7 +10,7 @@ use super::{base, rootfs, store};
 use crate::command::{command, run};
 use crate::components::{Component, ensure_all, hex};
 use crate::error::{Error, IoContext, Result};
-use crate::{images, paths, progress, state};
+use crate::{images, lock, paths, progress};
 
 /// Room for images and logs; the file is sparse.
 const DISK_SIZE: &str = "10G";
@@ -56,7 +56,7 @@ pub fn ensure(minor: &str) -> Result<NodeImage> {
     let archives = images::node(minor)?;
     let folder = cache().join(format!("node-{minor}-{}", key(&binaries, &archives)?));
     paths::make_folder(&cache())?;
-    let _held = state::lock(&cache().join(".lock"))?;
+    let _held = lock::exclusive(&cache().join(".lock"))?;
     if !folder.exists() {
         let debian = base::ensure(&cache())?;
         let draft = folder.with_extension("draft");

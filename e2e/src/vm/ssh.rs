@@ -7,7 +7,7 @@ use std::process::Command;
 
 use crate::command::{command, run};
 use crate::error::Result;
-use crate::{network, paths, state};
+use crate::{lock, network, paths};
 
 /// Nobody but us is on the bridge, and each new machine has the image's host key: there is nothing
 /// to remember or to ask.
@@ -30,7 +30,7 @@ fn key() -> PathBuf {
 /// ssh-keygen fails.
 pub fn public_key() -> Result<String> {
     paths::make_folder(&paths::state())?;
-    let _held = state::lock(&paths::state().join("vm-key.lock"))?;
+    let _held = lock::exclusive(&paths::state().join("vm-key.lock"))?;
     if !key().exists() {
         let words = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "nagaya-sandbox", "-f"];
         run(command(&words).arg(key()))?;

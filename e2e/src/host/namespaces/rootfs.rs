@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{XattrFlags, setxattr};
 
-use crate::components::{self, Component};
+use crate::components;
 use crate::error::{IoContext, Result};
 use crate::host::namespaces::cgroups;
 use crate::images;
@@ -44,6 +44,8 @@ const FOLDERS: [&str; 13] = [
     "mnt",
     "srv",
 ];
+/// What a node runs in pods alone.
+const IMAGES_ONLY: [&str; 2] = ["kube-proxy", "coredns"];
 /// Folders of `/etc` of which the host must see nothing of this machine's.
 const OWN_ETC: [&str; 3] = ["kubernetes", "cni/net.d", "containerd"];
 
@@ -114,14 +116,8 @@ fn lay_out_etc(etc: &Path, record: &HostRecord) -> Result<()> {
 
 fn lay_out_binaries(bin: &Path, minor: &str) -> Result<()> {
     make_folder(bin)?;
-    let (kubernetes, containerd) = (Component::kubernetes(minor)?, Component::containerd());
-    let mut wanted = vec![];
-    for name in ["kubeadm", "kubelet", "kubectl"] {
-        wanted.push((kubernetes.clone(), name));
-    }
-    for name in ["containerd", "containerd-shim-runc-v2", "ctr"] {
-        wanted.push((containerd.clone(), name));
-    }
+    let mut wanted = components::for_node(minor)?;
+    wanted.retain(|(_, binary)| !IMAGES_ONLY.contains(binary));
     for from in components::ensure_all(&wanted)? {
         place(&from, &bin.join(from.file_name().unwrap_or_default()))?;
     }
