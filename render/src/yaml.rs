@@ -24,37 +24,34 @@ pub(crate) fn write(value: &Value) -> String {
 
 fn write_map(text: &mut String, map: &Map<String, Value>, indent: usize) {
     for (index, (key, value)) in map.iter().enumerate() {
-        // A list's first key stands on the line of its dash.
-        if index > 0 || !text.ends_with("- ") {
-            pad(text, indent);
-        }
+        pad_unless_after_dash(text, index, indent);
         let _ = write!(text, "{}:", word_or_quoted(key));
-        write_child(text, value, indent, indent);
+        write_child(text, value, indent);
     }
 }
 
 fn write_list(text: &mut String, items: &[Value], indent: usize) {
-    for item in items {
-        pad(text, indent);
+    for (index, item) in items.iter().enumerate() {
+        pad_unless_after_dash(text, index, indent);
         match item {
             Value::Object(map) if !map.is_empty() => {
                 text.push_str("- ");
                 write_map(text, map, indent + 2);
             }
             Value::Array(items) if !items.is_empty() => {
-                text.push_str("-\n");
+                text.push_str("- ");
                 write_list(text, items, indent + 2);
             }
             other => {
                 text.push('-');
-                write_child(text, other, indent, indent);
+                write_child(text, other, indent);
             }
         }
     }
 }
 
 /// What follows `key:` or `-`. Lists stand below their key without indentation, as Go writes them.
-fn write_child(text: &mut String, value: &Value, indent: usize, list_indent: usize) {
+fn write_child(text: &mut String, value: &Value, indent: usize) {
     match value {
         Value::Object(map) if !map.is_empty() => {
             text.push('\n');
@@ -62,7 +59,7 @@ fn write_child(text: &mut String, value: &Value, indent: usize, list_indent: usi
         }
         Value::Array(items) if !items.is_empty() => {
             text.push('\n');
-            write_list(text, items, list_indent);
+            write_list(text, items, indent);
         }
         Value::String(lines) if fits_block(lines) => write_block(text, lines, indent + 2),
         other => {
@@ -104,6 +101,13 @@ fn word_or_quoted(text: &str) -> String {
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"/._-".contains(&b))
         && !RESERVED.contains(&text.to_ascii_lowercase().as_str());
     if word { text.to_owned() } else { Value::from(text).to_string() }
+}
+
+/// The first key or item of something in a list stands on the line of that list's dash.
+fn pad_unless_after_dash(text: &mut String, index: usize, indent: usize) {
+    if index > 0 || !text.ends_with("- ") {
+        pad(text, indent);
+    }
 }
 
 fn pad(text: &mut String, indent: usize) {

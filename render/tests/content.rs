@@ -1,0 +1,129 @@
+//! Goldens of every object in a tenant cluster. A change here changes running tenants: read the diff.
+
+// A test fails by panicking, in its helpers too.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod fixture;
+mod tenant_objects;
+
+use nagaya_render::minors::{MINORS, Minor};
+use nagaya_render::settings::{ImageSource, Settings};
+use nagaya_render::tenant::{KubeProxy, Tenant};
+use serde_json::{Value, json};
+
+const CA: &str = "-----BEGIN CERTIFICATE-----\nnot one, but as opaque\n-----END CERTIFICATE-----\n";
+
+fn objects(tenant: &Tenant, settings: &Settings) -> Vec<Value> {
+    tenant_objects::tenant_objects(tenant, settings, CA)
+}
+
+fn golden(objects: &[Value]) -> String {
+    let documents: Vec<String> =
+        objects.iter().map(|object| serde_yaml_ng::to_string(object).unwrap()).collect();
+    documents.join("---\n")
+}
+
+fn find<'a>(objects: &'a [Value], kind: &str, name: &str) -> &'a Value {
+    objects
+        .iter()
+        .find(|object| object["kind"] == kind && object["metadata"]["name"] == name)
+        .unwrap_or_else(|| panic!("no {kind} {name}"))
+}
+
+#[test]
+fn every_object_of_each_minor_is_as_reviewed() {
+    for minor in MINORS {
+        let objects = objects(&fixture::tenant(minor), &Settings::default());
+        insta::assert_snapshot!(format!("content-1.{}", minor.minor), golden(&objects));
+    }
+}
+
+#[test]
+fn every_object_of_a_tenant_that_sets_everything_is_as_reviewed() {
+    let mut tenant = fixture::tenant(Minor::find(37).unwrap());
+    tenant.pod_cidrs = vec!["fd00:10::/56".parse().unwrap(), "10.44.0.0/16".parse().unwrap()];
+    tenant.service_cidrs = vec!["fd00:20::/112".parse().unwrap(), "10.45.0.0/16".parse().unwrap()];
+    tenant.cluster_domain = "acme.example".to_owned();
+    tenant.exposure.host = "demo.acme.clouds.example".to_owned();
+    tenant.exposure.addresses = ["192.0.2.1", "2001:db8::1", "192.0.2.2", "2001:db8::2"]
+        .map(|address| address.parse().unwrap())
+        .to_vec();
+    tenant.kubelet_patch = Some(json!({
+        "cgroupDriver": "cgroupfs",
+        "evictionHard": {"memory.available": "5%"},
+        "registerWithTaints": [{"key": "acme.example/new", "value": "yes", "effect": "NoSchedule"}],
+    }));
+    tenant.kube_proxy = Some(KubeProxy {
+        config_patch: Some(json!({"conntrack": {"maxPerCore": 0, "min": null}})),
+    });
+    let settings = Settings {
+        addon_images: ImageSource {
+            rewrite: [("registry.k8s.io".to_owned(), "mirror.example/k8s".to_owned())].into(),
+            pull_secrets: vec!["mirror".to_owned()],
+            ..ImageSource::default()
+        },
+        ..Settings::default()
+    };
+    insta::assert_snapshot!("content-everything", golden(&objects(&tenant, &settings)));
+}
+
+#[test]
+fn every_object_carries_the_label_by_which_it_is_watched() {
+    for object in objects(&fixture::newest_tenant(), &Settings::default()) {
+        let labels = &object["metadata"]["labels"];
+        assert_eq!(labels["app.kubernetes.io/managed-by"], "nagaya", "{object}");
+    }
+}
+
+#[test]
+fn addons_that_are_not_managed_are_neither_written_nor_claimed() {
+    let mut tenant = fixture::newest_tenant();
+    tenant.kube_proxy = None;
+    tenant.core_dns = false;
+    let objects = objects(&tenant, &Settings::default());
+    for name in ["kube-proxy", "coredns", "kube-dns", "system:coredns", "kubeadm:node-proxier"] {
+        assert!(objects.iter().all(|object| object["metadata"]["name"] != name), "{name}");
+    }
+    let config = find(&objects, "ConfigMap", "kubeadm-config");
+    let config = config["data"]["ClusterConfiguration"].as_str().unwrap();
+    let config: Value = serde_yaml_ng::from_str(config).unwrap();
+    assert_eq!(config["dns"], json!({"disabled": true}));
+    assert_eq!(config["proxy"], json!({"disabled": true}));
+}
+
+#[test]
+fn what_a_joining_kubeadm_reads_first_comes_before_the_addons() {
+    let objects = objects(&fixture::newest_tenant(), &Settings::default());
+    let position = |kind: &str, name: &str| {
+        let wanted = find(&objects, kind, name);
+        objects.iter().position(|object| object == wanted).unwrap()
+    };
+    assert!(position("ConfigMap", "cluster-info") < position("ConfigMap", "kubelet-config"));
+    assert!(position("EndpointSlice", "kubernetes") < position("DaemonSet", "kube-proxy"));
+    assert!(position("Endpoints", "kubernetes") < position("Deployment", "coredns"));
+}
+
+#[test]
+fn the_api_endpoints_are_of_the_family_of_the_service_and_else_of_what_there_is() {
+    let addresses = |service: &str, addresses: &[&str]| {
+        let mut tenant = fixture::newest_tenant();
+        tenant.service_cidrs = vec![service.parse().unwrap()];
+        tenant.exposure.addresses = addresses.iter().map(|ip| ip.parse().unwrap()).collect();
+        let objects = objects(&tenant, &Settings::default());
+        let slice = find(&objects, "EndpointSlice", "kubernetes").clone();
+        let ips: Vec<Value> = slice["endpoints"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|endpoint| endpoint["addresses"][0].clone())
+            .collect();
+        (slice["addressType"].clone(), ips)
+    };
+    let both = ["2001:db8::1", "192.0.2.1"];
+    assert_eq!(addresses("10.96.0.0/12", &both), (json!("IPv4"), vec![json!("192.0.2.1")]));
+    assert_eq!(addresses("fd00:20::/112", &both), (json!("IPv6"), vec![json!("2001:db8::1")]));
+    assert_eq!(
+        addresses("10.96.0.0/12", &["2001:db8::1"]),
+        (json!("IPv6"), vec![json!("2001:db8::1")])
+    );
+}
