@@ -135,13 +135,16 @@ impl Image {
 /// # Errors
 /// A file cannot be read or written.
 pub fn assemble(image: &Image) -> Result<PathBuf> {
+    assemble_in(&paths::cache().join("images"), image)
+}
+
+fn assemble_in(folder: &Path, image: &Image) -> Result<PathBuf> {
     let name = image.reference.rsplit('/').next().unwrap_or_default().replace(':', "-");
-    let folder = paths::cache().join("images");
     let path = folder.join(format!("{name}-{}.tar", image.key()?));
     if path.exists() {
         return Ok(path);
     }
-    paths::make_folder(&folder)?;
+    paths::make_folder(folder)?;
     let suffix = format!("draft-{}", std::process::id());
     let (layer, draft) =
         (path.with_extension(format!("layer-{suffix}")), path.with_extension(suffix));
@@ -284,3 +287,6 @@ impl<W: Write> Write for Hashing<W> {
         self.to.flush()
     }
 }
+
+#[cfg(test)]
+mod tests;

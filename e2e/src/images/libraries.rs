@@ -1,6 +1,7 @@
 //! What a program of this machine needs beside itself in an image: its shared libraries.
 
-use std::path::{Path, PathBuf};
+use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 use crate::command::{command, output};
 use crate::error::{Error, Result};
@@ -20,26 +21,18 @@ pub fn add_with_libraries(mut image: Image, files: &[PathBuf]) -> Result<Image> 
             )));
         }
         image = image.file(file, file);
-        for library in libraries(file)? {
-            image = image.file(&library, &library);
-        }
+    }
+    for library in parse(&output(command(&["ldd"]).args(files))?) {
+        image = image.file(&library, &library);
     }
     Ok(image)
 }
 
-fn libraries(file: &Path) -> Result<Vec<PathBuf>> {
-    // A static program makes `ldd` fail; it needs nothing.
-    match output(command(&["ldd"]).arg(file)) {
-        Ok(text) => Ok(parse(&text)),
-        Err(Error::CommandFailed { output, .. }) if output.contains("not a dynamic") => Ok(vec![]),
-        Err(error) => Err(error),
-    }
-}
-
-/// The absolute paths in what `ldd` prints.
-fn parse(text: &str) -> Vec<PathBuf> {
+/// The libraries in what `ldd` prints for one file or, each under its name and a colon, several.
+fn parse(text: &str) -> BTreeSet<PathBuf> {
     let words = text.split_whitespace();
-    words.filter(|word| word.starts_with('/')).map(PathBuf::from).collect()
+    let libraries = words.filter(|word| word.starts_with('/') && !word.ends_with(':'));
+    libraries.map(PathBuf::from).collect()
 }
 
 /// The only file or folder that a pattern with one `*` component stands for, such as the
@@ -60,10 +53,11 @@ mod tests {
 
     #[test]
     fn libraries_and_the_loader_are_found_in_what_ldd_prints() {
-        let text = "\tlinux-vdso.so.1 (0x7ffe)\n\tlibm.so.6 => /lib/a/libm.so.6 (0x7f)\n\
+        let text = "/usr/sbin/conntrack:\n\tlinux-vdso.so.1 (0x7ffe)\n\tlibm.so.6 => /lib/a/libm.so.6 (0x7f)\n\
                     \t/lib64/ld-linux-x86-64.so.2 (0x7f)\n";
+        let found: Vec<_> = parse(text).into_iter().collect();
         assert_eq!(
-            parse(text),
+            found,
             [PathBuf::from("/lib/a/libm.so.6"), PathBuf::from("/lib64/ld-linux-x86-64.so.2")]
         );
     }
