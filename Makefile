@@ -1,23 +1,42 @@
-# What a contributor does here. Each target is one readable line.
+# What a newcomer and a contributor do here. Each target is one readable line; `make` alone lists them.
 
-NAGAYA_CACHE ?= $(HOME)/.cache/nagaya
-TRIPLE := $(shell rustc -vV | sed -n 's/^host: //p')
-STATIC := $(NAGAYA_CACHE)/target-static
-IMAGE := ghcr.io/nagaya-dev/nagaya:dev
+E2E := cargo run --locked --quiet --package e2e --bin
 
-.PHONY: build lint image generate
+.DEFAULT_GOAL := help
+.PHONY: help prerequisites programs demo demo-down test bench lint build image install generate
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: programs ## From nothing to a web page on a tenant's own virtual machine; twice says what is there
+	@$(E2E) demo
+
+demo-down: programs ## Removes the demo and its sandbox, and looks whether anything is left
+	@$(E2E) demo down
+
+test: programs ## Everything that CI runs: lint, units, goldens, kubeadm parity, and the real ring in a sandbox
+	@$(E2E) suite
+
+bench: programs ## Times and memory beside the bare floor, into target/bench.json
+	@$(E2E) bench
+
+lint: programs ## What a reviewer would say first
+	@$(E2E) suite lint
 
 build: ## The manager and the sandbox
 	cargo build --locked --workspace
 
-lint: ## What a reviewer would say first
-	cargo fmt --all --check
-	cargo clippy --locked --workspace --all-targets -- -D warnings
-	if command -v cargo-deny >/dev/null; then cargo deny check bans licenses sources; else echo "cargo-deny is not installed: skipped"; fi
+image: programs ## The manager as an image of one static program; prints the archive, for `docker load`
+	@$(E2E) install image
 
-image: ## The manager as a static program, and how to make an image of it
-	RUSTFLAGS="-C target-feature=+crt-static" CARGO_TARGET_DIR=$(STATIC) cargo build --locked --release --package nagaya --target $(TRIPLE)
-	@echo "docker build -t $(IMAGE) -f Containerfile $(STATIC)/$(TRIPLE)/release"
+install: programs ## This checkout's Nagaya into the running sandbox, in place of what is there
+	@$(E2E) install
 
 generate: ## Definitions and reference pages that are made from the code
 	UPDATE=1 cargo test --locked --package nagaya --test crds --test configuration_reference --test rbac_reference
+
+prerequisites: ## The Debian packages that are missing: says which, then installs them
+	@e2e/prerequisites
+
+programs: prerequisites
+	@cargo build --locked --package e2e --bins

@@ -80,13 +80,22 @@ pub fn check_virtual_machines() -> Result<()> {
     }
 }
 
+/// The Debian packages that this machine lacks for a sandbox with virtual machines.
+#[must_use]
+pub fn packages_to_install() -> Vec<&'static str> {
+    let wanted = [&PROGRAMS[..], &VIRTUAL_MACHINE_PROGRAMS].concat();
+    missing_packages(&wanted, is_installed)
+}
+
 fn programs(wanted: &[(&str, &'static str)]) -> Option<String> {
-    let missing = missing_packages(wanted, |program| {
-        FOLDERS.iter().any(|folder| Path::new(folder).join(program).exists())
-    });
+    let missing = missing_packages(wanted, is_installed);
     (!missing.is_empty()).then(|| {
         format!("Debian packages are missing; run: apt-get install --yes {}", missing.join(" "))
     })
+}
+
+fn is_installed(program: &str) -> bool {
+    FOLDERS.iter().any(|folder| Path::new(folder).join(program).exists())
 }
 
 fn missing_packages(

@@ -1,0 +1,34 @@
+//! `make install` and `make image`.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use e2e::{install, interrupt, progress};
+
+/// Installs this checkout's Nagaya into the running sandbox, in place of what is there.
+#[derive(Parser)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Option<Verb>,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Only make the manager's image, and print where it is.
+    Image,
+}
+
+fn main() -> ExitCode {
+    let verb = Cli::parse().verb;
+    let done = interrupt::watch().and_then(|()| match verb {
+        None => install::install(),
+        Some(Verb::Image) => install::build_image().map(|path| println!("{}", path.display())),
+    });
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            progress::say(&format!("install: {error}"));
+            ExitCode::FAILURE
+        }
+    }
+}

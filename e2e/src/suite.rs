@@ -1,0 +1,172 @@
+//! `make test`: lint, the tests without a cluster, and the real ring in a sandbox of its own, in
+//! order; a table of what each took, and what really ran.
+
+mod cargo_tests;
+mod logs;
+mod report;
+mod witness;
+
+use std::fs;
+use std::process::Command;
+
+use cargo_tests::run_tests;
+use report::{Counts, Report};
+use witness::Witness;
+
+use crate::cargo::{cargo, checkout};
+use crate::components::{Component, KUBERNETES_MINORS, NEWEST_MINOR, ensure};
+use crate::error::{Error, IoContext, Result};
+use crate::progress::say;
+use crate::{images, install, interrupt, prerequisites, sandbox};
+
+/// What `make test` consists of, in its order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Section {
+    /// rustfmt, clippy, cargo-deny.
+    Lint,
+    /// What needs no cluster: units, goldens, generated files, parity with kubeadm.
+    Units,
+    /// A sandbox, Nagaya in it, and the tests of `e2e/tests`; it ends without a sandbox.
+    Ring,
+}
+
+/// Runs the sections (all if none is named), prints the table and returns whether all passed.
+///
+/// # Errors
+/// The user interrupts. Whatever else fails is a failed part.
+pub fn run(sections: &[Section]) -> Result<bool> {
+    let wanted = |section| sections.is_empty() || sections.contains(&section);
+    let mut report = Report::default();
+    if wanted(Section::Lint) {
+        lint(&mut report)?;
+    }
+    if wanted(Section::Units) {
+        without_a_cluster(&mut report)?;
+    }
+    if wanted(Section::Ring) {
+        real_ring(&mut report)?;
+    }
+    println!("{}", report.told());
+    Ok(report.passed())
+}
+
+fn lint(report: &mut Report) -> Result<()> {
+    report.part("rustfmt", || check(&mut cargo(&["fmt", "--all", "--check"])))?;
+    let clippy = ["clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"];
+    report.part("clippy, pedantic", || check(&mut cargo(&clippy)))?;
+    report.part("cargo-deny: bans, licenses, sources", || {
+        let words = ["--offline", "check", "bans", "licenses", "sources"];
+        let mut deny = Command::new(prerequisites::cargo_deny()?);
+        check(deny.args(words).current_dir(checkout()))
+    })
+}
+
+/// Units, goldens, generated files, and parity with what kubeadm of each minor writes and reads.
+fn without_a_cluster(report: &mut Report) -> Result<()> {
+    let mut kubeadms = Vec::new();
+    report.part("kubeadm of each minor, to compare with", || {
+        for minor in KUBERNETES_MINORS {
+            let path = ensure(&Component::kubernetes(minor)?, "kubeadm")?;
+            kubeadms.push((format!("KUBEADM_{}", minor.replace('.', "_")), path.clone()));
+            if minor == NEWEST_MINOR {
+                kubeadms.push(("KUBEADM".to_owned(), path));
+            }
+        }
+        Ok(Counts::check())
+    })?;
+    report.part("tests of the crates, goldens, drift, kubeadm parity", || {
+        let mut tests = cargo(&["test", "--locked", "--workspace", "--exclude", "e2e"]);
+        run_tests(tests.arg("--no-fail-fast").envs(kubeadms.iter().cloned()))
+    })?;
+    report.part("tests of the sandbox's own code", || {
+        let words = ["test", "--locked", "--package", "e2e", "--lib", "--bins", "--no-fail-fast"];
+        run_tests(&mut cargo(&words))
+    })
+}
+
+/// The sandbox goes down at the end, whatever came of the tests.
+fn real_ring(report: &mut Report) -> Result<()> {
+    let mut ready = true;
+    for (name, prepare) in PREPARATIONS {
+        if ready {
+            report.part(name, || prepare().map(|()| Counts::check()))?;
+            ready = report.last_passed();
+        }
+    }
+    let witness = Witness::start();
+    let tested = if ready { ring_tests(report) } else { Ok(()) };
+    report.ran = witness.testimony();
+    if !report.passed() || tested.is_err() {
+        interrupt::shielded(logs::keep);
+    }
+    let down = interrupt::shielded(|| {
+        report.part("sandbox down, nothing left", || sandbox::down().map(|()| Counts::check()))
+    });
+    tested.and(down)
+}
+
+type Preparation = (&'static str, fn() -> Result<()>);
+
+const PREPARATIONS: [Preparation; 4] = [
+    ("no sandbox of before", sandbox::down),
+    ("components and images of all minors", make_images),
+    ("sandbox up", sandbox::up),
+    ("Nagaya built and installed", install::install),
+];
+
+fn make_images() -> Result<()> {
+    images::management()?;
+    for minor in KUBERNETES_MINORS {
+        images::control_plane(minor)?;
+        images::node(minor)?;
+    }
+    Ok(())
+}
+
+/// One file after the other: they share the manager and two cores.
+fn ring_tests(report: &mut Report) -> Result<()> {
+    for name in ring_files()? {
+        report.part(&format!("real ring: {}", name.replace('_', " ")), || {
+            let words = ["test", "--locked", "--package", "e2e", "--test", &name, "--"];
+            run_tests(cargo(&words).arg("--test-threads=1"))
+        })?;
+    }
+    Ok(())
+}
+
+fn ring_files() -> Result<Vec<String>> {
+    let folder = checkout().join("e2e/tests");
+    let entries = fs::read_dir(&folder).on("list", &folder)?;
+    let paths = entries.flatten().map(|entry| entry.path());
+    let files = paths.filter(|path| path.extension().is_some_and(|extension| extension == "rs"));
+    let stems = files.filter_map(|path| Some(path.file_stem()?.to_string_lossy().into_owned()));
+    let mut names: Vec<String> = stems.collect();
+    names.sort();
+    Ok(names)
+}
+
+/// A command whose words the reader sees as they come, and that passes or fails as a whole.
+fn check(command: &mut Command) -> Result<Counts> {
+    let line = crate::command::command_line(command);
+    say(&format!("  {line}"));
+    let status = command.stdin(std::process::Stdio::null()).status();
+    let status =
+        status.map_err(|source| Error::CommandMissing { command: line.clone(), source })?;
+    interrupt::check()?;
+    if status.success() {
+        return Ok(Counts::check());
+    }
+    let output = "its words are above".to_owned();
+    Err(Error::CommandFailed { command: line, status: status.to_string(), output })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_file_of_the_real_ring_is_a_part() {
+        let names = ring_files().unwrap();
+        assert!(names.iter().any(|name| name == "lifecycle"), "{names:?}");
+    }
+}

@@ -1,0 +1,68 @@
+//! `cargo test`, shown as it goes and counted from what libtest says.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+
+use super::report::Counts;
+use crate::command::command_line;
+use crate::error::{Error, IoContext, Result};
+use crate::interrupt;
+use crate::progress::say;
+
+/// Runs the tests and counts them.
+///
+/// # Errors
+/// They cannot be compiled or started, or the user interrupts.
+pub fn run_tests(cargo_test: &mut Command) -> Result<Counts> {
+    let line = command_line(cargo_test);
+    say(&format!("  {line}"));
+    let missing = |source| Error::CommandMissing { command: line.clone(), source };
+    let mut child = cargo_test.stdout(Stdio::piped()).spawn().map_err(missing)?;
+    let mut counts = Counts::default();
+    for said in child.stdout.take().into_iter().flat_map(|from| BufReader::new(from).lines()) {
+        let said = said.doing(|| "read what the tests say".to_owned())?;
+        counts = counts.and(count(&said));
+        println!("{said}");
+    }
+    let status = child.wait().doing(|| "wait for the tests".to_owned())?;
+    interrupt::check()?;
+    if status.success() || counts.failed > 0 {
+        return Ok(counts);
+    }
+    // It did not compile, or a test ended its whole program.
+    let output = "its words are above".to_owned();
+    Err(Error::CommandFailed { command: line, status: status.to_string(), output })
+}
+
+/// `test result: ok. 3 passed; 1 failed; 0 ignored; …`
+fn count(line: &str) -> Counts {
+    let Some(result) = line.strip_prefix("test result: ") else { return Counts::default() };
+    let number = |what: &str| {
+        let found = result.split(['.', ';']).find_map(|part| part.trim().strip_suffix(what));
+        found.and_then(|number| number.trim().parse().ok()).unwrap_or_default()
+    };
+    Counts { passed: number(" passed"), failed: number(" failed") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn libtests_results_are_added_up() {
+        let all = "running 2 tests\n\
+            test a ... ok\n\
+            test result: ok. 12 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.10s\n\
+            test result: FAILED. 3 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out";
+        let counts = all.lines().map(count).fold(Counts::default(), Counts::and);
+        assert_eq!(counts, Counts { passed: 15, failed: 2 });
+    }
+
+    #[test]
+    fn tests_that_do_not_compile_are_an_error_and_failed_ones_are_counted() {
+        let shell = |script: &str| run_tests(Command::new("sh").args(["-c", script]));
+        assert!(shell("exit 101").is_err());
+        let failed = shell("echo 'test result: FAILED. 3 passed; 2 failed; 0 ignored'; exit 101");
+        assert_eq!(failed.unwrap(), Counts { passed: 3, failed: 2 });
+    }
+}
