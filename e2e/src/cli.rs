@@ -1,6 +1,7 @@
 //! The command line: one verb, one function of [`crate::sandbox`].
 
 use std::io;
+use std::net::Ipv4Addr;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -60,7 +61,7 @@ enum Verb {
     #[command(name = INIT_VERB, hide = true)]
     HostInit { name: String },
     #[command(name = NETWORK_VERB, hide = true)]
-    HostNetwork { name: String },
+    HostNetwork { name: String, address: Ipv4Addr },
 }
 
 #[derive(Debug, Subcommand)]
@@ -133,8 +134,8 @@ fn run(verb: Verb) -> Result<ExitCode> {
             NamespacesHost::new(state::host(&name)?).run_init()?;
             Ok(ExitCode::FAILURE)
         }
-        Verb::HostNetwork { name } => {
-            namespaces::configure_network(&name).map(|()| ExitCode::SUCCESS)
+        Verb::HostNetwork { name, address } => {
+            namespaces::configure_network(&name, address).map(|()| ExitCode::SUCCESS)
         }
         changing => change(changing).map(|()| ExitCode::SUCCESS),
     }

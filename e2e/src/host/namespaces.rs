@@ -8,6 +8,7 @@ mod cgroups;
 mod cni;
 mod init;
 mod rootfs;
+mod routes;
 mod service;
 mod supervisor;
 
@@ -212,6 +213,7 @@ impl Host for NamespacesHost {
     fn boot(&self) -> Result<()> {
         self.switch_off()?;
         network::attach_namespace(&self.record.name, self.record.address)?;
+        paths::make_folder(&routes::outside())?;
         cgroups::make(&self.record.name)?;
         self.start_init()?;
         self.await_ready()
@@ -219,6 +221,7 @@ impl Host for NamespacesHost {
 
     fn remove(&self) -> Result<()> {
         self.switch_off()?;
+        routes::withdraw(&routes::outside(), &self.record.name);
         paths::remove_folder(&self.folder)?;
         state::forget(&self.record.name)
     }

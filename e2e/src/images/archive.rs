@@ -28,6 +28,7 @@ pub struct Image {
     /// Its official reference, with tag.
     pub reference: String,
     entrypoint: Vec<String>,
+    command: Vec<String>,
     user: String,
     entries: Vec<Entry>,
 }
@@ -48,11 +49,30 @@ enum Content {
 }
 
 impl Image {
-    /// An image that runs `entrypoint` as root.
+    /// An empty image that runs as root.
     #[must_use]
-    pub fn new(reference: impl Into<String>, entrypoint: &[&str]) -> Self {
-        let entrypoint = entrypoint.iter().map(|&word| word.to_owned()).collect();
-        Self { reference: reference.into(), entrypoint, user: String::new(), entries: Vec::new() }
+    pub fn new(reference: impl Into<String>) -> Self {
+        Self {
+            reference: reference.into(),
+            entrypoint: Vec::new(),
+            command: Vec::new(),
+            user: String::new(),
+            entries: Vec::new(),
+        }
+    }
+
+    /// Always runs this program; a pod's `args` are its arguments.
+    #[must_use]
+    pub fn entrypoint(mut self, words: &[&str]) -> Self {
+        self.entrypoint = words.iter().map(|&word| word.to_owned()).collect();
+        self
+    }
+
+    /// Runs this unless a pod's `args` say what else to run.
+    #[must_use]
+    pub fn command(mut self, words: &[&str]) -> Self {
+        self.command = words.iter().map(|&word| word.to_owned()).collect();
+        self
     }
 
     /// Runs as this `uid:gid`.
@@ -103,7 +123,8 @@ impl Image {
     /// What decides the archive's content; big files by path, size and time of change.
     fn key(&self) -> Result<String> {
         let mut hash = Sha256::new();
-        hash.update(format!("1 {} {:?} {}", self.reference, self.entrypoint, self.user));
+        hash.update(self.configuration("").to_string());
+        hash.update(&self.reference);
         for entry in &self.entries {
             hash.update(format!("{entry:?}"));
             if let Content::File(source) = &entry.content {
@@ -121,6 +142,7 @@ impl Image {
             "config": {
                 "Env": [SEARCH_PATH],
                 "Entrypoint": self.entrypoint,
+                "Cmd": self.command,
                 "User": self.user,
                 "WorkingDir": "/",
             },

@@ -87,7 +87,7 @@ pub fn local_path_provisioner_reference() -> Result<String> {
 pub fn control_plane(minor: &str, binary: &str) -> Result<Image> {
     let source = ensure(&Component::kubernetes(minor)?, binary)?;
     let path = format!("/usr/local/bin/{binary}");
-    let image = Image::new(kubernetes_reference(minor, binary)?, &[&path]);
+    let image = Image::new(kubernetes_reference(minor, binary)?).entrypoint(&[&path]);
     let capable = binary == "kube-apiserver";
     Ok(if capable { image.capable_file(&path, &source) } else { image.file(&path, &source) })
 }
@@ -99,7 +99,7 @@ pub fn control_plane(minor: &str, binary: &str) -> Result<Image> {
 pub fn kube_proxy(minor: &str) -> Result<Image> {
     let source = ensure(&Component::kubernetes(minor)?, "kube-proxy")?;
     let path = "/usr/local/bin/kube-proxy";
-    let image = Image::new(kubernetes_reference(minor, "kube-proxy")?, &[path]);
+    let image = Image::new(kubernetes_reference(minor, "kube-proxy")?).entrypoint(&[path]);
     let mut image = image.file(path, &source);
     let mut files = ["xtables-nft-multi", "xtables-legacy-multi", "conntrack"]
         .map(|name| PathBuf::from("/usr/sbin").join(name))
@@ -124,7 +124,7 @@ pub fn kube_proxy(minor: &str) -> Result<Image> {
 /// The component cannot be built.
 pub fn coredns(minor: &str) -> Result<Image> {
     let source = ensure(&Component::coredns(minor), "coredns")?;
-    let image = Image::new(coredns_reference(minor)?, &["/coredns"]).user("65532:65532");
+    let image = Image::new(coredns_reference(minor)?).entrypoint(&["/coredns"]).user("65532:65532");
     Ok(image.capable_file("/coredns", &source))
 }
 
@@ -145,7 +145,7 @@ pub fn etcd_for_kubeadm() -> Result<Image> {
 }
 
 fn etcd(reference: String) -> Result<Image> {
-    let mut image = Image::new(reference, &["/usr/local/bin/etcd"]);
+    let mut image = Image::new(reference).command(&["/usr/local/bin/etcd"]);
     for binary in ["etcd", "etcdctl", "etcdutl"] {
         let source = ensure(&Component::etcd(), binary)?;
         image = image.file(format!("/usr/local/bin/{binary}"), &source);
@@ -158,7 +158,7 @@ fn etcd(reference: String) -> Result<Image> {
 /// # Errors
 /// There is no C compiler.
 pub fn pause(minor: &str) -> Result<Image> {
-    let image = Image::new(pause_reference(minor), &["/pause"]).user("65535:65535");
+    let image = Image::new(pause_reference(minor)).entrypoint(&["/pause"]).user("65535:65535");
     Ok(image.file("/pause", &compiled_pause()?))
 }
 
@@ -183,7 +183,7 @@ fn compiled_pause() -> Result<PathBuf> {
 pub fn local_path_provisioner() -> Result<Image> {
     let name = "local-path-provisioner";
     let source = ensure(&Component::local_path_provisioner(), name)?;
-    let image = Image::new(local_path_provisioner_reference()?, &[name]);
+    let image = Image::new(local_path_provisioner_reference()?).command(&[name]);
     Ok(image.file(format!("/usr/bin/{name}"), &source).folder("root"))
 }
 
@@ -193,7 +193,7 @@ pub fn local_path_provisioner() -> Result<Image> {
 /// The package is missing.
 pub fn busybox() -> Result<Image> {
     let source = Path::new("/usr/bin/busybox");
-    let mut image = users(Image::new(BUSYBOX, &["/bin/sh"])).file("/bin/busybox", source);
+    let mut image = users(Image::new(BUSYBOX).command(&["sh"])).file("/bin/busybox", source);
     for applet in output(&mut command(&["busybox", "--list"]))?.lines() {
         image = image.link(format!("/bin/{applet}"), "busybox");
     }
@@ -205,7 +205,7 @@ pub fn busybox() -> Result<Image> {
 /// # Errors
 /// The package is missing.
 pub fn nginx() -> Result<Image> {
-    let image = Image::new(NGINX, &["/usr/sbin/nginx", "-g", "daemon off;"]);
+    let image = Image::new(NGINX).command(&["nginx", "-g", "daemon off;"]);
     let image = add_with_libraries(users(image), &[PathBuf::from("/usr/sbin/nginx")])?;
     Ok(image
         .text("/etc/nginx/nginx.conf", include_str!("nginx.conf"))
@@ -218,7 +218,7 @@ pub fn nginx() -> Result<Image> {
 /// The manager around its static binary.
 #[must_use]
 pub fn manager(binary: &Path) -> Image {
-    Image::new(MANAGER, &["/nagaya"]).user("65532:65532").file("/nagaya", binary)
+    Image::new(MANAGER).entrypoint(&["/nagaya"]).user("65532:65532").file("/nagaya", binary)
 }
 
 fn users(image: Image) -> Image {

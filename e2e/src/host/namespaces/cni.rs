@@ -1,11 +1,13 @@
 //! The host's pod network: the bridge plug-in with the podCIDR that the cluster gave the node.
 
 use std::io::{BufRead, BufReader};
+use std::net::Ipv4Addr;
 use std::path::Path;
 use std::process::Stdio;
 
 use serde_json::{Value, json};
 
+use super::routes;
 use crate::command::command;
 use crate::error::{Error, IoContext, Result};
 use crate::paths;
@@ -18,11 +20,11 @@ pub const KUBECONFIG: &str = "/etc/kubernetes/kubelet.conf";
 const WATCH_SECONDS: u32 = 60;
 
 /// Waits until the cluster has given the node its podCIDRs, then writes the network's
-/// configuration. Runs inside the host; a watch, since join → Ready is measured.
+/// configuration and tells the other hosts. Runs inside the host; a watch, since join → Ready is measured.
 ///
 /// # Errors
 /// The cluster does not answer, or closes the watch before there was a podCIDR.
-pub fn configure(node: &str) -> Result<()> {
+pub fn configure(node: &str, address: Ipv4Addr) -> Result<()> {
     let path = format!(
         "/api/v1/nodes?watch=true&timeoutSeconds={WATCH_SECONDS}&fieldSelector=metadata.name%3D{node}"
     );
@@ -40,6 +42,7 @@ pub fn configure(node: &str) -> Result<()> {
     let cidrs = cidrs.ok_or_else(|| {
         Error::Refused(format!("node {node} has no podCIDR yet, or its cluster does not answer"))
     })?;
+    routes::announce(node, address, &cidrs)?;
     paths::write_whole(Path::new(CONFIG), build_conflist(&cidrs).to_string().as_bytes())
 }
 

@@ -10,7 +10,7 @@ use rustix::mount::{
 };
 
 use super::rootfs::{LAYERED, READY};
-use super::supervisor;
+use super::{routes, supervisor};
 use crate::error::{IoContext, Result};
 use crate::paths::make_folder;
 use crate::state::HostRecord;
@@ -35,7 +35,7 @@ pub fn boot(folder: &Path, record: &HostRecord) -> Result<()> {
     for folder in ["/run/nagaya", "/run/lock", "/run/containerd", "/run/netns"] {
         make_folder(Path::new(folder))?;
     }
-    supervisor::run(&record.name, &Path::new("/").join(READY))
+    supervisor::run(record, &Path::new("/").join(READY))
 }
 
 fn enter_root(folder: &Path) -> Result<()> {
@@ -53,6 +53,9 @@ fn enter_root(folder: &Path) -> Result<()> {
         let to = root.join(shared);
         mount_bind_recursive(Path::new("/").join(shared), &to).on("bind", &to)?;
     }
+    let (shared, to) = (routes::outside(), root.join(routes::INSIDE));
+    make_folder(&to)?;
+    mount_bind(&shared, &to).on("bind", &shared)?;
     std::env::set_current_dir(&root).on("enter", &root)?;
     // The same folder twice stacks the old root on the new one, from where it is unmounted:
     // pivot_root(2), "pivot_root(".", ".")".

@@ -13,10 +13,12 @@ use std::time::{Duration, SystemTime};
 use rustix::process::{WaitOptions, wait};
 
 use super::cni;
+use super::routes::{self, Routes};
 use super::service::Service;
 use crate::command::command;
 use crate::error::Result;
 use crate::paths;
+use crate::state::HostRecord;
 
 /// How often the files that decide what runs are looked at.
 const TICK: Duration = Duration::from_millis(50);
@@ -34,7 +36,7 @@ const KUBELET_FLAGS: [(&str, &str); 2] = [
 ///
 /// # Errors
 /// A log cannot be written.
-pub fn run(host: &str, ready: &Path) -> Result<()> {
+pub fn run(host: &HostRecord, ready: &Path) -> Result<()> {
     let mut containerd = Service::new("containerd");
     let mut kubelet = Service::new("kubelet");
     let mut network = Network::new(host);
@@ -96,41 +98,49 @@ fn flags(text: &str, variable: &str) -> Vec<String> {
 /// The pod network's configuration: written after each join, gone after a `kubeadm reset`.
 struct Network {
     service: Service,
-    host: String,
+    host: HostRecord,
     configured_for: Option<SystemTime>,
+    routes: Routes,
 }
 
 impl Network {
-    fn new(host: &str) -> Self {
-        Self { service: Service::new("network"), host: host.to_owned(), configured_for: None }
+    fn new(host: &HostRecord) -> Self {
+        let (service, host) = (Service::new("network"), host.clone());
+        Self { service, host, configured_for: None, routes: Routes::default() }
     }
 
     fn keep(&mut self) -> Result<()> {
         let Some(joined) = modified(cni::KUBECONFIG) else {
             if self.configured_for.take().is_some() {
-                forget_network();
+                self.forget();
             }
             return Ok(());
         };
-        if self.service.is_running() || self.configured_for == Some(joined) {
+        if self.configured_for == Some(joined) {
+            self.routes.follow(self.host.address);
+            return Ok(());
+        }
+        if self.service.is_running() {
             return Ok(());
         }
         if modified(cni::CONFIG).is_some_and(|written| written > joined) {
             self.configured_for = Some(joined);
             return Ok(());
         }
-        let host = &self.host;
+        let (name, address) = (&self.host.name, self.host.address.to_string());
         // This very program, whose file is outside the host's root.
-        self.service.keep(true, || command(&["/proc/1/exe", super::NETWORK_VERB, host]))
+        self.service.keep(true, || command(&["/proc/1/exe", super::NETWORK_VERB, name, &address]))
     }
-}
 
-/// A node that leaves its cluster may get another podCIDR from the next.
-fn forget_network() {
-    // None of it there is as good.
-    let _ = fs::remove_file(cni::CONFIG);
-    let _ = fs::remove_dir_all("/var/lib/cni/networks");
-    let _ = command(&["ip", "link", "delete", "cni0"]).spawn();
+    /// A node that leaves its cluster may get another podCIDR from the next.
+    fn forget(&mut self) {
+        self.routes.clear();
+        routes::withdraw(&Path::new("/").join(routes::INSIDE), &self.host.name);
+        // None of it there is as good.
+        let _ = fs::remove_file(cni::CONFIG);
+        let _ = fs::remove_dir_all("/var/lib/cni/networks");
+        let _ = command(&["ip", "link", "delete", "cni0"]).spawn();
+    }
 }
 
 fn modified(path: &str) -> Option<SystemTime> {

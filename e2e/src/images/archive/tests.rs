@@ -45,7 +45,8 @@ fn names(layer: &[u8]) -> Vec<String> {
 #[test]
 fn a_folder_comes_before_what_is_in_it_and_once() {
     let folder = folder("order");
-    let image = Image::new("x/order:1", &["/a"]).text("/opt/a/one", "1").text("/opt/a/two", "2");
+    let image =
+        Image::new("x/order:1").entrypoint(&["/a"]).text("/opt/a/one", "1").text("/opt/a/two", "2");
     let names = names(&layer(&assemble_in(&folder, &image).unwrap()));
     let own: Vec<_> = names.iter().filter(|name| name.starts_with("opt")).collect();
     assert_eq!(own, ["opt/", "opt/a/", "opt/a/one", "opt/a/two"]);
@@ -57,7 +58,7 @@ fn a_capable_program_carries_the_capability_that_the_kernel_reads() {
     let folder = folder("capability");
     let program = folder.join("program");
     fs::write(&program, "x").unwrap();
-    let image = Image::new("x/capable:1", &["/p"]).capable_file("/p", &program);
+    let image = Image::new("x/capable:1").entrypoint(&["/p"]).capable_file("/p", &program);
     let layer = layer(&assemble_in(&folder, &image).unwrap());
     let mut archive = tar::Archive::new(&layer[..]);
     let mut entries = archive.entries().unwrap().map(io::Result::unwrap);
@@ -73,7 +74,7 @@ fn a_changed_program_gives_another_archive_and_an_unchanged_one_the_same() {
     let folder = folder("key");
     let program = folder.join("program");
     fs::write(&program, "old").unwrap();
-    let image = Image::new("x/key:1", &["/p"]).file("/p", &program);
+    let image = Image::new("x/key:1").entrypoint(&["/p"]).file("/p", &program);
     let first = assemble_in(&folder, &image).unwrap();
     assert_eq!(assemble_in(&folder, &image).unwrap(), first);
     fs::write(&program, "newer").unwrap();
@@ -83,7 +84,7 @@ fn a_changed_program_gives_another_archive_and_an_unchanged_one_the_same() {
 
 #[test]
 fn user_entrypoint_and_architecture_reach_the_configuration() {
-    let image = Image::new("x/y:1", &["/nagaya"]).user("65532:65532");
+    let image = Image::new("x/y:1").entrypoint(&["/nagaya"]).user("65532:65532");
     let configuration = image.configuration("00");
     assert_eq!(configuration["config"]["User"], "65532:65532");
     assert_eq!(configuration["config"]["Entrypoint"], json!(["/nagaya"]));
