@@ -4,7 +4,7 @@
 //! kernel never gets to its first line.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Stdio;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -68,10 +68,6 @@ impl Acceleration {
             Self::Emulated => "by software emulation",
         }
     }
-
-    fn parse(text: &str) -> Option<Self> {
-        [Self::Kvm, Self::Emulated].into_iter().find(|kind| kind.accel() == text)
-    }
 }
 
 /// What works on this machine: tried once per boot of it, then remembered in the cache.
@@ -79,19 +75,25 @@ impl Acceleration {
 /// # Errors
 /// The answer cannot be kept, or the user interrupts.
 pub fn detect(image: &NodeImage) -> Result<Acceleration> {
-    let answer = answer_file()?;
-    if let Some(known) = fs::read_to_string(&answer).ok().as_deref().and_then(Acceleration::parse) {
+    let boot = paths::read_text(Path::new("/proc/sys/kernel/random/boot_id"))?;
+    let answer = image::cache().join("acceleration");
+    let kept = fs::read_to_string(&answer).unwrap_or_default();
+    if let Some(known) = recall(&kept, &boot) {
         return Ok(known);
     }
     let works = Path::new(DEVICE).exists() && a_kernel_starts(image)?;
     let found = if works { Acceleration::Kvm } else { Acceleration::Emulated };
-    paths::write_whole(&answer, found.accel().as_bytes())?;
+    paths::write_whole(&answer, record(found, &boot).as_bytes())?;
     Ok(found)
 }
 
-fn answer_file() -> Result<PathBuf> {
-    let boot = paths::read_text(Path::new("/proc/sys/kernel/random/boot_id"))?;
-    Ok(image::cache().join(format!("acceleration-{}", boot.trim())))
+fn record(found: Acceleration, boot: &str) -> String {
+    format!("{} {}", boot.trim(), found.accel())
+}
+
+/// The kept answer, if it is of this boot.
+fn recall(kept: &str, boot: &str) -> Option<Acceleration> {
+    [Acceleration::Kvm, Acceleration::Emulated].into_iter().find(|kind| kept == record(*kind, boot))
 }
 
 fn a_kernel_starts(image: &NodeImage) -> Result<bool> {
@@ -130,10 +132,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_that_was_kept_is_read_back() {
+    fn an_answer_is_kept_until_the_machine_boots_again() {
         for kind in [Acceleration::Kvm, Acceleration::Emulated] {
-            assert_eq!(Acceleration::parse(kind.accel()), Some(kind));
+            assert_eq!(recall(&record(kind, "boot-1\n"), "boot-1\n"), Some(kind));
+            assert_eq!(recall(&record(kind, "boot-1\n"), "boot-2\n"), None);
         }
-        assert_eq!(Acceleration::parse(""), None);
+        assert_eq!(recall("", "boot-1\n"), None);
     }
 }

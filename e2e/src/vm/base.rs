@@ -82,7 +82,9 @@ fn make(draft: &Path, path: &Path) -> Result<()> {
 }
 
 fn build_mmdebstrap(uploads: &[(PathBuf, &str)], work: &Path, tar: &Path) -> Command {
-    let mut words = command(&["mmdebstrap", "--mode=root", "--variant=apt", "--quiet"]);
+    // What it mounts must never be seen from here: an interrupted run's draft is removed as a folder.
+    let mut words = command(&["unshare", "--mount", "--propagation=private"]);
+    words.args(["mmdebstrap", "--mode=root", "--variant=apt", "--quiet"]);
     words.arg(format!("--include={}", PACKAGES.join(",")));
     for (source, target) in uploads {
         let folder = target.rsplit_once('/').map_or("/", |(folder, _)| folder);

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
+use super::qemu::Files;
 use super::{base, rootfs, store};
 use crate::command::{command, run};
 use crate::components::{Component, ensure_all, hex};
@@ -70,8 +71,31 @@ pub fn ensure(minor: &str) -> Result<NodeImage> {
             return Err(error);
         }
         fs::rename(&draft, &folder).on("keep", &folder)?;
+        remove_outdated(minor, &folder)?;
     }
     Ok(NodeImage::in_folder(&folder))
+}
+
+/// Each image is a gigabyte: those of the minor that no machine of this sandbox stands on go.
+fn remove_outdated(minor: &str, newest: &Path) -> Result<()> {
+    let hosts = paths::state().join("hosts");
+    let links = subfolders(&hosts).into_iter().map(|host| Files::new(host).image());
+    let used: Vec<_> = links.filter_map(|link| fs::read_link(link).ok()).collect();
+    let prefix = format!("node-{minor}-");
+    let of_minor = |path: &PathBuf| {
+        path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&prefix))
+    };
+    for folder in subfolders(&cache()).into_iter().filter(of_minor) {
+        if folder != newest && !used.contains(&folder) {
+            paths::remove_folder(&folder)?;
+        }
+    }
+    Ok(())
+}
+
+fn subfolders(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect()
 }
 
 fn binaries(minor: &str) -> Result<Vec<PathBuf>> {
