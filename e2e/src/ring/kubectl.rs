@@ -12,6 +12,7 @@ use crate::sandbox;
 #[derive(Clone, Default)]
 pub struct Kubectl {
     kubeconfig: Option<PathBuf>,
+    acting_as: Option<String>,
 }
 
 impl Kubectl {
@@ -24,7 +25,13 @@ impl Kubectl {
     /// Whatever cluster and user a kubeconfig names.
     #[must_use]
     pub fn with_kubeconfig(path: &Path) -> Self {
-        Self { kubeconfig: Some(path.to_owned()) }
+        Self { kubeconfig: Some(path.to_owned()), acting_as: None }
+    }
+
+    /// The same cluster, as another user (such as `system:serviceaccount:NAMESPACE:NAME`).
+    #[must_use]
+    pub fn acting_as(&self, user: &str) -> Self {
+        Self { acting_as: Some(user.to_owned()), ..self.clone() }
     }
 
     /// Runs kubectl and returns what it printed.
@@ -88,6 +95,16 @@ impl Kubectl {
         Ok(())
     }
 
+    /// Replaces an object by another one, fields that are not named included.
+    ///
+    /// # Errors
+    /// It is refused.
+    pub fn replace(&self, object: &Value) -> Outcome {
+        let text = object.to_string();
+        feed(&mut self.command(&["replace", "-f", "-"])?, text.as_bytes())?;
+        Ok(())
+    }
+
     /// Applies an object that has to be refused, and returns the words of the refusal.
     ///
     /// # Errors
@@ -110,8 +127,10 @@ impl Kubectl {
 
     fn command(&self, words: &[&str]) -> Outcome<std::process::Command> {
         // A call that hangs would outlast every deadline of a test.
-        let all = std::iter::once(&"--request-timeout=10s").chain(words);
-        let mut command = sandbox::kubectl(&all.map(|&word| word.to_owned()).collect::<Vec<_>>())?;
+        let user = self.acting_as.as_ref().map(|user| format!("--as={user}"));
+        let all = ["--request-timeout=10s"].into_iter().chain(user.as_deref());
+        let all = all.chain(words.iter().copied()).map(str::to_owned);
+        let mut command = sandbox::kubectl(&all.collect::<Vec<_>>())?;
         if let Some(path) = &self.kubeconfig {
             command.env("KUBECONFIG", path);
         }

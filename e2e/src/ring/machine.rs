@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 
 use super::{Failure, JoinSecret, Kubectl, Look, Outcome, wait_until};
 use crate::command::{feed, output};
-use crate::host::Host;
+use crate::host::{self, Host};
 use crate::progress::{say, step};
-use crate::state::HostKind;
+use crate::state::{HostKind, HostRecord};
 use crate::{error, sandbox, state};
 
 /// What only cgroup v1 forces, and only on a host of the kind `namespaces`.
@@ -17,7 +17,7 @@ const CONFIGURATION: &str = "/root/join.json";
 
 /// A host that goes when the test ends.
 pub struct Machine {
-    host: Box<dyn Host>,
+    record: HostRecord,
 }
 
 /// A join by configuration file, where time limits can be set: kubeadm's own are 5 minutes.
@@ -66,7 +66,8 @@ impl Machine {
     /// It does not start.
     pub fn add(name: &str, minor: &str) -> Outcome<Self> {
         remove_left_over(name)?;
-        Ok(Self { host: sandbox::add_host(name, HostKind::Namespaces, Some(minor))? })
+        let host = sandbox::add_host(name, HostKind::Namespaces, Some(minor))?;
+        Ok(Self { record: host.record().clone() })
     }
 
     /// Boots a virtual machine that nothing but a user-data configures.
@@ -75,19 +76,20 @@ impl Machine {
     /// It does not boot, or a command of the user-data fails.
     pub fn boot_virtual(name: &str, minor: &str, user_data: &str) -> Outcome<Self> {
         remove_left_over(name)?;
-        Ok(Self { host: sandbox::add_virtual_machine(name, Some(minor), user_data)? })
+        let host = sandbox::add_virtual_machine(name, Some(minor), user_data)?;
+        Ok(Self { record: host.record().clone() })
     }
 
     /// Its name, which is its node's.
     #[must_use]
     pub fn name(&self) -> &str {
-        self.host.name()
+        &self.record.name
     }
 
     /// Its address, which is its node's.
     #[must_use]
     pub fn address(&self) -> String {
-        self.host.address().to_string()
+        self.record.address.to_string()
     }
 
     /// Runs the very command that the tenant was handed.
@@ -110,7 +112,7 @@ impl Machine {
     pub fn try_join(&self, attempt: &JoinAttempt) -> Outcome<Result<(), String>> {
         let words = ["tee", CONFIGURATION].map(str::to_owned);
         let configuration = attempt.configuration().to_string();
-        feed(&mut self.host.exec(&words)?, configuration.as_bytes())?;
+        feed(&mut self.host().exec(&words)?, configuration.as_bytes())?;
         Ok(self
             .run(&["kubeadm", "join", "--config", CONFIGURATION])
             .map(drop)
@@ -130,7 +132,7 @@ impl Machine {
     /// # Errors
     /// It does not come up.
     pub fn reboot(&self) -> Outcome {
-        Ok(step(format!("reboot {}", self.name()), || self.host.boot())?)
+        Ok(step(format!("reboot {}", self.name()), || self.host().boot())?)
     }
 
     /// Runs a command on it.
@@ -139,7 +141,11 @@ impl Machine {
     /// It fails.
     pub fn run(&self, words: &[&str]) -> Outcome<String> {
         let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
-        Ok(output(&mut self.host.exec(&words)?)?)
+        Ok(output(&mut self.host().exec(&words)?)?)
+    }
+
+    fn host(&self) -> Box<dyn Host> {
+        host::of(self.record.clone())
     }
 
     /// Waits until its node is Ready in a cluster.

@@ -30,13 +30,17 @@ pub struct Condition {
     pub message: String,
 }
 
-/// The spec of a tenant whose nodes are hosts of the kind `namespaces`: what cgroup v1 and a foreign
-/// network namespace force, and nothing else.
+/// The spec of a tenant whose nodes are hosts of the kind `namespaces`: what cgroup v1, a foreign network
+/// namespace and a disk that is shared with the rest of this machine force, and nothing else.
 #[must_use]
 pub fn spec_for_namespaces(version: &str) -> Value {
     json!({
         "version": version,
-        "kubelet": {"cgroupDriver": "cgroupfs", "failCgroupV1": false},
+        "kubelet": {
+            "cgroupDriver": "cgroupfs", "failCgroupV1": false,
+            "imageGCHighThresholdPercent": 100,
+            "evictionHard": {"nodefs.available": "1Gi", "imagefs.available": "1Gi"},
+        },
         "addons": {"kubeProxy": {"config": {"conntrack": {"maxPerCore": 0, "min": 0}}}},
     })
 }

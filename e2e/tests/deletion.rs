@@ -1,0 +1,57 @@
+//! A deleted tenant leaves nothing, in whatever order things go.
+
+use std::thread;
+use std::time::Duration;
+
+use e2e::ring::tenant::spec_for_namespaces;
+use e2e::ring::{Look, Outcome, Project, Tenant, invariants, manager, scenario, wait_until};
+
+const GONE: Duration = Duration::from_secs(10);
+/// [`GONE`], and the time without a manager.
+const GONE_WITH_A_NEW_MANAGER: Duration = Duration::from_secs(25);
+
+#[test]
+fn a_tenant_whose_plane_somebody_deleted_first_leaves_nothing() -> Outcome {
+    scenario("plane-first", |project| {
+        let tenant = Tenant::ready(project, "demo", "1.37")?;
+        let words = ["delete", "namespace", &tenant.plane()?, "--wait=false"];
+        project.management.run(&words)?;
+        tenant.delete()?;
+        leaves_nothing(project, GONE)
+    })
+}
+
+#[test]
+fn a_deletion_that_outlives_its_manager_goes_on_with_the_next_one() -> Outcome {
+    scenario("manager-gone", |project| {
+        let tenant = Tenant::ready(project, "demo", "1.37")?;
+        tenant.delete()?;
+        manager::end()?;
+        leaves_nothing(project, GONE_WITH_A_NEW_MANAGER)
+    })
+}
+
+#[test]
+fn a_tenant_that_is_deleted_half_made_leaves_nothing() -> Outcome {
+    scenario("half-made", |project| {
+        for pause in [0, 500, 2000, 5000] {
+            let tenant = Tenant::create(project, "demo", &spec_for_namespaces("1.37"))?;
+            tenant.token("early", "1h")?;
+            thread::sleep(Duration::from_millis(pause));
+            tenant.delete()?;
+            project.management.run(&["delete", "jointokens", "--all", "-n", &project.name])?;
+            leaves_nothing(project, GONE)?;
+        }
+        Ok(())
+    })
+}
+
+fn leaves_nothing(project: &Project, within: Duration) -> Outcome {
+    wait_until("nothing of the tenant is left", within, || {
+        let objects = project.list(&["tenantclusters,jointokens"])?.len();
+        let secrets = project.list(&["secrets"])?.len();
+        let planes = invariants::planes(project)?;
+        let left = format!("{objects} objects, {secrets} Secrets, planes {planes:?}");
+        Ok(Look::done_if(objects == 0 && secrets == 0 && planes.is_empty(), || left))
+    })
+}

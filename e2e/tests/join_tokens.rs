@@ -1,0 +1,88 @@
+//! What stock kubeadm does with tokens and hashes that a tenant did not hand out, or no longer.
+
+use std::time::Duration;
+
+use e2e::ring::{
+    JoinAttempt, JoinSecret, JoinToken, Kubectl, Look, Machine, Outcome, Tenant, ensure,
+    ensure_says, manager, scenario, stays, wait_until,
+};
+
+/// A token of one minute, and what the manager and the tenant take to notice.
+const EXPIRY: Duration = Duration::from_secs(75);
+const SOON: Duration = Duration::from_secs(10);
+const STAYS: Duration = Duration::from_secs(10);
+
+#[test]
+fn only_a_live_token_with_the_right_hash_lets_a_machine_in() -> Outcome {
+    scenario("tokens", |project| {
+        let tenant = Tenant::ready(project, "demo", "1.37")?;
+        let short = tenant.token("short", "1m")?;
+        let expiring = short.secret()?;
+        let machine = Machine::add("ring-tokens", "1.37")?;
+        wrong_secrets_are_refused(&tenant, &machine)?;
+        deletion_revokes(&tenant, &machine)?;
+        expires_for_ever(&tenant, &short, &expiring)?;
+        is_refused(&machine, &JoinAttempt::from(&expiring))
+    })
+}
+
+fn wrong_secrets_are_refused(tenant: &Tenant, machine: &Machine) -> Outcome {
+    let secret = tenant.token("good", "1h")?.secret()?;
+    let good = JoinAttempt::from(&secret);
+    let unknown = JoinAttempt { token: "abcdef.0123456789abcdef".to_owned(), ..good.clone() };
+    let forged =
+        JoinAttempt { token: format!("{}.0123456789abcdef", secret.token_id()), ..good.clone() };
+    let hash = format!("sha256:{}", "0".repeat(64));
+    let misled = JoinAttempt { ca_cert_hash: hash, ..good.clone() };
+    for attempt in [unknown, forged, misled] {
+        is_refused(machine, &attempt)?;
+    }
+    // The machine itself is not what was refused.
+    let joined = machine.try_join(&good)?;
+    ensure(joined.is_ok(), || format!("the right token was refused: {joined:?}"))?;
+    machine.reset()
+}
+
+fn deletion_revokes(tenant: &Tenant, machine: &Machine) -> Outcome {
+    let token = tenant.token("revoked", "1h")?;
+    let secret = token.secret()?;
+    let cluster = tenant.admin()?;
+    ensure(in_tenant(&cluster, &secret)?, || "the token never reached the tenant".to_owned())?;
+    token.delete()?;
+    ensure(!in_tenant(&cluster, &secret)?, || "the token is still in the tenant".to_owned())?;
+    wait_until("the Secret of the deleted token is gone", SOON, || {
+        Ok(Look::done_if(!token.has_secret()?, || "it is there".to_owned()))
+    })?;
+    is_refused(machine, &JoinAttempt::from(&secret))
+}
+
+fn expires_for_ever(tenant: &Tenant, token: &JoinToken, secret: &JoinSecret) -> Outcome {
+    let cluster = tenant.admin()?;
+    token.await_state("Expired", EXPIRY)?;
+    wait_until("nothing of the expired token is left", SOON, || {
+        let left = (token.has_secret()?, in_tenant(&cluster, secret)?);
+        Ok(Look::done_if(left == (false, false), || format!("Secrets here and there: {left:?}")))
+    })?;
+    // What a GitOps tool would do, and what a manager does that has just started.
+    tenant.token("short", "1m")?;
+    manager::restart()?;
+    stays("the expired token is not issued again", STAYS, || {
+        let object = token.object()?.unwrap_or_default();
+        ensure(object["status"]["state"] == "Expired", || object["status"].to_string())?;
+        ensure(!token.has_secret()?, || "its Secret is back".to_owned())?;
+        ensure(!in_tenant(&cluster, secret)?, || "its bootstrap token is back".to_owned())
+    })
+}
+
+/// kubeadm gives up before it writes anything to the machine.
+fn is_refused(machine: &Machine, attempt: &JoinAttempt) -> Outcome {
+    match machine.try_join(attempt)? {
+        Ok(()) => ensure(false, || format!("{attempt:?} let {} in", machine.name())),
+        Err(words) => ensure_says(&words, &["couldn't validate the identity of the API Server"]),
+    }
+}
+
+fn in_tenant(cluster: &Kubectl, secret: &JoinSecret) -> Outcome<bool> {
+    let name = format!("bootstrap-token-{}", secret.token_id());
+    Ok(cluster.find(&["secret", "-n", "kube-system", &name])?.is_some())
+}

@@ -1,0 +1,66 @@
+//! A tenant to break, and a machine that tries to join it.
+
+use std::time::Duration;
+
+use e2e::ring::{
+    Failure, JoinAttempt, Kubectl, Look, Machine, Outcome, Project, Tenant, wait_until,
+};
+use serde_json::json;
+
+const PAUSED: Duration = Duration::from_secs(15);
+
+/// A tenant that is Ready, its administrator's kubectl, and a machine with a token.
+pub struct Stage<'p> {
+    pub tenant: Tenant<'p>,
+    pub cluster: Kubectl,
+    pub plane: String,
+    pub machine: Machine,
+    pub attempt: JoinAttempt,
+}
+
+impl<'p> Stage<'p> {
+    pub fn set(project: &'p Project, number: usize) -> Outcome<Self> {
+        let tenant = Tenant::ready(project, &format!("lane{number}"), "1.37")?;
+        let secret = tenant.token(&format!("lane{number}"), "2h")?.secret()?;
+        let machine = Machine::add(&format!("ring-lane{number}"), "1.37")?;
+        let (cluster, plane) = (tenant.admin()?, tenant.plane()?);
+        Ok(Self { tenant, cluster, plane, machine, attempt: JoinAttempt::from(&secret) })
+    }
+
+    /// Stops the manager from repairing what is broken.
+    pub fn pause(&self) -> Outcome {
+        self.tenant.patch(&json!({"spec": {"paused": true}}))?;
+        wait_until(&format!("{} is paused", self.tenant.name), PAUSED, || {
+            let accepted = self.tenant.condition("Accepted")?;
+            Ok(Look::done_if(accepted.reason == "Paused", || format!("{accepted:?}")))
+        })
+    }
+
+    /// `False` and `Unknown` are both not True.
+    pub fn await_not_ready(&self, within: Duration) -> Outcome {
+        wait_until(&format!("{} is no longer Ready", self.tenant.name), within, || {
+            let ready = self.tenant.condition("Ready")?;
+            Ok(Look::done_if(ready.status != "True", || format!("{ready:?}")))
+        })
+    }
+
+    /// The machine is as new, and the tenant does not know it.
+    pub fn reset_machine(&self) -> Outcome {
+        self.machine.reset()?;
+        // A tenant whose API server is gone cannot be asked, and then nothing has joined.
+        let words = ["delete", "node", self.machine.name(), "--ignore-not-found"];
+        let _ = self.cluster.run(&words);
+        Ok(())
+    }
+
+    /// The management cluster.
+    pub fn management(&self) -> &Kubectl {
+        &self.tenant.project.management
+    }
+
+    /// The port of the endpoint.
+    pub fn port(&self) -> Outcome<&str> {
+        let port = self.attempt.endpoint.rsplit_once(':').map(|(_, port)| port);
+        port.ok_or_else(|| Failure::new(format!("{} has no port", self.attempt.endpoint)))
+    }
+}

@@ -1,0 +1,122 @@
+//! What Nagaya refuses, in words that name the field, while everything that ran keeps running.
+
+use std::time::Duration;
+
+use e2e::ring::kubectl::{name, text};
+use e2e::ring::tenant::spec_for_namespaces;
+use e2e::ring::{Outcome, Tenant, ensure, ensure_says, invariants, scenario, stays};
+use serde_json::{Value, json};
+
+const SOON: Duration = Duration::from_secs(15);
+const STAYS: Duration = Duration::from_secs(8);
+
+#[test]
+fn a_bad_change_is_refused_by_the_name_of_its_field_and_nothing_stops() -> Outcome {
+    scenario("refusals", |project| {
+        let tenant = Tenant::ready(project, "demo", "1.37")?;
+        let before = processes(&tenant)?;
+        for (field, change) in bad_changes() {
+            refuses(&tenant, field, &change)?;
+        }
+        for (words, change) in changes_that_the_schema_refuses() {
+            let patch = change.to_string();
+            let refusal = project.management.refusal(&[
+                "patch",
+                "tnc",
+                "-n",
+                &project.name,
+                "demo",
+                "--type=merge",
+                "-p",
+                &patch,
+            ])?;
+            ensure_says(&refusal, &[words])?;
+        }
+        let after = processes(&tenant)?;
+        ensure(before == after, || format!("pods were replaced: {before:?}, now {after:?}"))
+    })
+}
+
+#[test]
+fn a_new_tenant_that_cannot_be_served_says_which_field_and_makes_nothing() -> Outcome {
+    scenario("unborn", |project| {
+        for (field, spec) in bad_specs() {
+            let tenant = Tenant::create(project, "unborn", &spec)?;
+            let ready = tenant.await_condition("Ready", "False", SOON)?;
+            ensure(ready.reason == "Refused", || format!("{ready:?}"))?;
+            ensure_says(&ready.message, &[field])?;
+            let planes = invariants::planes(project)?;
+            ensure(planes.is_empty(), || format!("{field}: {planes:?} was made all the same"))?;
+            tenant.delete()?;
+            tenant.await_gone(SOON)?;
+        }
+        for bad in ["Upper", "1digit", "a-name-that-is-longer-than-forty-characters"] {
+            let named = Tenant { project, name: bad.to_owned() };
+            let refusal =
+                project.management.apply_refused(&named.manifest(&json!({"version": "1.37"})))?;
+            ensure_says(&refusal, &["metadata.name"])?;
+        }
+        Ok(())
+    })
+}
+
+/// A field, and a change of a running tenant that only the manager can judge.
+fn bad_changes() -> [(&'static str, Value); 7] {
+    [
+        ("spec.version", json!({"version": "1.99"})),
+        ("spec.version", json!({"version": "v1.36.3"})),
+        ("spec.controlPlane.replicas", json!({"controlPlane": {"replicas": 3}})),
+        ("spec.kubelet.clusterDNS", json!({"kubelet": {"clusterDNS": ["10.0.0.1"]}})),
+        ("spec.kubelet.maxPod", json!({"kubelet": {"maxPod": 5}})),
+        (
+            "spec.addons.kubeProxy.config.mod",
+            json!({"addons": {"kubeProxy": {"config": {"mod": "ipvs"}}}}),
+        ),
+        ("spec.expose.nodePort.port", json!({"expose": {"nodePort": {"port": 30001}}})),
+    ]
+}
+
+fn changes_that_the_schema_refuses() -> [(&'static str, Value); 4] {
+    let networks = json!({"networking": {"podCIDRs": ["10.1.0.0/16"]}});
+    [
+        ("spec.networking is immutable", json!({"spec": networks})),
+        ("spec.version", json!({"spec": {"version": "newest"}})),
+        ("spec.etcd.replicas must be 1, 3 or 5", json!({"spec": {"etcd": {"replicas": 2}}})),
+        ("spec.etcd.storage is immutable", json!({"spec": {"etcd": {"storage": {"size": "9Gi"}}}})),
+    ]
+}
+
+fn bad_specs() -> [(&'static str, Value); 5] {
+    let networks = |pods: &str, services: &str| json!({"version": "1.37", "networking": {"podCIDRs": [pods], "serviceCIDRs": [services]}});
+    [
+        ("spec.version", json!({"version": "1.99"})),
+        ("spec.networking.podCIDRs[0]", networks("10.244.0.0", "10.96.0.0/12")),
+        ("spec.networking.podCIDRs[0]", networks("10.244.0.1/16", "10.96.0.0/12")),
+        ("spec.networking.serviceCIDRs", networks("10.96.0.0/16", "10.96.0.0/12")),
+        (
+            "spec.kubelet.authentication",
+            json!({"version": "1.37", "kubelet": {"authentication": {}}}),
+        ),
+    ]
+}
+
+fn refuses(tenant: &Tenant, field: &str, change: &Value) -> Outcome {
+    tenant.patch(&json!({"spec": change}))?;
+    let accepted = tenant.await_condition("Accepted", "False", SOON)?;
+    ensure_says(&accepted.message, &[field])?;
+    stays(&format!("it is Ready in spite of {field}"), STAYS, || {
+        let ready = tenant.condition("Ready")?;
+        ensure(ready.status == "True", || format!("{ready:?}"))
+    })?;
+    // A merge patch leaves what it does not name: only a whole spec takes the change back.
+    let good = tenant.manifest(&spec_for_namespaces("1.37"));
+    tenant.project.management.replace(&good)?;
+    tenant.await_condition("Accepted", "True", SOON).map(drop)
+}
+
+/// The pods of the control plane with their UIDs.
+fn processes(tenant: &Tenant) -> Outcome<Vec<(String, String)>> {
+    let pods = tenant.project.management.list(&["pods", "-n", &tenant.plane()?])?;
+    let of = |pod: &Value| (name(pod).to_owned(), text(pod, "/metadata/uid").to_owned());
+    Ok(pods.iter().map(of).collect())
+}
