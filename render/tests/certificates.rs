@@ -1,5 +1,7 @@
 //! The plan of a control plane's certificates: what is made, what is kept, what is replaced.
 
+#![allow(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
 mod fixture;
 
 use std::collections::BTreeMap;

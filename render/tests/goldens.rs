@@ -1,6 +1,8 @@
 //! Goldens of what is rendered for the management cluster, for each minor: any change of any object shows in
 //! a diff that somebody reviews (`cargo insta review`).
 
+#![allow(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
 mod fixture;
 
 use nagaya_render::minors::MINORS;
