@@ -7,6 +7,7 @@ mod report;
 mod witness;
 
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use cargo_tests::run_tests;
@@ -123,9 +124,9 @@ fn make_images() -> Result<()> {
     Ok(())
 }
 
-/// One file after the other: they share the manager and two cores.
+/// One program after the other: they share the manager and two cores.
 fn ring_tests(report: &mut Report) -> Result<()> {
-    for name in ring_files()? {
+    for name in ring_programs()? {
         report.part(&format!("real ring: {}", name.replace('_', " ")), || {
             let words = ["test", "--locked", "--package", "e2e", "--test", &name, "--"];
             run_tests(cargo(&words).arg("--test-threads=1"))
@@ -134,12 +135,14 @@ fn ring_tests(report: &mut Report) -> Result<()> {
     Ok(())
 }
 
-fn ring_files() -> Result<Vec<String>> {
+/// The test programs of `e2e/tests`, as cargo finds them: a file, or a folder with a `main.rs`.
+fn ring_programs() -> Result<Vec<String>> {
     let folder = checkout().join("e2e/tests");
     let entries = fs::read_dir(&folder).on("list", &folder)?;
     let paths = entries.flatten().map(|entry| entry.path());
-    let files = paths.filter(|path| path.extension().is_some_and(|extension| extension == "rs"));
-    let stems = files.filter_map(|path| Some(path.file_stem()?.to_string_lossy().into_owned()));
+    let is_rust = |path: &Path| path.extension().is_some_and(|extension| extension == "rs");
+    let programs = paths.filter(|path| is_rust(path) || path.join("main.rs").exists());
+    let stems = programs.filter_map(|path| Some(path.file_stem()?.to_string_lossy().into_owned()));
     let mut names: Vec<String> = stems.collect();
     names.sort();
     Ok(names)
@@ -165,8 +168,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_file_of_the_real_ring_is_a_part() {
-        let names = ring_files().unwrap();
+    fn every_program_of_the_real_ring_is_a_part() {
+        let names = ring_programs().unwrap();
         assert!(names.iter().any(|name| name == "lifecycle"), "{names:?}");
     }
 }
