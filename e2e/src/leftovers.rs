@@ -12,7 +12,7 @@ use crate::{network, paths, processes};
 #[must_use]
 pub fn find() -> Vec<String> {
     let mut left = Vec::new();
-    for process in processes::of_programs_below(&hosts()) {
+    for process in processes::of_hosts_below(&hosts()) {
         left.push(format!("process {}: {}", process.number(), process.command_line()));
     }
     left.extend(mounts().into_iter().map(|path| format!("mount {path}")));
@@ -29,7 +29,7 @@ pub fn find() -> Vec<String> {
 
 /// Removes what [`find`] finds, as far as it can; says what it could not.
 pub fn clear() {
-    for process in processes::of_programs_below(&hosts()) {
+    for process in processes::of_hosts_below(&hosts()) {
         tell(process.end());
     }
     for name in network_namespaces() {
@@ -76,13 +76,17 @@ fn network_namespaces() -> Vec<String> {
     names.filter(|name| name.starts_with(&prefix)).collect()
 }
 
-/// Interfaces of ours that ended up in this machine's own network.
+/// Interfaces in this machine's own network whose other end is in one of ours.
 fn links() -> Vec<String> {
-    let text = output(&mut command(&["ip", "-o", "link", "show", "type", "veth"]));
-    let text = text.unwrap_or_default();
-    let names = text.lines().filter_map(|line| line.split(": ").nth(1));
-    let peer = |name: &&str| name.contains("nagaya");
-    names.filter(peer).map(str::to_owned).collect()
+    let text = output(&mut command(&["ip", "-o", "link", "show"])).unwrap_or_default();
+    links_into(&text, &network::namespace(""))
+}
+
+/// The names of the interfaces whose peer is in a network namespace that begins with `prefix`.
+fn links_into(text: &str, prefix: &str) -> Vec<String> {
+    let mark = format!("link-netns {prefix}");
+    let ours = text.lines().filter(|line| line.contains(&mark));
+    ours.filter_map(|line| line.split(": ").nth(1)).map(str::to_owned).collect()
 }
 
 #[cfg(test)]
@@ -93,5 +97,13 @@ mod tests {
     fn only_mounts_of_the_folder_count() {
         let table = "a /state/hosts/x tmpfs rw 0 0\nb /stateful tmpfs rw 0 0\nc / ext4 rw 0 0\n";
         assert_eq!(mounts_below(table, "/state"), ["/state/hosts/x"]);
+    }
+
+    #[test]
+    fn only_interfaces_that_lead_into_our_namespaces_count() {
+        let text = "1: lo: <UP> mtu 65536 \\ link/loopback\n\
+                    7: veth1@if2: <UP> mtu 1500 \\ link/ether link-netns nagaya-vm1\n\
+                    8: veth2@if2: <UP> mtu 1500 \\ link/ether link-netns other\n";
+        assert_eq!(links_into(text, "nagaya-"), ["veth1@if2"]);
     }
 }

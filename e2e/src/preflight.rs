@@ -17,8 +17,8 @@ const OVERLAYFS: i64 = 0x794c_7630;
 const FOLDERS: [&str; 6] =
     ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
 
-/// Programs (by name, or by path) and the Debian package that has them.
-const PROGRAMS: [(&str, &str); 15] = [
+/// Programs (by name, or files by path) and the Debian package that has them.
+const PROGRAMS: [(&str, &str); 16] = [
     ("ip", "iproute2"),
     ("nsenter", "util-linux"),
     ("unshare", "util-linux"),
@@ -33,6 +33,7 @@ const PROGRAMS: [(&str, &str); 15] = [
     ("busybox", "busybox-static"),
     ("nginx", "nginx-light"),
     ("cc", "gcc"),
+    ("/usr/include/stdio.h", "libc6-dev"),
     ("ldd", "libc-bin"),
 ];
 
@@ -58,7 +59,7 @@ pub fn check() -> Result<()> {
         // Nothing else can be told without it.
         return Err(Error::NotReady("- run it as root: namespaces and mounts need it".into()));
     }
-    let needs = [programs(&PROGRAMS), namespaces(), overlay(), disk(), go()];
+    let needs = [programs(&PROGRAMS), namespaces(), overlay(), bridge_filter(), disk(), go()];
     let missing: Vec<_> = needs.into_iter().flatten().map(|need| format!("- {need}")).collect();
     if missing.is_empty() { Ok(()) } else { Err(Error::NotReady(missing.join("\n"))) }
 }
@@ -130,6 +131,15 @@ fn overlay() -> Option<String> {
             folder.display()
         )
     })
+}
+
+/// kube-proxy must see what crosses a bridge; a kernel with modules loads that part on demand.
+fn bridge_filter() -> Option<String> {
+    let is_there = Path::new("/proc/sys/net/bridge/bridge-nf-call-iptables").exists();
+    if is_there || run(&mut command(&["modprobe", "br_netfilter"])).is_ok() {
+        return None;
+    }
+    Some("the kernel has no br_netfilter; use a kernel that has it".to_owned())
 }
 
 fn disk() -> Option<String> {

@@ -87,21 +87,31 @@ pub fn init_of(program: &Path) -> Option<Process> {
 /// The processes whose network is this namespace (a file below /run/netns).
 #[must_use]
 pub fn in_network(namespace: &Path) -> Vec<Process> {
-    let Ok(namespace) = fs::metadata(namespace) else { return Vec::new() };
-    let same = |process: &Process| {
-        let own = fs::metadata(format!("/proc/{}/ns/net", process.number()));
-        own.is_ok_and(|own| own.ino() == namespace.ino() && own.dev() == namespace.dev())
-    };
+    let Ok(file) = fs::metadata(namespace) else { return Vec::new() };
+    let wanted = Some((file.dev(), file.ino()));
+    let same = |process: &Process| network_of(&process.number().to_string()) == wanted;
     all().into_iter().filter(same).collect()
 }
 
-/// The processes whose program file is below a folder.
+/// The processes of the hosts whose files are below a folder: their program is there, or they run
+/// in another network than this process and have a file from there in their command line.
 #[must_use]
-pub fn of_programs_below(folder: &Path) -> Vec<Process> {
-    let below = |process: &Process| {
-        process.words().first().is_some_and(|program| Path::new(program).starts_with(folder))
+pub fn of_hosts_below(folder: &Path) -> Vec<Process> {
+    let text = folder.to_string_lossy();
+    let own_network = network_of("self");
+    let is_of_a_host = |process: &Process| {
+        let words = process.words();
+        words.first().is_some_and(|program| Path::new(program).starts_with(folder))
+            || (words.iter().any(|word| word.contains(&*text))
+                && network_of(&process.number().to_string()) != own_network)
     };
-    all().into_iter().filter(below).collect()
+    all().into_iter().filter(is_of_a_host).collect()
+}
+
+/// What tells the network namespace of a process from others.
+fn network_of(process: &str) -> Option<(u64, u64)> {
+    let file = fs::metadata(format!("/proc/{process}/ns/net")).ok()?;
+    Some((file.dev(), file.ino()))
 }
 
 fn all() -> Vec<Process> {
@@ -123,6 +133,27 @@ mod tests {
         assert_eq!(found.command_line(), "sleep 600");
         found.end().unwrap();
         assert!(!child.wait().unwrap().success());
+    }
+
+    #[test]
+    fn a_program_below_a_folder_belongs_to_it_and_one_that_only_names_it_does_not() {
+        let folder = std::env::temp_dir().join(format!("processes-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        fs::copy("/bin/sleep", folder.join("init")).unwrap();
+        let mut own = std::process::Command::new(folder.join("init")).arg("600").spawn().unwrap();
+        let script = format!("read line; : {}", folder.display());
+        let mut other = std::process::Command::new("sh")
+            .args(["-c", &script])
+            .stdin(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let found: Vec<_> = of_hosts_below(&folder).into_iter().map(Process::number).collect();
+        assert_eq!(found, [i32::try_from(own.id()).unwrap()]);
+        for child in [&mut own, &mut other] {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+        fs::remove_dir_all(&folder).unwrap();
     }
 
     #[test]
