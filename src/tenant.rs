@@ -18,6 +18,8 @@ pub mod content_keeper;
 pub mod key;
 pub mod probe;
 pub mod prober;
+#[cfg(test)]
+mod test_server;
 mod tls;
 pub mod wakeups;
 pub mod watches;

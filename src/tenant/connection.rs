@@ -177,3 +177,66 @@ impl Service<Uri> for FixedAddress {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures::future::join_all;
+    use serde_json::Value;
+
+    use super::super::test_server::{TestServer, authority};
+    use super::*;
+
+    async fn get(client: &kube::Client, path: &str) -> Result<Value, kube::Error> {
+        client.request(Request::get(path).body(Vec::new()).unwrap()).await
+    }
+
+    #[tokio::test]
+    async fn all_requests_are_streams_of_one_http2_connection() {
+        let server = TestServer::start().await;
+        let client = TenantConnection::open(&server.identity()).unwrap();
+        get(&client, "/first").await.unwrap();
+        let answers = join_all((0..50).map(|_| get(&client, "/other"))).await;
+        assert!(answers.iter().all(|answer| answer.as_ref().unwrap()["version"] == "HTTP/2.0"));
+        assert_eq!(server.connections(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_server_with_another_name_or_another_authority_is_not_talked_to() {
+        let server = TestServer::start().await;
+        let misnamed =
+            TenantIdentity { server_name: "kube-apiserver.other".to_owned(), ..server.identity() };
+        let untrusted = TenantIdentity {
+            ca_pem: authority("kubernetes-ca-1").cert_pem().to_owned(),
+            ..server.identity()
+        };
+        for identity in [misnamed, untrusted] {
+            let client = TenantConnection::open(&identity).unwrap();
+            assert!(get(&client, "/").await.is_err());
+        }
+    }
+
+    #[tokio::test]
+    async fn an_identity_that_cannot_be_used_says_which_part() {
+        let server = TestServer::start().await;
+        let refused = |identity: TenantIdentity| {
+            TenantConnection::open(&identity).err().expect("refused").to_string()
+        };
+        let empty = String::new();
+        assert!(
+            refused(TenantIdentity { ca_pem: empty.clone(), ..server.identity() }).contains("CA")
+        );
+        assert!(
+            refused(TenantIdentity { key_pem: empty, ..server.identity() }).contains("client key")
+        );
+        let other = TenantIdentity { key_pem: server.ca.key_pem().to_owned(), ..server.identity() };
+        assert!(refused(other).contains("client certificate"));
+    }
+
+    #[test]
+    fn only_watches_may_take_longer() {
+        let is = |uri: &'static str| is_watch(&Uri::from_static(uri));
+        assert!(is("/api/v1/nodes?&watch=true&resourceVersion=1"));
+        assert!(!is("/api/v1/nodes?labelSelector=watch%3Dtrue"));
+        assert!(!is("/api/v1/nodes"));
+    }
+}

@@ -97,3 +97,65 @@ impl Inner {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::test_server::TestServer;
+    use super::*;
+
+    fn tenant(name: &str) -> TenantKey {
+        TenantKey {
+            namespace: "project".to_owned(),
+            name: name.to_owned(),
+            uid: format!("uid of {name}"),
+        }
+    }
+
+    impl Connections {
+        fn holds(&self, name: &str) -> bool {
+            self.lock().open.contains_key(&tenant(name))
+        }
+    }
+
+    async fn ask(client: &kube::Client) {
+        client.request_text(http::Request::get("/").body(Vec::new()).unwrap()).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_tenant_keeps_its_connection_until_its_identity_changes() {
+        let server = TestServer::start().await;
+        let connections = Connections::new(10);
+        let identity = server.identity();
+        for _ in 0..3 {
+            ask(&connections.client(&tenant("demo"), &identity).unwrap()).await;
+        }
+        assert_eq!(server.connections(), 1);
+        let renewed = server.identity();
+        ask(&connections.client(&tenant("demo"), &renewed).unwrap()).await;
+        assert_eq!((server.connections(), connections.len()), (2, 1));
+    }
+
+    #[tokio::test]
+    async fn tenants_do_not_share_a_connection() {
+        let server = TestServer::start().await;
+        let connections = Connections::new(10);
+        let identity = server.identity();
+        ask(&connections.client(&tenant("a"), &identity).unwrap()).await;
+        ask(&connections.client(&tenant("b"), &identity).unwrap()).await;
+        assert_eq!(server.connections(), 2);
+        connections.forget(&tenant("a"));
+        assert_eq!(connections.len(), 1);
+    }
+
+    #[tokio::test]
+    async fn beyond_the_limit_the_one_not_asked_for_the_longest_gives_way() {
+        let server = TestServer::start().await;
+        let connections = Connections::new(2);
+        let identity = server.identity();
+        for name in ["a", "b", "a", "c"] {
+            connections.client(&tenant(name), &identity).unwrap();
+        }
+        assert_eq!(connections.len(), 2);
+        assert!(connections.holds("a") && connections.holds("c"));
+    }
+}

@@ -176,7 +176,7 @@ mod tests {
     #[test]
     fn a_newborn_is_asked_often_and_an_old_one_with_growing_pauses() {
         assert_eq!(next_pause(FIRST_PAUSE, Duration::from_secs(5)), FIRST_PAUSE);
-        assert_eq!(next_pause(FIRST_PAUSE, Duration::from_secs(60)), FIRST_PAUSE * 2);
-        assert_eq!(next_pause(LONGEST_PAUSE, Duration::from_secs(600)), LONGEST_PAUSE);
+        assert_eq!(next_pause(FIRST_PAUSE, Duration::from_mins(1)), FIRST_PAUSE * 2);
+        assert_eq!(next_pause(LONGEST_PAUSE, Duration::from_mins(10)), LONGEST_PAUSE);
     }
 }

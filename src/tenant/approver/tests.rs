@@ -7,7 +7,7 @@ use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair, SanType};
 use super::*;
 
 const NEW: Duration = Duration::from_secs(1);
-const OLD: Duration = Duration::from_secs(60);
+const OLD: Duration = Duration::from_mins(1);
 
 /// What a node asks for, honest unless changed.
 struct Asked {

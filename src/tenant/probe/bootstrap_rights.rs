@@ -15,54 +15,36 @@ use nagaya_render::probe::{Finding, Reason};
 use super::ProbeTarget;
 use super::node_configs::{check_kube_proxy, check_kubeadm_config, check_kubelet_config};
 
-/// User and groups of a bootstrap token with kubeadm's default groups; `system:authenticated` is added
-/// by the API server.
-const BOOTSTRAP: Subject = Subject {
-    words: "bootstrap tokens",
-    user: "system:bootstrap:nagaya",
-    groups: &["system:bootstrappers", "system:bootstrappers:kubeadm:default-node-token"],
-};
-/// A node that has joined.
-const NODE: Subject =
-    Subject { words: "nodes", user: "system:node:nagaya-probe", groups: &["system:nodes"] };
+/// User of a bootstrap token, and its groups by kubeadm's default; the API server adds
+/// `system:authenticated`.
+const USER: &str = "system:bootstrap:nagaya";
+const GROUPS: [&str; 2] =
+    ["system:bootstrappers", "system:bootstrappers:kubeadm:default-node-token"];
 
-const CSR: &str = "certificatesigningrequests";
-const CERTIFICATES: &str = "certificates.k8s.io";
-
-/// Rights besides reading the configurations, in the order in which a join needs them.
-const NEEDS: [Need; 7] = [
-    need(BOOTSTRAP, "get", "", "nodes", None),
-    need(BOOTSTRAP, "create", CERTIFICATES, CSR, None),
-    need(BOOTSTRAP, "get", CERTIFICATES, CSR, None),
-    need(BOOTSTRAP, "list", CERTIFICATES, CSR, None),
-    need(BOOTSTRAP, "watch", CERTIFICATES, CSR, None),
-    need(BOOTSTRAP, "create", CERTIFICATES, CSR, Some("nodeclient")),
-    need(NODE, "create", CERTIFICATES, CSR, Some("selfnodeclient")),
+/// Rights besides reading the configurations, in the order in which a join needs them. What a node needs
+/// only later, such as the renewal of its certificate, is not among them: a join succeeds without.
+const NEEDS: [Need; 5] = [
+    // kubeadm: is there a node of that name already?
+    Need { verb: "get", group: "", resource: "nodes", subresource: None },
+    // kubelet: ask for a certificate, and wait for it.
+    Need { verb: "create", ..REQUEST },
+    Need { verb: "list", ..REQUEST },
+    Need { verb: "watch", ..REQUEST },
+    // kube-controller-manager: may the one who asked have it?
+    Need { verb: "create", subresource: Some("nodeclient"), ..REQUEST },
 ];
-
-#[derive(Clone, Copy)]
-struct Subject {
-    words: &'static str,
-    user: &'static str,
-    groups: &'static [&'static str],
-}
+const REQUEST: Need = Need {
+    verb: "",
+    group: "certificates.k8s.io",
+    resource: "certificatesigningrequests",
+    subresource: None,
+};
 
 struct Need {
-    who: Subject,
     verb: &'static str,
     group: &'static str,
     resource: &'static str,
     subresource: Option<&'static str>,
-}
-
-const fn need(
-    who: Subject,
-    verb: &'static str,
-    group: &'static str,
-    resource: &'static str,
-    subresource: Option<&'static str>,
-) -> Need {
-    Need { who, verb, group, resource, subresource }
 }
 
 /// What was found with the rights of a bootstrap token.
@@ -109,9 +91,9 @@ pub(super) async fn look(target: &ProbeTarget) -> BootstrapRights {
 async fn read(client: &Client, name: &str) -> Result<ConfigMap, kube::Error> {
     let mut request = Request::get(format!("/api/v1/namespaces/kube-system/configmaps/{name}"))
         .header(header::ACCEPT, HeaderValue::from_static("application/json"))
-        .header(HeaderName::from_static("impersonate-user"), BOOTSTRAP.user);
-    for group in BOOTSTRAP.groups {
-        request = request.header(HeaderName::from_static("impersonate-group"), *group);
+        .header(HeaderName::from_static("impersonate-user"), USER);
+    for group in GROUPS {
+        request = request.header(HeaderName::from_static("impersonate-group"), group);
     }
     client.request(request.body(Vec::new()).map_err(kube::Error::HttpError)?).await
 }
@@ -156,8 +138,8 @@ async fn is_granted(client: &Client, need: &Need) -> Result<bool, kube::Error> {
     let owned = |text: &str| Some(text.to_owned());
     let review = SubjectAccessReview {
         spec: SubjectAccessReviewSpec {
-            user: owned(need.who.user),
-            groups: Some(need.who.groups.iter().map(|group| (*group).to_owned()).collect()),
+            user: owned(USER),
+            groups: Some(GROUPS.map(str::to_owned).into()),
             resource_attributes: Some(ResourceAttributes {
                 verb: owned(need.verb),
                 group: owned(need.group),
@@ -176,12 +158,11 @@ async fn is_granted(client: &Client, need: &Need) -> Result<bool, kube::Error> {
 
 impl Need {
     fn missing(&self) -> String {
-        let Self { who, verb, resource, .. } = self;
+        let Self { verb, resource, .. } = self;
         let subresource = self.subresource.map(|name| format!("/{name}")).unwrap_or_default();
         format!(
-            "{} may not {verb} {resource}{subresource}: a ClusterRoleBinding of kubeadm's is missing; Nagaya \
-             makes it again unless spec.paused",
-            who.words
+            "bootstrap tokens may not {verb} {resource}{subresource}: a ClusterRoleBinding of kubeadm's is \
+             missing; Nagaya makes it again unless spec.paused"
         )
     }
 }

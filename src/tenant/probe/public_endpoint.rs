@@ -141,3 +141,6 @@ fn certificate_finding(error: &CertificateError, endpoint: &str) -> Finding {
     };
     Finding::failed(reason, format!("the certificate that {endpoint} shows {what}"))
 }
+
+#[cfg(test)]
+mod tests;

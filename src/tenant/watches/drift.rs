@@ -89,9 +89,11 @@ mod tests {
         let ledger = Ledger::default();
         ledger.applied(ID.to_owned(), 1, Version::At("5".to_owned()));
         let mut listing = HashSet::new();
-        let woken = events
+        let taken: Vec<bool> = events
             .into_iter()
-            .fold(false, |woken, event| take(&ledger, "ConfigMap", &mut listing, event) || woken);
+            .map(|event| take(&ledger, "ConfigMap", &mut listing, event))
+            .collect();
+        let woken = taken.contains(&true);
         assert_eq!(woken, ledger.has_drifted());
         woken
     }

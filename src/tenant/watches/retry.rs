@@ -6,9 +6,9 @@ use std::time::Duration;
 use kube::runtime::utils::Backoff;
 
 const FIRST: Duration = Duration::from_millis(200);
-const LONGEST: Duration = Duration::from_secs(10);
+const LONGEST: Duration = Duration::from_secs(5);
 
-/// 200 ms, doubled each time, at most 10 s; from the start again once the watch delivers.
+/// 200 ms, doubled each time, at most 5 s; from the start again once the watch delivers.
 #[derive(Debug)]
 pub(super) struct Retry {
     next: Duration,
@@ -41,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_broken_watch_is_started_again_after_ten_seconds_at_most() {
+    fn a_broken_watch_is_started_again_after_five_seconds_at_most() {
         let mut retry = Retry::default();
         let delays: Vec<_> = retry.by_ref().take(8).collect();
         assert_eq!(delays[0], FIRST);

@@ -22,7 +22,7 @@ use super::super::ProbeTarget;
 
 const NODE: &str = "nagaya-canary";
 /// A joining kubelet waits longer, but a healthy controller needs a fraction of a second.
-const DEADLINE: Duration = Duration::from_secs(5);
+const DEADLINE: Duration = Duration::from_secs(8);
 const PAUSE: Duration = Duration::from_millis(100);
 /// The shortest life that the API allows (`certificates.k8s.io/v1`, `expirationSeconds`), in seconds.
 const LIFE: i32 = 600;

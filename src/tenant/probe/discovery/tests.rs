@@ -25,10 +25,7 @@ impl Tenant {
     }
 
     fn kubeconfig(&self) -> String {
-        Kubeconfig::cluster_info(&self.endpoint.url(), self.ca.cert_pem())
-            .to_yaml()
-            .unwrap()
-            .to_string()
+        Kubeconfig::cluster_info(&self.endpoint.url(), self.ca.cert_pem()).to_yaml().unwrap()
     }
 
     fn signed(&self, kubeconfig: &str) -> BTreeMap<String, String> {

@@ -1,0 +1,97 @@
+//! What each way to fail looks like from outside, over real sockets.
+
+use nagaya_pki::BootstrapToken;
+use nagaya_render::minors::KubernetesVersion;
+use nagaya_render::tenant::Endpoint;
+use tokio::net::TcpListener;
+
+use super::*;
+use crate::tenant::probe::SignerView;
+use crate::tenant::test_server::{TestServer, authority};
+use crate::tenant::{TenantConnection, TenantKey};
+
+fn target(server: &TestServer) -> ProbeTarget {
+    ProbeTarget {
+        tenant: TenantKey {
+            namespace: "project".to_owned(),
+            name: "demo".to_owned(),
+            uid: "1".to_owned(),
+        },
+        address: server.address,
+        endpoint: Endpoint { host: "127.0.0.1".to_owned(), port: server.address.port() },
+        cluster_ca_pem: server.ca.cert_pem().to_owned(),
+        client_ca_pem: String::new(),
+        version: KubernetesVersion { minor: 37, patch: 1 },
+        signing_token: BootstrapToken::generate().unwrap(),
+        client: TenantConnection::open(&server.identity()).unwrap(),
+        signer: SignerView { ready: true, generation: "1".to_owned() },
+        established: true,
+    }
+}
+
+async fn ask(target: &ProbeTarget) -> Result<StatusCode, Option<Reason>> {
+    let request = Request::get("/").body(Full::new(Bytes::new())).unwrap();
+    match call(target, request).await {
+        Ok((status, _)) => Ok(status),
+        Err(error) => match error.finding(target) {
+            Finding::Failed { reason, .. } => Err(Some(reason)),
+            _ => Err(None),
+        },
+    }
+}
+
+#[tokio::test]
+async fn every_look_makes_a_connection_of_its_own() {
+    let server = TestServer::start().await;
+    let target = target(&server);
+    for _ in 0..3 {
+        assert_eq!(ask(&target).await, Ok(StatusCode::OK));
+    }
+    assert_eq!(server.connections(), 3);
+}
+
+#[tokio::test]
+async fn a_certificate_without_the_host_is_a_name_mismatch() {
+    let server = TestServer::start().await;
+    for host in ["demo.project.example.com", "127.0.0.2"] {
+        let endpoint = Endpoint { host: host.to_owned(), port: 443 };
+        let target = ProbeTarget { endpoint, ..target(&server) };
+        assert_eq!(ask(&target).await, Err(Some(Reason::CertificateNameMismatch)), "{host}");
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_of_another_authority_is_untrusted() {
+    let server = TestServer::start().await;
+    for name in ["kubernetes-ca-1", "kubernetes-ca-2"] {
+        let cluster_ca_pem = authority(name).cert_pem().to_owned();
+        let target = ProbeTarget { cluster_ca_pem, ..target(&server) };
+        assert_eq!(ask(&target).await, Err(Some(Reason::CertificateUntrusted)), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_port_where_nothing_listens_is_unreachable() {
+    let server = TestServer::start().await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    let target = ProbeTarget { address, ..target(&server) };
+    assert_eq!(ask(&target).await, Err(Some(Reason::EndpointUnreachable)));
+}
+
+#[tokio::test]
+async fn what_hangs_up_at_once_is_unreachable_and_what_does_not_speak_tls_fails_at_tls() {
+    let server = TestServer::start().await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        drop(listener.accept().await.unwrap());
+        let (mut plain, _) = listener.accept().await.unwrap();
+        let hello = b"HTTP/1.0 400 Bad Request\r\n\r\n";
+        tokio::io::AsyncWriteExt::write_all(&mut plain, hello).await.unwrap();
+    });
+    let target = ProbeTarget { address, ..target(&server) };
+    assert_eq!(ask(&target).await, Err(Some(Reason::EndpointUnreachable)));
+    assert_eq!(ask(&target).await, Err(Some(Reason::TlsFailed)));
+}
