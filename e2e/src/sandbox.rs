@@ -37,7 +37,11 @@ pub fn down() -> Result<()> {
     drop(held);
     paths::remove_folder(&paths::state())?;
     let left = leftovers::find();
-    if left.is_empty() { Ok(()) } else { Err(Error::LeftBehind(left.join("\n"))) }
+    if !left.is_empty() {
+        return Err(Error::LeftBehind(left.join("\n")));
+    }
+    say("The sandbox is down: no process, mount, network, cgroup or file of it is left.");
+    Ok(())
 }
 
 /// Adds a machine with the kubeadm and kubelet of a Kubernetes minor, and the images of its node.

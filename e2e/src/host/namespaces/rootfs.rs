@@ -128,10 +128,12 @@ fn lay_out_binaries(bin: &Path, minor: &str) -> Result<()> {
 
 /// Puts a big file somewhere without copying it where the filesystem allows that.
 fn place(from: &Path, to: &Path) -> Result<()> {
-    if to.exists() || fs::hard_link(from, to).is_ok() {
+    // What a symbolic link leads to would not be there in the host.
+    let file = fs::canonicalize(from).on("find", from)?;
+    if to.exists() || fs::hard_link(&file, to).is_ok() {
         return Ok(());
     }
-    copy(from, to)
+    copy(&file, to)
 }
 
 /// Copies a program.
