@@ -9,7 +9,7 @@ mod words;
 
 use std::time::Duration;
 
-use machine::{MACHINE, Machine};
+use machine::Machine;
 use story::Story;
 use wait::{Look, await_that};
 
@@ -103,5 +103,5 @@ fn views(tenant: &Tenant) -> Result<String> {
         ("kubectl get nodes,pods -A, as the tenant's administrator", tenant.kubectl(&wide)?),
     ];
     let shown = views.map(|(title, text)| format!("{title}\n{}", words::indented(&text)));
-    Ok(format!("{}\n(the virtual machine is host {MACHINE})\n", shown.join("\n")))
+    Ok(shown.join("\n"))
 }

@@ -40,7 +40,7 @@ impl Story {
         let mut lines = vec![format!("\nIn {}:", seconds(self.begun.elapsed()))];
         for chapter in &self.chapters {
             let time = seconds(chapter.time);
-            lines.push(format!("{time:>9}  {}: {}", chapter.title, chapter.outcome));
+            lines.push(format!("{time:>9}  {}\n{:>9}  {}", chapter.title, "", chapter.outcome));
         }
         lines.push(String::new());
         lines.join("\n")
@@ -55,7 +55,7 @@ mod tests {
     fn a_chapter_is_told_with_its_outcome_and_time() {
         let mut story = Story::begin();
         story.chapter("A machine", || Ok("joined".to_owned())).unwrap();
-        assert!(story.told().contains("0.0 s  A machine: joined"), "{}", story.told());
+        assert!(story.told().contains("0.0 s  A machine\n           joined"), "{}", story.told());
     }
 
     #[test]

@@ -9,6 +9,7 @@ use crate::progress::{say, step};
 
 /// Between two looks: kubectl takes a tenth of a second of CPU each time.
 const PAUSE: Duration = Duration::from_millis(500);
+const WIDTH: usize = 110;
 
 /// What a look at the world found.
 pub enum Look {
@@ -38,7 +39,7 @@ pub fn await_that(
                 Err(error) => error.to_string(),
             };
             if seen != told {
-                say(&format!("  {}", seen.lines().next().unwrap_or_default()));
+                say(&format!("  {}", shortened(&seen)));
                 told.clone_from(&seen);
             }
             if started.elapsed() > within {
@@ -49,4 +50,33 @@ pub fn await_that(
             interrupt::check()?;
         }
     })
+}
+
+/// The beginning of what was seen, as long as a terminal's line.
+fn shortened(seen: &str) -> String {
+    let line = seen.lines().next().unwrap_or_default();
+    match line.char_indices().nth(WIDTH) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_message_is_cut_between_characters() {
+        assert_eq!(shortened("short\nmore"), "short");
+        let cut = shortened(&"ü".repeat(WIDTH + 1));
+        assert_eq!(cut.chars().count(), WIDTH + 1);
+        assert!(cut.ends_with('…'));
+    }
+
+    #[test]
+    fn a_wait_that_ends_says_what_was_there_instead() {
+        let look = || Ok(Look::NotYet("2 of 3 pods".to_owned()));
+        let error = await_that("wait for pods", Duration::ZERO, look).unwrap_err();
+        assert!(error.to_string().ends_with("last seen: 2 of 3 pods"), "{error}");
+    }
 }

@@ -13,7 +13,8 @@ use crate::{host, network};
 const MANIFEST: &str = include_str!("../../manifests/demo/web.yaml");
 /// A line of the page in [`MANIFEST`].
 const GREETING: &str = "Hello from the tenant acme/demo";
-const ANSWER: Duration = Duration::from_mins(2);
+/// An emulated CPU on a busy machine is slow.
+const ANSWER: Duration = Duration::from_mins(5);
 
 /// Deploys the web server as the tenant's administrator and waits until it is ready; returns the
 /// page's address at the node's port.
@@ -22,15 +23,21 @@ const ANSWER: Duration = Duration::from_mins(2);
 /// The tenant cluster refuses it, or the pod does not get ready.
 pub fn serve(tenant: &Tenant) -> Result<String> {
     tenant.apply(MANIFEST)?;
-    await_that("wait until the web server is ready", ANSWER, || {
-        let path =
-            "jsonpath={.items[0].status.phase} {.items[0].status.containerStatuses[0].ready}";
-        let seen = tenant.kubectl(&["get", "pods", "-l", "app=web", "-o", path])?;
-        Ok(if seen == "Running true" { Look::Done } else { Look::NotYet(seen) })
-    })?;
+    await_available(tenant, "the web server", &["deployment", "web"])?;
+    await_available(tenant, "the cluster's DNS", &["deployment", "coredns", "-n", "kube-system"])?;
     let path = "jsonpath={.spec.ports[0].nodePort}";
     let port = tenant.kubectl(&["get", "service", "web", "-o", path])?;
     Ok(format!("http://{}:{port}/", machine::address()?))
+}
+
+fn await_available(tenant: &Tenant, what: &str, deployment: &[&str]) -> Result<()> {
+    await_that(&format!("wait until {what} runs"), ANSWER, || {
+        let path = "jsonpath={.status.availableReplicas} of {.spec.replicas} pods are ready";
+        let seen = tenant.kubectl(&[&["get"], deployment, &["-o", path]].concat())?;
+        let (available, wanted) = seen.split_once(" of ").unwrap_or_default();
+        let all = wanted.split(' ').next() == Some(available);
+        Ok(if all { Look::Done } else { Look::NotYet(seen) })
+    })
 }
 
 /// Fetches the page from the management host until it is the tenant's, and says where it is.
@@ -41,14 +48,16 @@ pub fn fetch(url: &str) -> Result<String> {
     let page = RefCell::new(String::new());
     await_that(&format!("fetch {url} from another machine"), ANSWER, || {
         let words = ["timeout", "5", "busybox", "wget", "-q", "-O", "-", url].map(str::to_owned);
-        page.replace(output(&mut host::open(network::MANAGEMENT)?.exec(&words)?)?);
+        let mut fetch = host::open(network::MANAGEMENT)?.exec(&words)?;
+        let Ok(answer) = output(&mut fetch) else { return Ok(Look::NotYet("no answer".into())) };
+        page.replace(answer);
         let seen = page.borrow();
         Ok(if seen.contains(GREETING) { Look::Done } else { Look::NotYet(seen.clone()) })
     })?;
     let page = page.into_inner();
     let line = page.lines().find(|line| line.contains(GREETING));
     let line = line.ok_or_else(|| Error::Refused(format!("{url} serves another page")))?;
-    Ok(format!("{url} says {}", line.trim()))
+    Ok(format!("{url} says: {}", line.trim()))
 }
 
 #[cfg(test)]

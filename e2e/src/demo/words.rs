@@ -39,7 +39,7 @@ pub fn next_commands(url: &str) -> String {
         ),
         (
             "A log from the tenant's machine",
-            format!("{SANDBOX} kubectl --kubeconfig demo.kubeconfig logs deployment/web"),
+            format!("{SANDBOX} kubectl --kubeconfig demo.kubeconfig logs deployment/web --tail 5"),
         ),
         ("The user-data", format!("{SANDBOX} host exec {MACHINE} -- cloud-init query userdata")),
         ("The machine", format!("{SANDBOX} host exec {MACHINE} -- systemctl status kubelet")),
