@@ -34,7 +34,7 @@ pub struct Caches {
     pub services: Store<Service>,
     /// ConfigMaps of control planes.
     pub config_maps: Store<ConfigMap>,
-    /// RoleBindings of control planes and projects that are ours.
+    /// Role bindings of control planes and projects that are ours.
     pub role_bindings: Store<RoleBinding>,
     /// etcd, kube-controller-manager and kube-scheduler.
     pub stateful_sets: Store<StatefulSet>,
@@ -46,7 +46,6 @@ impl Caches {
     /// The caches, and the task that keeps them true. It ends only when dropped.
     ///
     /// `enabled` gets the name of every project namespace that the operator enables, changes or disables.
-    #[must_use]
     pub fn new(
         clients: &Clients,
         wakeups: &Wakeups,
@@ -112,15 +111,17 @@ where
 {
     let (reader, writer) = reflector::store();
     let wakeups = wakeups.clone();
-    let ours = watcher::Config::default()
-        .labels(&format!("{}={}", labels::MANAGED_BY, labels::MANAGER));
+    let ours =
+        watcher::Config::default().labels(&format!("{}={}", labels::MANAGED_BY, labels::MANAGER));
     let events = watcher(Api::<K>::all(client.clone()), ours)
         .default_backoff()
         .modify(|object| owned_fields::keep_only_ours(object.meta_mut()));
     let task = reflect(writer, events).touched_objects().for_each(move |object| {
         match object {
             Ok(object) => wake_tenant(&wakeups, object.meta()),
-            Err(error) => tracing::warn!(error = %error, "a watch of the management cluster failed"),
+            Err(error) => {
+                tracing::warn!(error = %error, "a watch of the management cluster failed");
+            }
         }
         future::ready(())
     });
@@ -132,8 +133,11 @@ fn watch_projects(
     enabled_now: mpsc::UnboundedSender<String>,
 ) -> (Store<PartialObjectMeta<Namespace>>, impl Future<Output = ()> + use<>) {
     let (reader, writer) = reflector::store();
-    let enabled = watcher::Config::default()
-        .labels(&format!("{}={}", labels::PROJECT, labels::PROJECT_ENABLED));
+    let enabled = watcher::Config::default().labels(&format!(
+        "{}={}",
+        labels::PROJECT,
+        labels::PROJECT_ENABLED
+    ));
     let events = watcher(Api::<PartialObjectMeta<Namespace>>::all(client.clone()), enabled)
         .default_backoff()
         .modify(|namespace| namespace.managed_fields_mut().clear());

@@ -33,8 +33,10 @@ const CONNECTIONS: usize = 2000;
 /// Why the controllers stopped by themselves.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A CustomResourceDefinition is missing.
-    #[error("CustomResourceDefinition {name} is not there; install it with: kubectl apply -k manifests/ ({why})")]
+    /// One of our definitions is missing.
+    #[error(
+        "CustomResourceDefinition {name} is not there; install it with: kubectl apply -k manifests/ ({why})"
+    )]
     DefinitionMissing {
         /// Its name.
         name: &'static str,

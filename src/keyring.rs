@@ -89,6 +89,8 @@ struct Known {
     keys: Arc<Keys>,
     tenant: Tenant,
     read: Instant,
+    /// Paused since: whoever pauses a tenant may change its Secrets by hand.
+    looked_on: bool,
 }
 
 impl Keyring {
@@ -104,7 +106,7 @@ impl Keyring {
         access: Access,
         now: Timestamp,
     ) -> Result<Arc<Keys>, Error> {
-        if let Some(keys) = self.current(key, tenant, now) {
+        if let Some(keys) = self.current(key, tenant, access, now) {
             return Ok(keys);
         }
         let secrets = Api::<Secret>::namespaced(planes.clone(), &tenant.plane_namespace);
@@ -129,7 +131,12 @@ impl Keyring {
         let identity = mint_manager_identity(&authorities, now)?;
         let next_due = plan.next_due.min(identity_due(&identity, now));
         let keys = Arc::new(Keys { authorities, signing_token, identity, next_due });
-        let known = Known { keys: Arc::clone(&keys), tenant: without_port(tenant), read: Instant::now() };
+        let known = Known {
+            keys: Arc::clone(&keys),
+            tenant: without_port(tenant),
+            read: Instant::now(),
+            looked_on: access == Access::Read,
+        };
         self.lock().insert(key.clone(), known);
         Ok(keys)
     }
@@ -145,11 +152,19 @@ impl Keyring {
         self.lock().remove(key);
     }
 
-    fn current(&self, key: &TenantKey, tenant: &Tenant, now: Timestamp) -> Option<Arc<Keys>> {
-        let all = self.lock();
-        let known = all.get(key)?;
+    fn current(
+        &self,
+        key: &TenantKey,
+        tenant: &Tenant,
+        access: Access,
+        now: Timestamp,
+    ) -> Option<Arc<Keys>> {
+        let mut all = self.lock();
+        let known = all.get_mut(key)?;
+        known.looked_on |= access == Access::Read;
         let fresh = known.read.elapsed() < READ_AGAIN && now < known.keys.next_due;
-        (fresh && known.tenant == without_port(tenant)).then(|| Arc::clone(&known.keys))
+        let trusted = access == Access::Read || !known.looked_on;
+        (fresh && trusted && known.tenant == without_port(tenant)).then(|| Arc::clone(&known.keys))
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<TenantKey, Known>> {

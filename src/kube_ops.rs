@@ -36,4 +36,3 @@ pub trait Object: kube::Resource + Serialize + DeserializeOwned + Clone + std::f
 
 impl<K> Object for K where K: kube::Resource + Serialize + DeserializeOwned + Clone + std::fmt::Debug
 {}
-

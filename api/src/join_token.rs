@@ -35,12 +35,9 @@ pub struct JoinTokenSpec {
     #[schemars(length(min = 1, max = 40))]
     pub cluster_name: String,
 
-    /// Life span from issue on, a Go duration in hours, minutes and seconds (`24h`, `1h30m`).
+    /// Life span from the creation of this object on, a Go duration in hours, minutes and seconds (`24h`, `1h30m`).
     #[serde(default = "default_ttl")]
-    #[schemars(
-        regex(pattern = r"^([0-9]+h)?([0-9]+m)?([0-9]+s)?$"),
-        length(min = 2, max = 16)
-    )]
+    #[schemars(regex(pattern = r"^([0-9]+h)?([0-9]+m)?([0-9]+s)?$"), length(min = 2, max = 16))]
     #[x_kube(validation = Rule::new("duration(self) >= duration('1m') && duration(self) <= duration('8760h')")
         .message("spec.ttl must be from 1m to 8760h"))]
     pub ttl: String,
@@ -82,7 +79,7 @@ pub struct JoinTokenStatus {
     #[serde(default, skip_serializing_if = "Option::is_none", rename = "tokenID")]
     pub token_id: Option<String>,
 
-    /// When the token stops working. Set once, at issue.
+    /// When the token stops working: creation time plus `spec.ttl`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expiration_time: Option<Time>,
 

@@ -115,10 +115,7 @@ pub struct Etcd {
 
 impl Default for Etcd {
     fn default() -> Self {
-        Self {
-            replicas: one(),
-            storage: EtcdStorage::default(),
-        }
+        Self { replicas: one(), storage: EtcdStorage::default() }
     }
 }
 
@@ -139,10 +136,7 @@ pub struct EtcdStorage {
 
 impl Default for EtcdStorage {
     fn default() -> Self {
-        Self {
-            class_name: None,
-            size: default_size(),
-        }
+        Self { class_name: None, size: default_size() }
     }
 }
 

@@ -75,21 +75,13 @@ impl BootstrapToken {
             return Err(BootstrapTokenError::IdCharacters { id: id.to_owned() });
         }
         if secret_length != SECRET_LENGTH {
-            return Err(BootstrapTokenError::SecretLength {
-                length: secret_length,
-            });
+            return Err(BootstrapTokenError::SecretLength { length: secret_length });
         }
         // Not a lookup in ALPHABET: upstream also keeps memory access independent of the secret.
-        if !secret
-            .bytes()
-            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
-        {
+        if !secret.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit()) {
             return Err(BootstrapTokenError::SecretCharacters);
         }
-        Ok(Self {
-            id: id.to_owned(),
-            secret: Zeroizing::new(secret.to_owned()),
-        })
+        Ok(Self { id: id.to_owned(), secret: Zeroizing::new(secret.to_owned()) })
     }
 
     /// The public half: names the Secret and the signature on cluster-info.

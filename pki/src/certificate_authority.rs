@@ -43,19 +43,13 @@ impl CertificateAuthority {
             KeyUsagePurpose::KeyCertSign,
         ];
         let key = PrivateKey::generate()?;
-        let certificate = params
-            .self_signed(key.pair())
-            .map_err(|source| Error::Signing {
-                what: format!("the CA certificate of {common_name:?}"),
-                source,
-            })?;
+        let certificate = params.self_signed(key.pair()).map_err(|source| Error::Signing {
+            what: format!("the CA certificate of {common_name:?}"),
+            source,
+        })?;
         let cert_pem = certificate.pem();
         let info = CertificateInfo::parse(&cert_pem)?;
-        Ok(Self {
-            cert_pem,
-            info,
-            key,
-        })
+        Ok(Self { cert_pem, info, key })
     }
 
     /// Reads a CA back, and refuses what could not issue a valid leaf.
@@ -78,11 +72,7 @@ impl CertificateAuthority {
         if key.spki_hash() != info.spki_hash {
             return Err(Error::KeyMismatch { common_name });
         }
-        Ok(Self {
-            cert_pem: cert_pem.to_owned(),
-            info,
-            key,
-        })
+        Ok(Self { cert_pem: cert_pem.to_owned(), info, key })
     }
 
     /// A leaf with a new key. It starts five minutes before `now` and ends `request.validity`
@@ -93,11 +83,8 @@ impl CertificateAuthority {
     /// error that names the field of `request` that no certificate can carry.
     pub fn issue(&self, request: &LeafRequest, now: Timestamp) -> Result<Leaf, Error> {
         self.refuse_outside_own_span(now)?;
-        let span =
-            Validity::starting(&request.common_name, now, request.validity)?.within(Validity {
-                not_before: self.info.not_before,
-                not_after: self.info.not_after,
-            });
+        let span = Validity::starting(&request.common_name, now, request.validity)?
+            .within(Validity { not_before: self.info.not_before, not_after: self.info.not_after });
         let params = request.params(span)?;
         let signing = |source| Error::Signing {
             what: format!("the certificate of {:?}", request.common_name),
@@ -106,11 +93,7 @@ impl CertificateAuthority {
         let issuer = Issuer::from_ca_cert_pem(&self.cert_pem, self.key.pair()).map_err(signing)?;
         let key = PrivateKey::generate()?;
         let certificate = params.signed_by(key.pair(), &issuer).map_err(signing)?;
-        Ok(Leaf {
-            cert_pem: certificate.pem(),
-            key,
-            not_after: span.not_after,
-        })
+        Ok(Leaf { cert_pem: certificate.pem(), key, not_after: span.not_after })
     }
 
     fn refuse_outside_own_span(&self, now: Timestamp) -> Result<(), Error> {
@@ -125,10 +108,7 @@ impl CertificateAuthority {
         if now < self.info.not_before {
             let not_before = self.info.not_before;
             let common_name = common_name();
-            return Err(Error::CertificateAuthorityNotYetValid {
-                common_name,
-                not_before,
-            });
+            return Err(Error::CertificateAuthorityNotYetValid { common_name, not_before });
         }
         Ok(())
     }

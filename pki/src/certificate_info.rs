@@ -103,20 +103,14 @@ impl CertificateInfo {
             ));
         }
         if self.usage != Some(wanted.usage) {
-            return Some(format!(
-                "usage is {:?}, wanted {:?}",
-                self.usage, wanted.usage
-            ));
+            return Some(format!("usage is {:?}, wanted {:?}", self.usage, wanted.usage));
         }
-        set_difference(
-            "DNS names",
-            &self.dns_names,
-            wanted.dns_names.iter().cloned(),
+        set_difference("DNS names", &self.dns_names, wanted.dns_names.iter().cloned()).or_else(
+            || {
+                let wanted_ips = wanted.ip_addresses.iter().copied();
+                set_difference("IP addresses", &self.ip_addresses, wanted_ips)
+            },
         )
-        .or_else(|| {
-            let wanted_ips = wanted.ip_addresses.iter().copied();
-            set_difference("IP addresses", &self.ip_addresses, wanted_ips)
-        })
     }
 
     /// When to replace the certificate: after 80 % of its life (Gardener's rule; kubelet renews
@@ -146,23 +140,16 @@ fn set_difference<T: Ord + std::fmt::Debug>(
     }
     let missing: Vec<_> = wanted.difference(actual).collect();
     let surplus: Vec<_> = actual.difference(&wanted).collect();
-    Some(format!(
-        "{what} differ: missing {missing:?}, no longer wanted {surplus:?}"
-    ))
+    Some(format!("{what} differ: missing {missing:?}, no longer wanted {surplus:?}"))
 }
 
 fn first_common_name(name: &X509Name<'_>) -> String {
     let first = name.iter_common_name().next();
-    first
-        .and_then(|attribute| attribute.as_str().ok())
-        .unwrap_or_default()
-        .to_owned()
+    first.and_then(|attribute| attribute.as_str().ok()).unwrap_or_default().to_owned()
 }
 
 fn usage(certificate: &X509Certificate<'_>) -> Result<Option<Usage>, Error> {
-    let extension = certificate
-        .extended_key_usage()
-        .map_err(|error| unreadable(&error))?;
+    let extension = certificate.extended_key_usage().map_err(|error| unreadable(&error))?;
     let purposes =
         extension.map(|extension| (extension.value.server_auth, extension.value.client_auth));
     Ok(match purposes {
@@ -177,13 +164,8 @@ fn alternative_names(
     certificate: &X509Certificate<'_>,
 ) -> Result<(BTreeSet<String>, BTreeSet<IpAddr>), Error> {
     let (mut dns_names, mut ip_addresses) = (BTreeSet::new(), BTreeSet::new());
-    let extension = certificate
-        .subject_alternative_name()
-        .map_err(|error| unreadable(&error))?;
-    for name in extension
-        .iter()
-        .flat_map(|extension| &extension.value.general_names)
-    {
+    let extension = certificate.subject_alternative_name().map_err(|error| unreadable(&error))?;
+    for name in extension.iter().flat_map(|extension| &extension.value.general_names) {
         match name {
             GeneralName::DNSName(dns) => {
                 dns_names.insert((*dns).to_owned());

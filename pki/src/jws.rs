@@ -45,22 +45,11 @@ mod tests {
         // k8s.io/cluster-bootstrap v0.37.1, token/jws/jws_test.go.
         let header = "eyJhbGciOiJIUzI1NiIsImtpZCI6Impvc2h1YSJ9..";
         for (content, secret, signature) in [
-            (
-                CONTENT,
-                "my voice is my passcode",
-                "VShe2taLd-YTrmWuRkcL_8QTNDHYxQIEBsAYYiIj1_8",
-            ),
-            (
-                b"",
-                "my voice is my passcode",
-                "7Ui1ALizW4jXphVUB7xUqC9vLYLL9RZeOFfVLoB7Tgk",
-            ),
+            (CONTENT, "my voice is my passcode", "VShe2taLd-YTrmWuRkcL_8QTNDHYxQIEBsAYYiIj1_8"),
+            (b"", "my voice is my passcode", "7Ui1ALizW4jXphVUB7xUqC9vLYLL9RZeOFfVLoB7Tgk"),
             (CONTENT, "", "UfkqvDGiIFxrMnFseDj9LYJOLNrvjW8aHhF71mvvAs8"),
         ] {
-            assert_eq!(
-                compute(content, "joshua", secret),
-                format!("{header}{signature}")
-            );
+            assert_eq!(compute(content, "joshua", secret), format!("{header}{signature}"));
         }
     }
 

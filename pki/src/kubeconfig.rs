@@ -34,19 +34,12 @@ impl Kubeconfig {
     /// A kubeconfig without a user; add one with the functions that start with `with_`.
     #[must_use]
     pub fn new(cluster_name: &str, server: &str, trust: Trust) -> Self {
-        let mut cluster = Cluster {
-            server: server.to_owned(),
-            ..Cluster::default()
-        };
+        let mut cluster = Cluster { server: server.to_owned(), ..Cluster::default() };
         match trust {
             Trust::Bundle(pem) => cluster.certificate_authority_data = Some(STANDARD.encode(pem)),
             Trust::File(path) => cluster.certificate_authority = Some(path),
         }
-        Self {
-            cluster_name: cluster_name.to_owned(),
-            cluster,
-            user: None,
-        }
+        Self { cluster_name: cluster_name.to_owned(), cluster, user: None }
     }
 
     /// Embeds a client certificate: for people, who pass the file on as a whole.
@@ -80,32 +73,17 @@ impl Kubeconfig {
     #[must_use]
     pub fn with_token(self, user: &str, token: &str) -> Self {
         let token = Some(Zeroizing::new(token.to_owned()));
-        self.with_user(
-            user,
-            User {
-                token,
-                ..User::default()
-            },
-        )
+        self.with_user(user, User { token, ..User::default() })
     }
 
     /// Names the file of a bearer token: for pods, whose service-account token changes hourly.
     #[must_use]
     pub fn with_token_file(self, user: &str, path: &str) -> Self {
-        self.with_user(
-            user,
-            User {
-                token_file: Some(path.to_owned()),
-                ..User::default()
-            },
-        )
+        self.with_user(user, User { token_file: Some(path.to_owned()), ..User::default() })
     }
 
     fn with_user(self, name: &str, user: User) -> Self {
-        Self {
-            user: Some((name.to_owned(), user)),
-            ..self
-        }
+        Self { user: Some((name.to_owned(), user)), ..self }
     }
 
     /// The file's text, equal for equal input. It may hold a private key or a token: keep it in a
@@ -115,31 +93,20 @@ impl Kubeconfig {
     /// [`Error::KubeconfigUnwritable`].
     pub fn to_yaml(&self) -> Result<String, Error> {
         // kubeadm's naming (`util/kubeconfig.CreateBasic`).
-        let context_name = self
-            .user
-            .as_ref()
-            .map(|(user, _)| format!("{user}@{}", self.cluster_name));
+        let context_name =
+            self.user.as_ref().map(|(user, _)| format!("{user}@{}", self.cluster_name));
         let file = File {
             api_version: "v1",
-            clusters: [NamedCluster {
-                cluster: &self.cluster,
-                name: &self.cluster_name,
-            }],
+            clusters: [NamedCluster { cluster: &self.cluster, name: &self.cluster_name }],
             contexts: self.user.as_ref().map(|(user, _)| {
                 [NamedContext {
-                    context: Context {
-                        cluster: &self.cluster_name,
-                        user,
-                    },
+                    context: Context { cluster: &self.cluster_name, user },
                     name: context_name.as_deref().unwrap_or_default(),
                 }]
             }),
             current_context: context_name.as_deref().unwrap_or_default(),
             kind: "Config",
-            users: self
-                .user
-                .as_ref()
-                .map(|(name, user)| [NamedUser { name, user }]),
+            users: self.user.as_ref().map(|(name, user)| [NamedUser { name, user }]),
         };
         serde_yaml_ng::to_string(&file).map_err(Error::KubeconfigUnwritable)
     }

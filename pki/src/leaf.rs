@@ -30,10 +30,7 @@ impl Usage {
             Self::ServerAuth => vec![ExtendedKeyUsagePurpose::ServerAuth],
             Self::ClientAuth => vec![ExtendedKeyUsagePurpose::ClientAuth],
             Self::Both => {
-                vec![
-                    ExtendedKeyUsagePurpose::ServerAuth,
-                    ExtendedKeyUsagePurpose::ClientAuth,
-                ]
+                vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth]
             }
         }
     }
@@ -63,23 +60,17 @@ impl LeafRequest {
     pub(crate) fn params(&self, validity: Validity) -> Result<CertificateParams, Error> {
         let mut params = base_params(&self.common_name, validity)?;
         if let Some(organization) = &self.organization {
-            params
-                .distinguished_name
-                .push(DnType::OrganizationName, organization.as_str());
+            params.distinguished_name.push(DnType::OrganizationName, organization.as_str());
         }
         for name in self.dns_names.iter().collect::<BTreeSet<_>>() {
             params.subject_alt_names.push(dns_san(name)?);
         }
         let ips: BTreeSet<IpAddr> = self.ip_addresses.iter().copied().collect();
-        params
-            .subject_alt_names
-            .extend(ips.into_iter().map(SanType::IpAddress));
+        params.subject_alt_names.extend(ips.into_iter().map(SanType::IpAddress));
         params.is_ca = IsCa::ExplicitNoCa;
         // As kubeadm's NewSignedCert: key encipherment too, though only RSA needs it.
-        params.key_usages = vec![
-            KeyUsagePurpose::DigitalSignature,
-            KeyUsagePurpose::KeyEncipherment,
-        ];
+        params.key_usages =
+            vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyEncipherment];
         params.extended_key_usages = self.usage.purposes();
         Ok(params)
     }
@@ -93,15 +84,11 @@ pub(crate) fn base_params(
     if common_name.is_empty() {
         return Err(Error::CommonNameEmpty);
     }
-    let signing = |source| Error::Signing {
-        what: format!("the certificate of {common_name:?}"),
-        source,
-    };
+    let signing =
+        |source| Error::Signing { what: format!("the certificate of {common_name:?}"), source };
     let mut params = CertificateParams::default();
     params.distinguished_name = DistinguishedName::new();
-    params
-        .distinguished_name
-        .push(DnType::CommonName, common_name);
+    params.distinguished_name.push(DnType::CommonName, common_name);
     params.not_before = to_offset_date_time(validity.not_before).map_err(signing)?;
     params.not_after = to_offset_date_time(validity.not_after).map_err(signing)?;
     params.serial_number = Some(SerialNumber::from(serial_number()?.to_vec()));
@@ -119,19 +106,14 @@ fn serial_number() -> Result<[u8; 16], Error> {
 
 /// A DNS subject alternative name.
 pub(crate) fn dns_san(name: &str) -> Result<SanType, Error> {
-    let invalid = |reason| Error::InvalidDnsName {
-        name: name.to_owned(),
-        reason,
-    };
+    let invalid = |reason| Error::InvalidDnsName { name: name.to_owned(), reason };
     if name.is_empty() {
         return Err(invalid("empty; leave it out"));
     }
     if name.parse::<IpAddr>().is_ok() {
         return Err(invalid("an IP address; give it among the IP addresses"));
     }
-    let ascii = name
-        .try_into()
-        .map_err(|_| invalid("not ASCII; give its IDNA (xn--) form"))?;
+    let ascii = name.try_into().map_err(|_| invalid("not ASCII; give its IDNA (xn--) form"))?;
     Ok(SanType::DnsName(ascii))
 }
 

@@ -30,7 +30,5 @@ pub(crate) fn parse(der: &[u8]) -> Result<X509Certificate<'_>, Error> {
 }
 
 pub(crate) fn unreadable(reason: &dyn ToString) -> Error {
-    Error::CertificateUnreadable {
-        reason: reason.to_string(),
-    }
+    Error::CertificateUnreadable { reason: reason.to_string() }
 }

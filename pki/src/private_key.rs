@@ -19,16 +19,10 @@ impl PrivateKey {
     /// # Errors
     /// [`Error::Signing`] if the library cannot generate one.
     pub fn generate() -> Result<Self, Error> {
-        let pair =
-            KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(|source| Error::Signing {
-                what: "a private key".into(),
-                source,
-            })?;
+        let pair = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)
+            .map_err(|source| Error::Signing { what: "a private key".into(), source })?;
         let pem = Zeroizing::new(pair.serialize_pem());
-        Ok(Self {
-            pair: Zeroizing::new(pair),
-            pem,
-        })
+        Ok(Self { pair: Zeroizing::new(pair), pem })
     }
 
     /// Reads a key back from PEM: PKCS#8 as [`Self::pem`] writes it, or SEC1/PKCS#1 as kubeadm does.
@@ -36,13 +30,9 @@ impl PrivateKey {
     /// # Errors
     /// [`Error::PrivateKeyUnreadable`], which never quotes the key.
     pub fn from_pem(pem: &str) -> Result<Self, Error> {
-        let pair = KeyPair::from_pem(pem).map_err(|error| Error::PrivateKeyUnreadable {
-            reason: error.to_string(),
-        })?;
-        Ok(Self {
-            pair: Zeroizing::new(pair),
-            pem: Zeroizing::new(pem.to_owned()),
-        })
+        let pair = KeyPair::from_pem(pem)
+            .map_err(|error| Error::PrivateKeyUnreadable { reason: error.to_string() })?;
+        Ok(Self { pair: Zeroizing::new(pair), pem: Zeroizing::new(pem.to_owned()) })
     }
 
     /// The private key as PEM.

@@ -17,17 +17,9 @@ fn day(text: &str) -> Timestamp {
 }
 
 fn every_kind_of_request() -> Vec<LeafRequest> {
-    let both = LeafRequest {
-        usage: Usage::Both,
-        ..serving_request()
-    };
+    let both = LeafRequest { usage: Usage::Both, ..serving_request() };
     let admin = client_request("kubernetes-admin", Some("kubeadm:cluster-admins"));
-    vec![
-        serving_request(),
-        admin,
-        both,
-        client_request("system:kube-scheduler", None),
-    ]
+    vec![serving_request(), admin, both, client_request("system:kube-scheduler", None)]
 }
 
 #[test]
@@ -42,11 +34,7 @@ fn a_leaf_read_back_is_the_leaf_asked_for() {
         assert!(!info.is_ca);
         assert!(info.signed_by(ca.cert_pem()).expect("a readable CA"));
         let key = PrivateKey::from_pem(leaf.key_pem()).expect("a readable key");
-        assert_eq!(
-            key.spki_hash(),
-            info.spki_hash,
-            "key and certificate belong together"
-        );
+        assert_eq!(key.spki_hash(), info.spki_hash, "key and certificate belong together");
     }
 }
 
@@ -57,24 +45,14 @@ fn a_leaf_never_outlives_or_predates_its_ca() {
         let ca = CertificateAuthority::generate("ca", born, MINUTE * ca_minutes).expect("a CA");
         for leaf_minutes in [1, 10, 61, 525_601] {
             for issued_after in [-5, 0, 1, 9, 59] {
-                let request = LeafRequest {
-                    validity: MINUTE * leaf_minutes,
-                    ..serving_request()
-                };
+                let request = LeafRequest { validity: MINUTE * leaf_minutes, ..serving_request() };
                 let at = born + MINUTE * issued_after;
                 let Ok(leaf) = ca.issue(&request, at) else {
-                    assert!(
-                        at >= ca.not_after(),
-                        "refused at {at}, CA ends {}",
-                        ca.not_after()
-                    );
+                    assert!(at >= ca.not_after(), "refused at {at}, CA ends {}", ca.not_after());
                     continue;
                 };
                 let info = CertificateInfo::parse(leaf.cert_pem()).expect("a readable leaf");
-                assert_eq!(
-                    info.not_after,
-                    (at + MINUTE * leaf_minutes).min(ca.not_after())
-                );
+                assert_eq!(info.not_after, (at + MINUTE * leaf_minutes).min(ca.not_after()));
                 assert_eq!(info.not_before, (at - MINUTE * 5).max(ca.info().not_before));
             }
         }
@@ -94,12 +72,7 @@ fn a_certificate_authority_starts_five_minutes_early_and_ends_as_asked() {
 fn certificates_that_end_after_2049_keep_their_date() {
     let born = day("2045-06-01T00:00:00Z");
     let ca = CertificateAuthority::generate("late", born, CA_LIFE).expect("a CA");
-    assert_eq!(
-        CertificateInfo::parse(ca.cert_pem())
-            .expect("readable")
-            .not_after,
-        born + CA_LIFE
-    );
+    assert_eq!(CertificateInfo::parse(ca.cert_pem()).expect("readable").not_after, born + CA_LIFE);
 }
 
 #[test]
@@ -128,53 +101,25 @@ fn another_generation_with_the_same_name_did_not_sign_the_leaf() {
 #[test]
 fn an_expired_or_future_certificate_authority_issues_nothing() {
     let ca = ca("kubernetes");
-    let late = ca
-        .issue(&serving_request(), ca.not_after())
-        .expect_err("an expired CA");
-    assert!(
-        matches!(late, Error::CertificateAuthorityExpired { .. }),
-        "{late}"
-    );
-    let early = ca
-        .issue(&serving_request(), now() - MINUTE * 60)
-        .expect_err("a future CA");
-    assert!(
-        matches!(early, Error::CertificateAuthorityNotYetValid { .. }),
-        "{early}"
-    );
+    let late = ca.issue(&serving_request(), ca.not_after()).expect_err("an expired CA");
+    assert!(matches!(late, Error::CertificateAuthorityExpired { .. }), "{late}");
+    let early = ca.issue(&serving_request(), now() - MINUTE * 60).expect_err("a future CA");
+    assert!(matches!(early, Error::CertificateAuthorityNotYetValid { .. }), "{early}");
 }
 
 #[test]
 fn requests_that_no_certificate_can_carry_are_refused_by_name() {
     let ca = ca("kubernetes");
-    let nameless = LeafRequest {
-        common_name: String::new(),
-        ..serving_request()
-    };
-    assert!(matches!(
-        ca.issue(&nameless, now()),
-        Err(Error::CommonNameEmpty)
-    ));
+    let nameless = LeafRequest { common_name: String::new(), ..serving_request() };
+    assert!(matches!(ca.issue(&nameless, now()), Err(Error::CommonNameEmpty)));
     for refused in ["", "10.0.0.1", "bücher.example"] {
-        let request = LeafRequest {
-            dns_names: vec![refused.into()],
-            ..serving_request()
-        };
+        let request = LeafRequest { dns_names: vec![refused.into()], ..serving_request() };
         let error = ca.issue(&request, now()).expect_err(refused).to_string();
-        assert!(
-            error.contains(&format!("DNS name {refused:?} is ")),
-            "{error}"
-        );
+        assert!(error.contains(&format!("DNS name {refused:?} is ")), "{error}");
     }
     for validity in [SignedDuration::ZERO, -LEAF_LIFE, SignedDuration::MAX] {
-        let request = LeafRequest {
-            validity,
-            ..serving_request()
-        };
-        assert!(matches!(
-            ca.issue(&request, now()),
-            Err(Error::InvalidValidity { .. })
-        ));
+        let request = LeafRequest { validity, ..serving_request() };
+        assert!(matches!(ca.issue(&request, now()), Err(Error::InvalidValidity { .. })));
     }
 }
 
@@ -191,9 +136,7 @@ fn a_pair_that_could_not_issue_valid_leaves_is_refused_when_read() {
         (one.key_pem(), one.key_pem(), "PRIVATE KEY block"),
         (one.cert_pem(), "nonsense", "private key cannot be read"),
     ] {
-        let error = CertificateAuthority::from_pem(cert, key)
-            .expect_err(expected)
-            .to_string();
+        let error = CertificateAuthority::from_pem(cert, key).expect_err(expected).to_string();
         assert!(error.contains(expected), "{error:?} lacks {expected:?}");
     }
 }
@@ -210,47 +153,14 @@ fn every_difference_from_the_wanted_leaf_is_noticed_and_order_is_not() {
     reversed.dns_names.push("localhost".into());
     assert_eq!(info.mismatch(&reversed), None);
     for (wanted, named) in [
-        (
-            LeafRequest {
-                common_name: "x".into(),
-                ..request.clone()
-            },
-            "common name",
-        ),
-        (
-            LeafRequest {
-                organization: Some("x".into()),
-                ..request.clone()
-            },
-            "organization",
-        ),
-        (
-            LeafRequest {
-                usage: Usage::Both,
-                ..request.clone()
-            },
-            "usage",
-        ),
-        (
-            LeafRequest {
-                dns_names: vec!["localhost".into()],
-                ..request.clone()
-            },
-            "DNS names",
-        ),
-        (
-            LeafRequest {
-                ip_addresses: vec![],
-                ..request.clone()
-            },
-            "IP addresses",
-        ),
+        (LeafRequest { common_name: "x".into(), ..request.clone() }, "common name"),
+        (LeafRequest { organization: Some("x".into()), ..request.clone() }, "organization"),
+        (LeafRequest { usage: Usage::Both, ..request.clone() }, "usage"),
+        (LeafRequest { dns_names: vec!["localhost".into()], ..request.clone() }, "DNS names"),
+        (LeafRequest { ip_addresses: vec![], ..request.clone() }, "IP addresses"),
     ] {
         let mismatch = info.mismatch(&wanted).unwrap_or_default();
-        assert!(
-            mismatch.contains(named),
-            "{mismatch:?} does not name {named:?}"
-        );
+        assert!(mismatch.contains(named), "{mismatch:?} does not name {named:?}");
     }
 }
 
@@ -258,10 +168,7 @@ fn every_difference_from_the_wanted_leaf_is_noticed_and_order_is_not() {
 fn a_leaf_is_due_when_four_fifths_of_its_life_are_over() {
     let born = day("2026-01-01T00:05:00Z");
     let ca = CertificateAuthority::generate("ca", born, CA_LIFE).expect("a CA");
-    let request = LeafRequest {
-        validity: MINUTE * 95,
-        ..serving_request()
-    };
+    let request = LeafRequest { validity: MINUTE * 95, ..serving_request() };
     let leaf = ca.issue(&request, born).expect("a leaf");
     let info = CertificateInfo::parse(leaf.cert_pem()).expect("a readable leaf");
     let due = day("2026-01-01T01:20:00Z");
@@ -284,10 +191,9 @@ fn two_certificates_never_share_a_serial_or_a_key() {
 fn debug_output_never_shows_a_private_key() {
     let ca = ca("kubernetes");
     let leaf = ca.issue(&serving_request(), now()).expect("a leaf");
-    for (shown, key_pem) in [
-        (format!("{ca:?}"), ca.key_pem()),
-        (format!("{leaf:?}"), leaf.key_pem()),
-    ] {
+    for (shown, key_pem) in
+        [(format!("{ca:?}"), ca.key_pem()), (format!("{leaf:?}"), leaf.key_pem())]
+    {
         let secret_line = key_pem.lines().nth(1).expect("a line of base64");
         assert!(shown.contains("<redacted>") && !shown.contains(secret_line));
     }

@@ -1,10 +1,6 @@
 //! What the `openssl` command, a reader we did not write, makes of our certificates and keys.
 
-#![allow(
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test's helper fails the test"
-)]
+#![allow(clippy::expect_used, clippy::panic, reason = "a test's helper fails the test")]
 
 #[path = "support/command.rs"]
 mod command;
@@ -38,15 +34,10 @@ fn openssl(arguments: &str, file: &PathBuf) -> String {
 
 fn purpose_holds(ca: &CertificateAuthority, leaf: &Leaf, purpose: &str) -> bool {
     let files = Files::new();
-    let (root, leaf) = (
-        files.write("ca.crt", ca.cert_pem()),
-        files.write("l.crt", leaf.cert_pem()),
-    );
+    let (root, leaf) =
+        (files.write("ca.crt", ca.cert_pem()), files.write("l.crt", leaf.cert_pem()));
     let mut verify = Command::new("openssl");
-    verify
-        .args(["verify", "-x509_strict", "-purpose", purpose, "-CAfile"])
-        .arg(root)
-        .arg(leaf);
+    verify.args(["verify", "-x509_strict", "-purpose", purpose, "-CAfile"]).arg(root).arg(leaf);
     try_run(&mut verify).0
 }
 
@@ -58,29 +49,16 @@ fn a_leaf_verifies_strictly_for_its_usage_and_no_other() {
         (Usage::ClientAuth, false, true),
         (Usage::Both, true, true),
     ] {
-        let request = LeafRequest {
-            usage,
-            ..serving_request()
-        };
+        let request = LeafRequest { usage, ..serving_request() };
         let leaf = ca.issue(&request, now()).expect("a leaf");
-        assert_eq!(
-            purpose_holds(&ca, &leaf, "sslserver"),
-            server,
-            "{usage:?} as a server"
-        );
-        assert_eq!(
-            purpose_holds(&ca, &leaf, "sslclient"),
-            client,
-            "{usage:?} as a client"
-        );
+        assert_eq!(purpose_holds(&ca, &leaf, "sslserver"), server, "{usage:?} as a server");
+        assert_eq!(purpose_holds(&ca, &leaf, "sslclient"), client, "{usage:?} as a client");
     }
 }
 
 #[test]
 fn a_leaf_does_not_verify_against_another_ca_of_the_same_name() {
-    let leaf = ca("kubernetes")
-        .issue(&serving_request(), now())
-        .expect("a leaf");
+    let leaf = ca("kubernetes").issue(&serving_request(), now()).expect("a leaf");
     assert!(!purpose_holds(&ca("kubernetes"), &leaf, "sslserver"));
 }
 
@@ -89,10 +67,8 @@ fn openssl_reads_the_names_that_were_asked_for() {
     let files = Files::new();
     let ca = ca("kubernetes");
     let serving = ca.issue(&serving_request(), now()).expect("a leaf");
-    let names = openssl(
-        "x509 -noout -ext subjectAltName -in",
-        &files.write("s", serving.cert_pem()),
-    );
+    let names =
+        openssl("x509 -noout -ext subjectAltName -in", &files.write("s", serving.cert_pem()));
     assert!(
         names.contains(
             "DNS:kubernetes.default.svc, DNS:localhost, IP Address:10.96.0.1, \
@@ -102,10 +78,7 @@ fn openssl_reads_the_names_that_were_asked_for() {
     );
     let request = client_request("kubernetes-admin", Some("kubeadm:cluster-admins"));
     let admin = ca.issue(&request, now()).expect("a leaf");
-    let subject = openssl(
-        "x509 -noout -subject -in",
-        &files.write("a", admin.cert_pem()),
-    );
+    let subject = openssl("x509 -noout -subject -in", &files.write("a", admin.cert_pem()));
     assert!(subject.contains("CN = kubernetes-admin"), "{subject}");
     assert!(subject.contains("O = kubeadm:cluster-admins"), "{subject}");
 }
@@ -113,10 +86,7 @@ fn openssl_reads_the_names_that_were_asked_for() {
 #[test]
 fn a_certificate_authority_carries_what_kubeadm_puts_into_one() {
     let files = Files::new();
-    let text = openssl(
-        "x509 -noout -text -in",
-        &files.write("ca", ca("kubernetes").cert_pem()),
-    );
+    let text = openssl("x509 -noout -text -in", &files.write("ca", ca("kubernetes").cert_pem()));
     for expected in [
         "X509v3 Basic Constraints: critical\n                CA:TRUE",
         "X509v3 Key Usage: critical\n                \

@@ -8,14 +8,8 @@ const SERVER: &str = "https://172.30.0.1:31000";
 fn a_generated_token_has_the_form_of_kubernetes_and_parses_back() {
     let token = BootstrapToken::generate().expect("a token");
     let text = token.to_string();
-    assert_eq!(
-        (token.id().len(), token.secret().len(), text.len()),
-        (6, 16, 23)
-    );
-    assert!(
-        text.bytes()
-            .all(|b| b == b'.' || b.is_ascii_lowercase() || b.is_ascii_digit())
-    );
+    assert_eq!((token.id().len(), token.secret().len(), text.len()), (6, 16, 23));
+    assert!(text.bytes().all(|b| b == b'.' || b.is_ascii_lowercase() || b.is_ascii_digit()));
     assert_eq!(text.parse(), Ok(token.clone()));
     assert_ne!(BootstrapToken::generate().expect("a token"), token);
 }
@@ -24,30 +18,16 @@ fn a_generated_token_has_the_form_of_kubernetes_and_parses_back() {
 fn a_malformed_token_is_refused_with_the_part_that_is_wrong() {
     for (text, refusal) in [
         ("abcdef", Refusal::NotTwoParts { parts: 1 }),
-        (
-            "abcdef.0123456789abcdef.x",
-            Refusal::NotTwoParts { parts: 3 },
-        ),
+        ("abcdef.0123456789abcdef.x", Refusal::NotTwoParts { parts: 3 }),
         ("abcde.0123456789abcdef", Refusal::IdLength { length: 5 }),
-        (
-            "abcdeF.0123456789abcdef",
-            Refusal::IdCharacters {
-                id: "abcdeF".into(),
-            },
-        ),
-        (
-            "abcdef.0123456789abcde",
-            Refusal::SecretLength { length: 15 },
-        ),
+        ("abcdeF.0123456789abcdef", Refusal::IdCharacters { id: "abcdeF".into() }),
+        ("abcdef.0123456789abcde", Refusal::SecretLength { length: 15 }),
         ("abcdef.0123456789abcdé0", Refusal::SecretCharacters),
         ("abcdef.0123456789abcde\n", Refusal::SecretCharacters),
     ] {
         let refused = text.parse::<BootstrapToken>().expect_err(text);
         assert_eq!(refused, refusal, "{text:?}");
-        assert!(
-            !refused.to_string().contains("0123456789"),
-            "the secret is in {refused}"
-        );
+        assert!(!refused.to_string().contains("0123456789"), "the secret is in {refused}");
     }
 }
 
@@ -59,9 +39,7 @@ fn debug_output_of_a_token_shows_only_its_id() {
 
 #[test]
 fn cluster_info_has_one_nameless_cluster_and_nothing_else() {
-    let yaml = Kubeconfig::cluster_info(SERVER, "CA")
-        .to_yaml()
-        .expect("yaml");
+    let yaml = Kubeconfig::cluster_info(SERVER, "CA").to_yaml().expect("yaml");
     // As client-go 1.37 writes it for kubeadm.
     assert_eq!(
         yaml,
@@ -120,22 +98,11 @@ fn embedded_credentials_are_in_the_file_but_not_in_debug_output() {
             "S0VZ",
             "    client-certificate-data: Q0VSVA==\n    client-key-data: S0VZ\n",
         ),
-        (
-            config().with_token("u", "abcdef.secret"),
-            "secret",
-            "    token: abcdef.secret\n",
-        ),
-        (
-            config().with_token_file("u", "/t/token"),
-            "/t/token",
-            "    tokenFile: /t/token\n",
-        ),
+        (config().with_token("u", "abcdef.secret"), "secret", "    token: abcdef.secret\n"),
+        (config().with_token_file("u", "/t/token"), "/t/token", "    tokenFile: /t/token\n"),
     ] {
         let yaml = kubeconfig.to_yaml().expect("yaml");
-        assert!(
-            yaml.ends_with(&format!("- name: u\n  user:\n{expected}")),
-            "{yaml}"
-        );
+        assert!(yaml.ends_with(&format!("- name: u\n  user:\n{expected}")), "{yaml}");
         assert!(!format!("{kubeconfig:?}").contains(secret));
     }
 }

@@ -23,11 +23,11 @@ use nagaya_pki::BootstrapToken;
 pub use administration::{KUBELET_CLIENT_USER, admin_user_name};
 pub use kubelet_config::{CgroupDriver, cgroup_driver};
 pub(crate) use manifest::{fill, kube_system_meta};
-pub(crate) use rbac::NODE_TOKEN_GROUP;
 pub use objects::{
     Administration, ApiEndpoints, ContentObjects, CoreDnsObjects, Discovery, KubeProxyObjects,
     NodeBootstrap, NodeConfigs,
 };
+pub(crate) use rbac::NODE_TOKEN_GROUP;
 
 use crate::settings::Settings;
 use crate::tenant::{Endpoint, Tenant};

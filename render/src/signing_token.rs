@@ -13,7 +13,7 @@ pub const SIGNING_TOKEN_SECRET: &str = "signing-token";
 
 const TOKEN: &str = "token";
 
-/// The Secret that keeps `token`. To be POSTed, never applied.
+/// The Secret that keeps `token`. Made once with a POST, never applied.
 #[must_use]
 pub fn build_signing_token_secret(tenant: &Tenant, token: &BootstrapToken) -> Secret {
     Secret {

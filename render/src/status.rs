@@ -7,7 +7,7 @@ mod parts;
 use jiff::Timestamp;
 use nagaya_api::{TenantCluster, TenantClusterStatus, conditions as types};
 
-pub use conditions::{Verdict, State, merge};
+pub use conditions::{State, Verdict, merge};
 
 use crate::probe::ProbeReport;
 use crate::tenant::Tenant;
@@ -106,22 +106,16 @@ pub fn compute_status(findings: &Findings<'_>) -> TenantClusterStatus {
 
 /// The status while the object is being deleted: what blocks, in words.
 #[must_use]
-pub fn deleting_status(raw: &TenantCluster, blocked_by: &str, now: Timestamp) -> TenantClusterStatus {
+pub fn deleting_status(
+    raw: &TenantCluster,
+    blocked_by: &str,
+    now: Timestamp,
+) -> TenantClusterStatus {
     let previous = raw.status.clone().unwrap_or_default();
     let findings = [types::READY, types::RECONCILING].map(|kind| {
         let state = if kind == types::READY { State::False } else { State::True };
         (kind, Some(Verdict::new(state, "Deleting", blocked_by)))
     });
     let conditions = merge(&previous.conditions, findings.into(), raw.metadata.generation, now);
-    TenantClusterStatus {
-        observed_generation: raw.metadata.generation,
-        conditions,
-        ..previous
-    }
-}
-
-/// Whether two statuses differ in more than their times: if not, nothing is written.
-#[must_use]
-pub fn differs(old: &TenantClusterStatus, new: &TenantClusterStatus) -> bool {
-    conditions::without_times(old) != conditions::without_times(new)
+    TenantClusterStatus { observed_generation: raw.metadata.generation, conditions, ..previous }
 }

@@ -138,7 +138,9 @@ impl Tenant {
 
 fn nth_address(net: &IpNet, n: u8) -> Option<IpAddr> {
     let address = match net.network() {
-        IpAddr::V4(base) => IpAddr::from((u32::from(base).checked_add(u32::from(n))?).to_be_bytes()),
+        IpAddr::V4(base) => {
+            IpAddr::from((u32::from(base).checked_add(u32::from(n))?).to_be_bytes())
+        }
         IpAddr::V6(base) => {
             IpAddr::from((u128::from(base).checked_add(u128::from(n))?).to_be_bytes())
         }

@@ -47,8 +47,8 @@ impl From<&Deployment> for Workload {
         let Some(status) = &deployment.status else {
             return Self { desired, ..Self::default() };
         };
-        let seen = status.observed_generation.unwrap_or(0)
-            >= deployment.metadata.generation.unwrap_or(0);
+        let seen =
+            status.observed_generation.unwrap_or(0) >= deployment.metadata.generation.unwrap_or(0);
         Self {
             desired,
             ready: status.ready_replicas.unwrap_or(0),

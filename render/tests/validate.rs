@@ -55,7 +55,8 @@ fn a_version_is_all_a_spec_needs() {
 fn a_minor_is_resolved_to_the_newest_patch_once() {
     let mut raw = object(json!({"version": "1.35"}));
     assert_eq!(check(&raw, &[]).unwrap().version.to_string(), "v1.35.4");
-    raw.status = serde_json::from_value(json!({"version": "v1.35.2", "resolvedFrom": "1.35"})).unwrap();
+    raw.status =
+        serde_json::from_value(json!({"version": "v1.35.2", "resolvedFrom": "1.35"})).unwrap();
     assert_eq!(check(&raw, &[]).unwrap().version.to_string(), "v1.35.2");
     raw.status = None;
     let older = PlaneRecord { version: "v1.35.3".parse().ok(), ..record() };
@@ -69,18 +70,48 @@ fn a_bad_spec_is_refused_with_the_name_of_the_field() {
         (json!({"version": "1.99"}), "spec.version"),
         (json!({"version": "1.37", "controlPlane": {"replicas": 2}}), "spec.controlPlane.replicas"),
         (json!({"version": "1.37", "etcd": {"replicas": 3}}), "spec.etcd.replicas"),
-        (json!({"version": "1.37", "networking": {"podCIDRs": ["10.0.0.0"]}}), "spec.networking.podCIDRs[0]"),
-        (json!({"version": "1.37", "networking": {"podCIDRs": ["10.0.0.1/16"]}}), "spec.networking.podCIDRs[0]"),
-        (json!({"version": "1.37", "networking": {"podCIDRs": ["10.0.0.0/28"]}}), "spec.networking.podCIDRs[0]"),
+        (
+            json!({"version": "1.37", "networking": {"podCIDRs": ["10.0.0.0"]}}),
+            "spec.networking.podCIDRs[0]",
+        ),
+        (
+            json!({"version": "1.37", "networking": {"podCIDRs": ["10.0.0.1/16"]}}),
+            "spec.networking.podCIDRs[0]",
+        ),
+        (
+            json!({"version": "1.37", "networking": {"podCIDRs": ["10.0.0.0/28"]}}),
+            "spec.networking.podCIDRs[0]",
+        ),
         (json!({"version": "1.37", "networking": {"podCIDRs": []}}), "spec.networking.podCIDRs"),
-        (json!({"version": "1.37", "networking": {"podCIDRs": ["10.0.0.0/16", "10.1.0.0/16"]}}), "spec.networking.podCIDRs"),
-        (json!({"version": "1.37", "networking": {"podCIDRs": ["10.96.0.0/16"]}}), "spec.networking.serviceCIDRs"),
-        (json!({"version": "1.37", "networking": {"serviceCIDRs": ["10.0.0.0/8"]}}), "spec.networking.serviceCIDRs[0]"),
-        (json!({"version": "1.37", "expose": {"extraNames": ["ok.example", "Not_ok"]}}), "spec.expose.extraNames[1]"),
-        (json!({"version": "1.37", "expose": {"nodePort": {"host": "a.example"}}}), "spec.expose.nodePort.host"),
-        (json!({"version": "1.37", "kubelet": {"clusterDNS": ["1.2.3.4"]}}), "spec.kubelet.clusterDNS"),
+        (
+            json!({"version": "1.37", "networking": {"podCIDRs": ["10.0.0.0/16", "10.1.0.0/16"]}}),
+            "spec.networking.podCIDRs",
+        ),
+        (
+            json!({"version": "1.37", "networking": {"podCIDRs": ["10.96.0.0/16"]}}),
+            "spec.networking.serviceCIDRs",
+        ),
+        (
+            json!({"version": "1.37", "networking": {"serviceCIDRs": ["10.0.0.0/8"]}}),
+            "spec.networking.serviceCIDRs[0]",
+        ),
+        (
+            json!({"version": "1.37", "expose": {"extraNames": ["ok.example", "Not_ok"]}}),
+            "spec.expose.extraNames[1]",
+        ),
+        (
+            json!({"version": "1.37", "expose": {"nodePort": {"host": "a.example"}}}),
+            "spec.expose.nodePort.host",
+        ),
+        (
+            json!({"version": "1.37", "kubelet": {"clusterDNS": ["1.2.3.4"]}}),
+            "spec.kubelet.clusterDNS",
+        ),
         (json!({"version": "1.37", "kubelet": {"maxPodz": 5}}), "spec.kubelet.maxPodz"),
-        (json!({"version": "1.37", "addons": {"kubeProxy": {"config": {"mode": 5}}}}), "spec.addons.kubeProxy.config.mode"),
+        (
+            json!({"version": "1.37", "addons": {"kubeProxy": {"config": {"mode": 5}}}}),
+            "spec.addons.kubeProxy.config.mode",
+        ),
     ] {
         assert_eq!(refused_field(spec.clone()), field, "{spec}");
     }

@@ -11,9 +11,7 @@ use crate::caches::Caches;
 use crate::keyring::{Keyring, Keys};
 use crate::kube_ops::Backoff;
 use crate::startup::Manager;
-use crate::tenant::{
-    Connections, ContentKeeper, JoinProbe, Prober, TenantKey, TenantWatches,
-};
+use crate::tenant::{Connections, ContentKeeper, JoinProbe, Prober, TenantKey, TenantWatches};
 
 /// Shared by all controllers.
 pub struct Context {

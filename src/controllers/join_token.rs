@@ -57,15 +57,16 @@ pub struct JoinTokens {
 pub async fn run(context: Arc<Context>) {
     let client = context.manager.clients.projects.clone();
     let concurrency = context.manager.config.manager.concurrent_reconciles.get();
-    let controller = Controller::new(Api::<JoinToken>::all(client.clone()), watcher::Config::default());
+    let controller =
+        Controller::new(Api::<JoinToken>::all(client.clone()), watcher::Config::default());
     let tokens = controller.store();
     let shutdown = context.manager.shutdown.clone();
     let of_cluster = move |cluster: TenantCluster| {
         let (name, namespace) = (cluster.name_any(), cluster.namespace());
         let all = tokens.state();
-        let its = all.iter().filter(|token| {
-            token.spec.cluster_name == name && token.namespace() == namespace
-        });
+        let its = all
+            .iter()
+            .filter(|token| token.spec.cluster_name == name && token.namespace() == namespace);
         its.map(|token| ObjectRef::from_obj(token.as_ref())).collect::<Vec<_>>()
     };
     controller
@@ -100,6 +101,7 @@ fn on_error(token: Arc<JoinToken>, error: &Error, shared: Arc<JoinTokens>) -> Ac
 enum Phase {
     Deleted,
     Expired,
+    NoCluster,
     WaitingFor(String),
     Live(Arc<Plane>),
 }
@@ -112,7 +114,11 @@ async fn pass(context: &Context, token: &JoinToken, now: Timestamp) -> Result<Ac
             issue::revoke(context, token).await?;
             return Ok(Action::await_change());
         }
-        Phase::Expired => (issue::expire(context, token).await.map(|()| None), None),
+        Phase::Expired => (issue::withdraw(context, token).await.map(|()| None), None),
+        // A cluster that is made again under the name is another one: the old token is of no use to it.
+        Phase::NoCluster => {
+            (issue::withdraw(context, token).await.map(|()| None), Some(LOOK_AGAIN))
+        }
         Phase::WaitingFor(_) => (Ok(None), Some(LOOK_AGAIN)),
         Phase::Live(plane) => {
             let left = expires.duration_since(now).try_into().unwrap_or(LOOK_AGAIN);
@@ -142,17 +148,18 @@ async fn phase(
     if token.meta().deletion_timestamp.is_some() {
         return Ok(Phase::Deleted);
     }
-    let ended = token.status.as_ref().and_then(|status| status.state) == Some(JoinTokenState::Expired);
+    let ended =
+        token.status.as_ref().and_then(|status| status.state) == Some(JoinTokenState::Expired);
     if ended || now >= expires {
         return Ok(Phase::Expired);
     }
     let name = &token.spec.cluster_name;
     Ok(match plane_of(context, token).await? {
         Found::Plane(plane) => Phase::Live(plane),
-        Found::NotYet => Phase::WaitingFor(format!("waiting for the API server of TenantCluster {name}")),
-        Found::NoCluster => Phase::WaitingFor(format!(
-            "spec.clusterName: there is no TenantCluster {name} in this namespace"
-        )),
+        Found::NotYet => {
+            Phase::WaitingFor(format!("waiting for the API server of TenantCluster {name}"))
+        }
+        Found::NoCluster => Phase::NoCluster,
     })
 }
 
@@ -175,7 +182,8 @@ async fn plane_of(context: &Context, token: &JoinToken) -> Result<Found, Error> 
         name: cluster.name_any(),
         uid: cluster.uid().ok_or(Error::ObjectIncomplete)?,
     };
-    let ready_for_tokens = context.content.state(&key) == nagaya_render::status::ContentState::Applied
+    let ready_for_tokens = context.content.state(&key)
+        == nagaya_render::status::ContentState::Applied
         || cluster.spec.paused;
     Ok(match context.planes.get(&key).filter(|_| ready_for_tokens) {
         Some(plane) => Found::Plane(plane),
@@ -193,19 +201,27 @@ fn status(
     let previous = token.status.clone().unwrap_or_default();
     let issued = |state, reason, message: String| Some(Verdict::new(state, reason, message));
     let (state, verdict) = match (phase, outcome) {
-        (_, Err(error)) => {
-            (previous.state, issued(State::False, error.into(), error.to_string()))
-        }
+        (_, Err(error)) => (previous.state, issued(State::False, error.into(), error.to_string())),
         (Phase::Live(_), Ok(_)) => (
             Some(JoinTokenState::Issued),
             issued(State::True, "Issued", "nodes can join with it".to_owned()),
         ),
         (Phase::Expired, Ok(_)) => (
             Some(JoinTokenState::Expired),
-            issued(State::False, "Expired", format!("its life ended at {expires}; create another JoinToken")),
+            issued(
+                State::False,
+                "Expired",
+                format!("its life ended at {expires}; create another JoinToken"),
+            ),
         ),
         (Phase::WaitingFor(what), Ok(_)) => {
             (Some(JoinTokenState::Pending), issued(State::False, "Waiting", what.clone()))
+        }
+        (Phase::NoCluster, Ok(_)) => {
+            let name = &token.spec.cluster_name;
+            let what =
+                format!("spec.clusterName: there is no TenantCluster {name} in this namespace");
+            (Some(JoinTokenState::Pending), issued(State::False, "NoCluster", what))
         }
         (Phase::Deleted, Ok(_)) => (previous.state, None),
     };

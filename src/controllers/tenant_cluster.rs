@@ -75,7 +75,7 @@ async fn reconcile(raw: Arc<TenantCluster>, context: Arc<Context>) -> Result<Act
     let result = if raw.meta().deletion_timestamp.is_some() {
         cleanup::clean_up(&context, &raw, &key).await
     } else {
-        pass(&context, &raw, &key).await
+        Box::pin(pass(&context, &raw, &key)).await
     };
     let failure = result.as_ref().err().map(Error::reason);
     context.manager.metrics.reconciled(CONTROLLER, started.elapsed(), failure);
@@ -93,7 +93,9 @@ async fn pass(context: &Context, raw: &TenantCluster, key: &TenantKey) -> Result
         Ok(tenant) if raw.spec.paused => {
             apply::look_on(context, key, tenant, &observed, now).await.map(Some)
         }
-        Ok(tenant) => apply::apply(context, raw, key, tenant, &observed, now).await.map(Some),
+        Ok(tenant) => {
+            Box::pin(apply::apply(context, raw, key, tenant, &observed, now)).await.map(Some)
+        }
         Err(_) => Ok(None),
     };
     let followed = match &progress {
@@ -101,8 +103,7 @@ async fn pass(context: &Context, raw: &TenantCluster, key: &TenantKey) -> Result
         _ => Ok(()),
     };
     let error = progress.as_ref().err().or(followed.as_ref().err());
-    let failure =
-        error.map(|error| Failure { reason: error.reason(), message: error.to_string() });
+    let failure = error.map(|error| Failure { reason: error.reason(), message: error.to_string() });
     let seen = context.prober.store().get(key);
     let current = progress.as_ref().ok().and_then(Option::as_ref).map(|progress| &progress.tenant);
     let status = compute_status(&Findings {
@@ -127,14 +128,13 @@ async fn pass(context: &Context, raw: &TenantCluster, key: &TenantKey) -> Result
         nodes: context.watches.nodes(key),
         born: observed.born(),
     });
-    let all = Api::<TenantCluster>::namespaced(
-        context.manager.clients.projects.clone(),
-        &key.namespace,
-    );
+    let all =
+        Api::<TenantCluster>::namespaced(context.manager.clients.projects.clone(), &key.namespace);
     patch_status(&all, raw, &status).await?;
     progress?;
     followed?;
-    Ok(Action::requeue(observed.next_look(&status, context.keyring.last_seen(key), now)))
+    let keys = context.keyring.last_seen(key);
+    Ok(Action::requeue(observe::next_look(&status, keys.as_deref(), now)))
 }
 
 #[allow(clippy::needless_pass_by_value)]

@@ -64,10 +64,7 @@ impl Home {
 
     pub fn kubeadm(&self, arguments: &str) -> String {
         let config = self.path("kubeadm.yaml");
-        run(kubeadm()
-            .args(arguments.split(' '))
-            .arg("--config")
-            .arg(config))
+        run(kubeadm().args(arguments.split(' ')).arg("--config").arg(config))
     }
 
     /// Writes a CA and its leaves under kubeadm's file names; the leaves' ends by those names.
@@ -100,16 +97,12 @@ impl Home {
                 "kubernetes.default.svc.cluster.local",
                 "node",
             ]),
-            ip_addresses: ["10.96.0.1", "127.0.0.1"]
-                .map(|ip| ip.parse().expect("ip"))
-                .to_vec(),
+            ip_addresses: ["10.96.0.1", "127.0.0.1"].map(|ip| ip.parse().expect("ip")).to_vec(),
             ..serving_request()
         };
         let member = LeafRequest {
             dns_names: names(&["localhost", "node"]),
-            ip_addresses: ["127.0.0.1", "::1"]
-                .map(|ip| ip.parse().expect("ip"))
-                .to_vec(),
+            ip_addresses: ["127.0.0.1", "::1"].map(|ip| ip.parse().expect("ip")).to_vec(),
             usage: Usage::Both,
             ..serving_request()
         };
@@ -118,10 +111,7 @@ impl Home {
             &ca("kubernetes"),
             &[
                 ("apiserver", apiserver),
-                (
-                    "apiserver-kubelet-client",
-                    client("kube-apiserver-kubelet-client"),
-                ),
+                ("apiserver-kubelet-client", client("kube-apiserver-kubelet-client")),
             ],
         );
         ends.extend(self.write_family(
@@ -135,14 +125,8 @@ impl Home {
             &[
                 ("etcd/server", member.clone()),
                 ("etcd/peer", member),
-                (
-                    "etcd/healthcheck-client",
-                    client("kube-etcd-healthcheck-client"),
-                ),
-                (
-                    "apiserver-etcd-client",
-                    client("kube-apiserver-etcd-client"),
-                ),
+                ("etcd/healthcheck-client", client("kube-etcd-healthcheck-client")),
+                ("apiserver-etcd-client", client("kube-apiserver-etcd-client")),
             ],
         ));
         let key = ServiceAccountKey::generate().expect("a key");

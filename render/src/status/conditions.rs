@@ -2,7 +2,6 @@
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
-use nagaya_api::TenantClusterStatus;
 use strum::IntoStaticStr;
 
 /// State of a condition.
@@ -72,13 +71,4 @@ pub fn merge(
         }
     }
     merged
-}
-
-/// The same status with every time the same.
-pub(super) fn without_times(status: &TenantClusterStatus) -> TenantClusterStatus {
-    let mut status = status.clone();
-    for condition in &mut status.conditions {
-        condition.last_transition_time = Time(Timestamp::UNIX_EPOCH);
-    }
-    status
 }

@@ -2,7 +2,7 @@
 
 use nagaya_api::conditions as types;
 
-use super::{ContentState, Verdict, Findings, Probed, State};
+use super::{ContentState, Findings, Probed, State, Verdict};
 use crate::probe;
 use crate::workloads::Workload;
 
@@ -12,7 +12,7 @@ const JOINABLE: &str = "a stock kubeadm join would succeed now";
 pub(super) fn all(findings: &Findings<'_>) -> Vec<(&'static str, Option<Verdict>)> {
     let workloads = findings.workloads;
     let mut found = vec![
-        (types::READY, ready(findings)),
+        (types::READY, Some(ready(findings))),
         (types::RECONCILING, reconciling(findings)),
         (types::STALLED, stalled(findings)),
         (types::ACCEPTED, Some(accepted(findings))),
@@ -36,9 +36,9 @@ pub(super) fn all(findings: &Findings<'_>) -> Vec<(&'static str, Option<Verdict>
 }
 
 /// True exactly when a stock `kubeadm join` would succeed now.
-fn ready(findings: &Findings<'_>) -> Option<Verdict> {
+fn ready(findings: &Findings<'_>) -> Verdict {
     match findings.probed {
-        Probed::Report(report) => Some(match report.first_failure() {
+        Probed::Report(report) => match report.first_failure() {
             Some((part, reason, message)) => {
                 Verdict::new(State::False, reason.into(), format!("{part}: {message}"))
             }
@@ -48,29 +48,30 @@ fn ready(findings: &Findings<'_>) -> Option<Verdict> {
                 "ProbeIncomplete",
                 "the last probe ran out of time before it had seen everything; it is repeated",
             ),
-        }),
-        Probed::Blind => Some(Verdict::new(
+        },
+        Probed::Blind => Verdict::new(
             State::Unknown,
             "ProberBlind",
             "most tenants became unreachable at the same moment: the manager's own network is suspect; look \
              at the management cluster first",
-        )),
-        Probed::NotYet if findings.born => Some(keep_ready(findings)),
-        Probed::NotYet => Some(match (findings.tenant, findings.failure) {
+        ),
+        Probed::NotYet if findings.born => keep_ready(findings),
+        Probed::NotYet => match (findings.tenant, findings.failure) {
             (Err(refusal), _) => Verdict::new(State::False, "Refused", refusal.to_string()),
             (_, Some(failure)) => Verdict::new(State::False, failure.reason, &failure.message),
             _ => Verdict::new(State::False, "Provisioning", waiting_for(findings)),
-        }),
+        },
     }
 }
 
 /// A manager that has just started knows nothing yet: what its predecessor saw stays for the few seconds
 /// until the first probe.
 fn keep_ready(findings: &Findings<'_>) -> Verdict {
+    let will_be_probed = findings.tenant.is_ok();
     let joinable = findings.raw.status.as_ref().is_some_and(|previous| {
         previous.conditions.iter().any(|one| one.type_ == types::READY && one.status == "True")
     });
-    if joinable {
+    if joinable && will_be_probed {
         return Verdict::new(State::True, "Joinable", JOINABLE);
     }
     Verdict::new(State::Unknown, "NotProbedYet", "the endpoint has not been probed yet")
@@ -125,7 +126,11 @@ fn accepted(findings: &Findings<'_>) -> Verdict {
 
 fn certificates(findings: &Findings<'_>) -> Option<Verdict> {
     if findings.certificates_ready {
-        return Some(Verdict::new(State::True, "Issued", "every key and certificate is in its life"));
+        return Some(Verdict::new(
+            State::True,
+            "Issued",
+            "every key and certificate is in its life",
+        ));
     }
     findings.tenant.ok()?;
     Some(Verdict::new(State::False, "Pending", "keys and certificates are not all there yet"))

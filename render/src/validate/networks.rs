@@ -34,7 +34,8 @@ const SERVICES: Limits = Limits {
 
 pub(super) fn parse(networking: &Networking) -> Result<Networks, Refusal> {
     let pods = parse_list("spec.networking.podCIDRs", &networking.pod_cidrs, &PODS)?;
-    let services = parse_list("spec.networking.serviceCIDRs", &networking.service_cidrs, &SERVICES)?;
+    let services =
+        parse_list("spec.networking.serviceCIDRs", &networking.service_cidrs, &SERVICES)?;
     for pod in &pods {
         if let Some(service) = services.iter().find(|service| overlap(pod, service)) {
             return Err(Refusal::new(

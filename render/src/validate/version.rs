@@ -13,7 +13,10 @@ pub(super) struct Version {
 
 const FIELD: &str = "spec.version";
 
-pub(super) fn resolve(raw: &TenantCluster, record: Option<&PlaneRecord>) -> Result<Version, Refusal> {
+pub(super) fn resolve(
+    raw: &TenantCluster,
+    record: Option<&PlaneRecord>,
+) -> Result<Version, Refusal> {
     let wanted = raw.spec.version.as_str();
     let running = record.and_then(|record| record.version);
     let exact = match wanted.parse::<KubernetesVersion>() {

@@ -56,7 +56,7 @@ pub(super) async fn issue(
 }
 
 /// Takes the token away from the tenant and from the project. The object stays, and says so.
-pub(super) async fn expire(context: &Context, token: &JoinToken) -> Result<(), Error> {
+pub(super) async fn withdraw(context: &Context, token: &JoinToken) -> Result<(), Error> {
     let already = token.status.as_ref().is_some_and(|status| status.secret_name.is_none())
         && !finalizer::is_held(token, FINALIZER);
     if already {

@@ -19,6 +19,7 @@ use nagaya_render::plane::{
 };
 use nagaya_render::project::build_project_role_binding;
 use nagaya_render::tenant::{Endpoint, Tenant};
+use nagaya_render::workloads::Workload;
 use serde_json::json;
 use tokio::time::sleep;
 
@@ -72,7 +73,8 @@ pub async fn apply(
     let tenant = with_port(tenant, services.node_port);
     let record = build_foundation(&tenant).namespace;
     let (recorded, plane) =
-        join(apply_namespace(context, &record), apply_plane(context, &tenant, born)).await;
+        join(apply_namespace(context, &record), Box::pin(apply_plane(context, &tenant, born)))
+            .await;
     let endpoint = tenant.endpoint();
     if let Some(endpoint) = &endpoint {
         hand_out_kubeconfig(context, &tenant, endpoint, &keys, now).await?;
@@ -107,19 +109,19 @@ pub async fn look_on(
 /// From the first time that etcd is healthy on, its data is worth something: written down before anything
 /// that follows from it.
 async fn note_birth(context: &Context, observed: &Observed) -> Result<bool, Error> {
-    let healthy = observed.workloads.etcd.as_ref().is_some_and(|etcd| etcd.serves());
+    let healthy = observed.workloads.etcd.as_ref().is_some_and(Workload::serves);
     let Some(plane) = observed.planes.first().filter(|_| healthy) else { return Ok(false) };
     let all = Api::<Namespace>::all(context.manager.clients.planes.clone());
     let patch = json!({"metadata": {"annotations": {labels::BORN: "true"}}});
     let params =
         PatchParams { field_manager: Some("nagaya-record".to_owned()), ..PatchParams::default() };
-    all.patch_metadata(&plane.namespace, &params, &Patch::Merge(patch)).await.map_err(|source| {
-        kube_ops::Error::ApiCall {
+    all.patch_metadata(&plane.namespace, &params, &Patch::Merge(patch)).await.map_err(
+        |source| kube_ops::Error::ApiCall {
             verb: "record the birth on",
             object: format!("Namespace {}", plane.namespace),
             source: Box::new(source),
-        }
-    })?;
+        },
+    )?;
     Ok(true)
 }
 

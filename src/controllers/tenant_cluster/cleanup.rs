@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::core::v1::{Namespace, PersistentVolumeClaim, Pod, Service};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{ListParams, Patch, PatchParams};
 use kube::runtime::controller::Action;
 use kube::{Api, Resource, ResourceExt};
@@ -109,11 +110,11 @@ async fn end_all(context: &Context, namespace: &Namespace) -> Result<Left, Error
 /// The namespace controller says what it cannot remove.
 fn why_not_gone(namespace: &Namespace) -> String {
     let conditions = namespace.status.iter().flat_map(|status| status.conditions.iter().flatten());
-    conditions
+    let remaining: Vec<&str> = conditions
         .filter(|one| one.status == "True" && one.type_.ends_with("Remaining"))
         .filter_map(|one| one.message.as_deref())
-        .map(|message| format!("; {message}"))
-        .collect()
+        .collect();
+    if remaining.is_empty() { String::new() } else { format!("; {}", remaining.join("; ")) }
 }
 
 /// Ends the processes and keeps namespace, keys and claims. The Services go too: nothing listens, and the
@@ -161,7 +162,7 @@ where
         Err(error) if error.is_forbidden() => Vec::new(),
         found => found?,
     };
-    let to_end = found.iter().filter(|one| one.meta().deletion_timestamp.is_none());
+    let to_end = found.iter().filter(|one| !is_ending(one.meta(), grace));
     try_join_all(to_end.map(|one| async move {
         match delete_with_grace(all, one, grace).await {
             Err(error) if error.is_forbidden() || error.is_race() => Ok(()),
@@ -170,4 +171,33 @@ where
     }))
     .await?;
     Ok(found.iter().map(ResourceExt::name_any).collect())
+}
+
+/// Kubernetes' garbage collector may be faster than we, and gives pods all the time that they ask for.
+fn is_ending(meta: &ObjectMeta, grace: u32) -> bool {
+    let given = meta.deletion_grace_period_seconds;
+    meta.deletion_timestamp.is_some() && given.is_none_or(|given| given <= i64::from(grace))
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+    use super::*;
+
+    fn ending(grace: Option<i64>) -> ObjectMeta {
+        ObjectMeta {
+            deletion_timestamp: Some(Time(Timestamp::UNIX_EPOCH)),
+            deletion_grace_period_seconds: grace,
+            ..ObjectMeta::default()
+        }
+    }
+
+    #[test]
+    fn a_pod_that_the_garbage_collector_ends_slowly_is_ended_again() {
+        assert!(!is_ending(&ending(Some(30)), GRACE));
+        assert!(is_ending(&ending(Some(1)), GRACE));
+        assert!(is_ending(&ending(None), GRACE));
+        assert!(!is_ending(&ObjectMeta::default(), GRACE));
+    }
 }

@@ -52,12 +52,15 @@ fn problem(pod: &Pod) -> Option<String> {
         .flatten()
         .chain(status.container_statuses.iter().flatten());
     containers.filter(|container| !container.ready).find_map(container_problem).or_else(|| {
-        let unschedulable = status
-            .conditions
-            .iter()
-            .flatten()
-            .find(|condition| condition.type_ == "PodScheduled" && condition.status == "False")?;
-        Some(format!("pod {} cannot be scheduled: {}", pod.name_any(), unschedulable.message.as_deref()?))
+        let unschedulable =
+            status.conditions.iter().flatten().find(|condition| {
+                condition.type_ == "PodScheduled" && condition.status == "False"
+            })?;
+        Some(format!(
+            "pod {} cannot be scheduled: {}",
+            pod.name_any(),
+            unschedulable.message.as_deref()?
+        ))
     })
 }
 
@@ -83,8 +86,10 @@ mod tests {
     use super::*;
 
     fn pod(status: serde_json::Value) -> Pod {
-        serde_json::from_value(serde_json::json!({"metadata": {"name": "etcd-0"}, "status": status}))
-            .unwrap()
+        serde_json::from_value(
+            serde_json::json!({"metadata": {"name": "etcd-0"}, "status": status}),
+        )
+        .unwrap()
     }
 
     #[test]
@@ -94,7 +99,10 @@ mod tests {
             "state": {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 40s"}},
             "lastState": {"terminated": {"exitCode": 1, "message": "member not found\n"}},
         }]}));
-        assert_eq!(problem(&crashing).unwrap(), "container etcd is in CrashLoopBackOff: member not found");
+        assert_eq!(
+            problem(&crashing).unwrap(),
+            "container etcd is in CrashLoopBackOff: member not found"
+        );
     }
 
     #[test]

@@ -45,9 +45,8 @@ impl Error {
     #[must_use]
     pub fn reason(&self) -> &'static str {
         match self {
-            Self::Call(error) => error.reason(),
+            Self::Call(error) | Self::Keys(keyring::Error::Call(error)) => error.reason(),
             Self::Keys(keyring::Error::KeysLost { .. }) => "KeysLost",
-            Self::Keys(keyring::Error::Call(error)) => error.reason(),
             Self::Keys(_) | Self::Certificate(_) => "CertificatesFailed",
             Self::Content(_) => "ContentFailed",
             Self::Connection(_) => "ConnectionFailed",

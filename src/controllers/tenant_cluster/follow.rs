@@ -7,6 +7,7 @@ use nagaya_api::{TenantCluster, conditions};
 use nagaya_render::content::{ContentInputs, build_content};
 use nagaya_render::plane::names;
 use nagaya_render::status::ContentState;
+use nagaya_render::workloads::Workload;
 
 use super::Error;
 use super::apply::Progress;
@@ -22,7 +23,8 @@ pub fn follow(
     progress: &Progress,
     observed: &Observed,
 ) -> Result<(), Error> {
-    let Progress { tenant, endpoint: Some(endpoint), api_server: Some(api_server), keys } = progress
+    let Progress { tenant, endpoint: Some(endpoint), api_server: Some(api_server), keys } =
+        progress
     else {
         return Ok(());
     };
@@ -43,9 +45,9 @@ pub fn follow(
             cluster_ca_bundle_pem: authorities.cluster_ca_pem(),
             signing_token: &keys.signing_token,
         };
-        let content = Arc::new(build_content(tenant, context.settings(), &inputs)?);
+        let objects = Arc::new(build_content(tenant, context.settings(), &inputs)?);
         let drift = context.watches.drift(key);
-        context.content.keep(key, Wanted { client: client.clone(), content, drift });
+        context.content.keep(key, Wanted { client: client.clone(), content: objects, drift });
     }
     if raw.spec.paused || context.content.state(key) == ContentState::Applied {
         context.watches.watch(key, &identity, &client);
@@ -61,7 +63,7 @@ pub fn follow(
             signing_token: keys.signing_token.clone(),
             client: client.clone(),
             signer: SignerView {
-                ready: observed.workloads.controller_manager.as_ref().is_some_and(|w| w.serves()),
+                ready: observed.workloads.controller_manager.as_ref().is_some_and(Workload::serves),
                 generation: observed.signer_generation.clone(),
             },
             established: was_ready(raw),

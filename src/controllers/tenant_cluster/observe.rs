@@ -1,6 +1,5 @@
 //! The observe step: what is there, from caches. The only calls are for what a cache cannot prove.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -42,22 +41,17 @@ impl Observed {
     pub fn born(&self) -> bool {
         self.planes.first().is_some_and(|plane| plane.born)
     }
+}
 
-    /// When to look again if nothing wakes us before.
-    pub fn next_look(
-        &self,
-        status: &TenantClusterStatus,
-        keys: Option<Arc<Keys>>,
-        now: Timestamp,
-    ) -> Duration {
-        let ready = status
-            .conditions
-            .iter()
-            .any(|condition| condition.type_ == conditions::READY && condition.status == "True");
-        let usual = if ready { RESYNC } else { LOOK_AGAIN };
-        let due = keys.and_then(|keys| keys.next_due.duration_since(now).try_into().ok());
-        due.map_or(usual, |due: Duration| usual.min(due.max(LOOK_AGAIN)))
-    }
+/// When to look again if nothing wakes us before.
+pub fn next_look(status: &TenantClusterStatus, keys: Option<&Keys>, now: Timestamp) -> Duration {
+    let ready = status
+        .conditions
+        .iter()
+        .any(|condition| condition.type_ == conditions::READY && condition.status == "True");
+    let usual = if ready { RESYNC } else { LOOK_AGAIN };
+    let due = keys.and_then(|keys| keys.next_due.duration_since(now).try_into().ok());
+    due.map_or(usual, |due: Duration| usual.min(due.max(LOOK_AGAIN)))
 }
 
 /// Looks at everything that belongs to `raw`.

@@ -1,0 +1,199 @@
+//! What a pass says about what it found.
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use nagaya_api::{TenantCluster, TenantClusterStatus};
+use nagaya_render::plane_record::PlaneRecord;
+use nagaya_render::probe::{Finding, ProbeReport, Reason};
+use nagaya_render::settings::Settings;
+use nagaya_render::status::{ContentState, Failure, Findings, Probed, compute_status};
+use nagaya_render::tenant::Tenant;
+use nagaya_render::validate::{Refusal, Surroundings, validate};
+use nagaya_render::workloads::{Workload, Workloads};
+use serde_json::json;
+
+fn raw(spec: serde_json::Value) -> TenantCluster {
+    serde_json::from_value(json!({
+        "apiVersion": "nagaya.dev/v1alpha1", "kind": "TenantCluster",
+        "metadata": {"name": "demo", "namespace": "shop", "uid": "u", "generation": 3},
+        "spec": spec,
+    }))
+    .unwrap()
+}
+
+fn resolved(raw: &TenantCluster) -> Result<Tenant, Refusal> {
+    let settings = Settings { node_port_host: Some("192.0.2.1".into()), ..Settings::default() };
+    let planes = [PlaneRecord {
+        namespace: "plane".into(),
+        owner_uid: Some("u".into()),
+        endpoint_port: Some(31000),
+        ..PlaneRecord::default()
+    }];
+    validate(raw, Surroundings { settings: &settings, project_enabled: true, planes: &planes })
+}
+
+fn joinable() -> ProbeReport {
+    ProbeReport {
+        endpoint: Finding::Ok,
+        cluster_info: Finding::Ok,
+        signature: Finding::Ok,
+        kubeadm_config: Finding::Ok,
+        kubelet_config: Finding::Ok,
+        kube_proxy_config: Finding::Ok,
+        permissions: Finding::Ok,
+        authentication: Finding::Ok,
+        signer: Finding::Ok,
+    }
+}
+
+fn running() -> Workloads {
+    let one = Some(Workload { desired: 1, ready: 1, rolled_out: true, problem: None });
+    Workloads {
+        etcd: one.clone(),
+        api_server: one.clone(),
+        controller_manager: one.clone(),
+        scheduler: one,
+    }
+}
+
+/// What a pass found; everything is well unless a test changes it.
+struct Pass {
+    raw: TenantCluster,
+    now: Timestamp,
+    probed: Option<ProbeReport>,
+    blind: bool,
+    workloads: Workloads,
+    failure: Option<Failure>,
+    born: bool,
+}
+
+impl Pass {
+    fn over(spec: serde_json::Value) -> Self {
+        Self {
+            raw: raw(spec),
+            now: Timestamp::UNIX_EPOCH,
+            probed: Some(joinable()),
+            blind: false,
+            workloads: running(),
+            failure: None,
+            born: true,
+        }
+    }
+
+    fn status(&self) -> TenantClusterStatus {
+        let tenant = resolved(&self.raw);
+        compute_status(&Findings {
+            raw: &self.raw,
+            now: self.now,
+            tenant: tenant.as_ref(),
+            plane_exists: true,
+            failure: self.failure.as_ref(),
+            certificates_ready: true,
+            workloads: &self.workloads,
+            content: &ContentState::Applied,
+            probed: match &self.probed {
+                _ if self.blind => Probed::Blind,
+                Some(report) => Probed::Report(report),
+                None => Probed::NotYet,
+            },
+            nodes: Some(2),
+            born: self.born,
+        })
+    }
+}
+
+fn valid() -> Pass {
+    Pass::over(json!({"version": "1.37"}))
+}
+
+fn condition<'a>(status: &'a TenantClusterStatus, kind: &str) -> Option<&'a Condition> {
+    status.conditions.iter().find(|condition| condition.type_ == kind)
+}
+
+fn says(status: &TenantClusterStatus, kind: &str) -> String {
+    condition(status, kind).map_or("absent".into(), |one| format!("{} {}", one.status, one.reason))
+}
+
+#[test]
+fn a_joinable_tenant_is_ready_and_nothing_else_is_said() {
+    let status = valid().status();
+    assert_eq!(says(&status, "Ready"), "True Joinable");
+    assert_eq!(says(&status, "Reconciling"), "absent");
+    assert_eq!(says(&status, "Stalled"), "absent");
+    assert_eq!(status.endpoint.as_deref(), Some("192.0.2.1:31000"));
+    assert_eq!(status.version.as_deref(), Some("v1.37.1"));
+    assert_eq!(status.resolved_from.as_deref(), Some("1.37"));
+    assert_eq!(status.nodes, Some(2));
+    assert!(status.conditions.iter().all(|one| one.observed_generation == Some(3)));
+}
+
+#[test]
+fn running_pods_alone_do_not_make_a_tenant_ready() {
+    let kubelet_config = Finding::failed(Reason::ObjectMissing, "kubelet-config is gone");
+    let broken = ProbeReport { kubelet_config, ..joinable() };
+    let status = Pass { probed: Some(broken), ..valid() }.status();
+    assert_eq!(says(&status, "Ready"), "False ObjectMissing");
+    assert!(condition(&status, "Ready").unwrap().message.contains("kubelet-config is gone"));
+}
+
+#[test]
+fn a_refused_spec_stalls_while_what_runs_stays_ready() {
+    let status = Pass::over(json!({"version": "9.9"})).status();
+    assert_eq!(says(&status, "Ready"), "True Joinable");
+    assert_eq!(says(&status, "Accepted"), "False Refused");
+    assert_eq!(says(&status, "Stalled"), "True Refused");
+    assert_eq!(says(&status, "Reconciling"), "absent");
+}
+
+#[test]
+fn a_blind_prober_says_unknown() {
+    let status = Pass { blind: true, ..valid() }.status();
+    assert_eq!(says(&status, "Ready"), "Unknown ProberBlind");
+}
+
+#[test]
+fn a_manager_that_has_just_started_keeps_what_its_predecessor_saw_until_it_has_looked() {
+    let mut restarted = valid();
+    restarted.raw.status = Some(restarted.status());
+    restarted.probed = None;
+    assert_eq!(says(&restarted.status(), "Ready"), "True Joinable");
+    let newborn = Pass { probed: None, born: false, ..valid() };
+    assert_eq!(says(&newborn.status(), "Ready"), "False Provisioning");
+}
+
+#[test]
+fn etcd_that_was_healthy_and_does_not_come_back_is_a_loss_in_words() {
+    let mut pass = Pass { probed: Some(ProbeReport::default()), ..valid() };
+    pass.workloads.etcd = Some(Workload {
+        desired: 1,
+        ready: 0,
+        rolled_out: true,
+        problem: Some("container etcd is in CrashLoopBackOff: member not found".into()),
+    });
+    let status = pass.status();
+    assert_eq!(says(&status, "Stalled"), "True EtcdDown");
+    assert!(condition(&status, "Stalled").unwrap().message.contains("member not found"));
+    assert_eq!(says(&status, "Ready"), "Unknown ProbeIncomplete");
+}
+
+#[test]
+fn a_failed_pass_says_why_and_takes_nothing_from_a_tenant_that_works() {
+    let failure = Failure { reason: "ForeignObject", message: "Secret is not ours".into() };
+    let status = Pass { failure: Some(failure), ..valid() }.status();
+    assert_eq!(says(&status, "Reconciling"), "True ForeignObject");
+    assert_eq!(says(&status, "Ready"), "True Joinable");
+}
+
+#[test]
+fn a_time_moves_only_when_a_state_flips() {
+    let mut pass = valid();
+    let first = pass.status();
+    pass.raw.status = Some(first.clone());
+    pass.now = Timestamp::from_second(3600).unwrap();
+    assert_eq!(pass.status(), first);
+    pass.blind = true;
+    let flipped = pass.status();
+    assert_eq!(condition(&flipped, "Ready").unwrap().last_transition_time.0, pass.now);
+    let untouched = condition(&flipped, "EtcdReady").unwrap();
+    assert_eq!(untouched.last_transition_time.0, Timestamp::UNIX_EPOCH);
+}
