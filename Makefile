@@ -14,7 +14,7 @@ demo: programs ## From nothing to a web page on a tenant's own virtual machine; 
 demo-down: programs ## Removes the demo and its sandbox, and looks whether anything is left
 	@$(E2E) demo down
 
-test: programs ## Everything that CI runs: lint, units, goldens, kubeadm parity, and the real ring in a sandbox
+test: programs ## Everything that CI runs: lint, units, goldens, parity, the real ring; in the place of a running sandbox
 	@$(E2E) suite
 
 bench: programs ## Times and memory beside the bare floor, into target/bench.json

@@ -14,7 +14,8 @@ use crate::kubectl;
 use crate::state::{self, HostKind, HostRecord};
 
 /// A line for every change of a pod: its UID and the images of its containers that have started.
-const STARTED: &str = "jsonpath={.metadata.uid}{range .status.containerStatuses[?(@.started==true)]} {.image}{end}{\"\\n\"}";
+const STARTED: &str =
+    "jsonpath={.metadata.uid} {.status.containerStatuses[?(@.started==true)].image}{\"\\n\"}";
 /// Between two looks at the list of hosts, a small file.
 const PAUSE: Duration = Duration::from_millis(500);
 
@@ -77,7 +78,7 @@ impl Witness {
 
 impl Seen {
     fn pod(&mut self, line: &str) {
-        let mut words = line.split(' ');
+        let mut words = line.split_whitespace();
         let Some(uid) = words.next() else { return };
         for image in words {
             self.pods_by_image.entry(image.to_owned()).or_default().insert(uid.to_owned());
@@ -129,7 +130,7 @@ mod tests {
     #[test]
     fn a_pod_counts_once_however_often_it_changes() {
         let mut seen = Seen::default();
-        for line in ["u1", "u1 etcd:v3", "u1 etcd:v3", "u2 etcd:v3 api:v1"] {
+        for line in ["u1 ", "u1 etcd:v3", "u1 etcd:v3", "u2 etcd:v3 api:v1"] {
             seen.pod(line);
         }
         assert_eq!(seen.told(), ["api:v1 in 1 pod", "etcd:v3 in 2 pods"]);
