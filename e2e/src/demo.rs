@@ -17,7 +17,7 @@ use crate::components::{Component, NEWEST_MINOR};
 use crate::error::{Error, Result};
 use crate::progress::say;
 use crate::tenant::Tenant;
-use crate::{host, install, kubectl, network, sandbox, state};
+use crate::{host, install, kubectl, network, paths, sandbox};
 
 /// The project and the tenant of `manifests/samples`.
 const PROJECT: &str = "acme";
@@ -55,14 +55,9 @@ pub fn up() -> Result<()> {
 /// # Errors
 /// Something is left; the text lists it.
 pub fn down() -> Result<()> {
-    let is_up = !state::hosts()?.is_empty();
     sandbox::down()?;
-    say(if is_up {
-        "Nothing of the sandbox is left: no process, mount, network namespace, bridge or cgroup."
-    } else {
-        "There was no sandbox; nothing of one is left either."
-    });
-    say("What was built stays in the cache, so that the next `make demo` is quick.");
+    let cache = paths::cache();
+    say(&format!("What was built stays in {}: the next `make demo` is quick.", cache.display()));
     Ok(())
 }
 
