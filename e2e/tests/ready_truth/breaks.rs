@@ -106,14 +106,14 @@ fn missing(object: &'static str, verdict: Verdict) -> Break {
     }
 }
 
-/// Scaled, and its pods gone: a pod on its way out still answers.
+/// Scaled, and its processes gone: one on its way out still answers.
 fn scale_to_zero(stage: &Stage, workload: &str) -> Outcome {
     let (management, plane) = (stage.management(), stage.plane.as_str());
     management.run(&["scale", workload, "-n", plane, "--replicas=0"])?;
     let label =
         format!("app.kubernetes.io/name={}", workload.rsplit('/').next().unwrap_or_default());
     let pods = ["pods", "-n", plane, "-l", &label];
-    management.run(&[&["delete"][..], &pods, &["--force", "--grace-period=0"]].concat())?;
+    management.run(&[&["delete"][..], &pods, &["--grace-period=1"]].concat())?;
     wait_until(&format!("{workload} has no pods"), std::time::Duration::from_secs(20), || {
         let left = management.list(&pods)?;
         Ok(Look::done_if(left.is_empty(), || format!("{} are left", left.len())))
