@@ -1,0 +1,106 @@
+//! Apply, create and delete.
+
+use k8s_openapi::api::core::v1::Secret;
+use kube::Api;
+use nagaya::kube_ops::apply::APPLIED_DIGEST;
+use nagaya::kube_ops::{Applied, Created, Error, apply, apply_in_project, create_once, delete};
+use serde_json::{Value, json};
+
+use crate::scripted_api::{ScriptedApi, refusal};
+use crate::{foreign, json_of, live, wanted};
+
+const SECRETS: &str = "/api/v1/namespaces/acme/secrets";
+const SECRET: &str = "/api/v1/namespaces/acme/secrets/demo-kubeconfig";
+
+fn secrets(api: &ScriptedApi) -> Api<Secret> {
+    Api::namespaced(api.client(), "acme")
+}
+
+/// The digest that an apply of `wanted` writes.
+async fn digest() -> String {
+    let api = ScriptedApi::answering(&[(200, json_of(&live("")))]);
+    apply(&secrets(&api), Some(&live("stale")), &wanted()).await.unwrap();
+    api.asked()[0].body["metadata"]["annotations"][APPLIED_DIGEST].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn what_is_already_there_is_not_written() {
+    let api = ScriptedApi::default();
+    let applied = apply(&secrets(&api), Some(&live(&digest().await)), &wanted()).await.unwrap();
+    assert_eq!(applied, Applied::Unchanged);
+    assert_eq!(api.asked(), []);
+}
+
+#[tokio::test]
+async fn another_wish_is_one_forced_apply_to_exactly_the_object_that_was_seen() {
+    let api = ScriptedApi::answering(&[(200, json_of(&live("")))]);
+    apply(&secrets(&api), Some(&live("of another wish")), &wanted()).await.unwrap();
+    let asked = api.asked();
+    assert_eq!(asked.len(), 1);
+    assert_eq!(asked[0].what, format!("PATCH {SECRET}"));
+    assert!(asked[0].query.contains("force=true"), "{}", asked[0].query);
+    assert!(asked[0].query.contains("fieldManager=nagaya"), "{}", asked[0].query);
+    assert_eq!(asked[0].body["metadata"]["uid"], "live-1");
+}
+
+#[tokio::test]
+async fn a_field_that_somebody_took_from_us_is_taken_back() {
+    let api = ScriptedApi::answering(&[(200, json_of(&live("")))]);
+    let mut tampered = live(&digest().await);
+    let fields = &mut tampered.metadata.managed_fields.as_mut().unwrap()[0].fields_v1;
+    fields.as_mut().unwrap().0["f:data"] = json!({"f:other": {}});
+    apply(&secrets(&api), Some(&tampered), &wanted()).await.unwrap();
+    assert_eq!(api.asked().len(), 1);
+}
+
+#[tokio::test]
+async fn somebody_elses_object_is_refused_without_a_request() {
+    let api = ScriptedApi::default();
+    let error = apply(&secrets(&api), Some(&foreign()), &wanted()).await.unwrap_err();
+    assert_eq!(error.reason(), "ForeignObject");
+    assert!(error.to_string().contains("Secret acme/demo-kubeconfig"), "{error}");
+    assert_eq!(api.asked(), []);
+}
+
+#[tokio::test]
+async fn in_a_project_a_missing_object_is_claimed_by_name_alone_and_then_applied() {
+    let api = ScriptedApi::answering(&[(201, json_of(&live(""))), (200, json_of(&live("")))]);
+    apply_in_project(&secrets(&api), None, &wanted()).await.unwrap();
+    let asked = api.asked();
+    let whats: Vec<&str> = asked.iter().map(|asked| asked.what.as_str()).collect();
+    assert_eq!(whats, [format!("POST {SECRETS}"), format!("PATCH {SECRET}")]);
+    assert_eq!(asked[0].body["data"], Value::Null);
+    assert_eq!(asked[1].body["metadata"]["uid"], "live-1");
+}
+
+#[tokio::test]
+async fn in_a_project_an_object_made_meanwhile_is_not_patched() {
+    let api = ScriptedApi::answering(&[(409, refusal(409, "AlreadyExists"))]);
+    let error = apply_in_project(&secrets(&api), None, &wanted()).await.unwrap_err();
+    assert!(error.is_race(), "{error}");
+    assert_eq!(api.asked().len(), 1);
+}
+
+#[tokio::test]
+async fn what_is_made_once_and_exists_is_read_and_stays() {
+    let exists = (409, refusal(409, "AlreadyExists"));
+    let api = ScriptedApi::answering(&[exists.clone(), (200, json_of(&live("")))]);
+    let created = create_once(&secrets(&api), &wanted()).await.unwrap();
+    assert!(matches!(created, Created::Existed(secret) if secret == live("")));
+    let api = ScriptedApi::answering(&[exists, (200, json_of(&foreign()))]);
+    let error = create_once(&secrets(&api), &wanted()).await.unwrap_err();
+    assert!(matches!(error, Error::ForeignObject { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn only_the_object_that_was_seen_is_deleted() {
+    let gone = (404, refusal(404, "NotFound"));
+    let changed = (409, refusal(409, "Conflict"));
+    let api = ScriptedApi::answering(&[gone, changed]);
+    delete(&secrets(&api), &live("")).await.unwrap();
+    assert_eq!(
+        api.asked()[0].body["preconditions"],
+        json!({"uid": "live-1", "resourceVersion": "7"})
+    );
+    assert!(delete(&secrets(&api), &live("")).await.unwrap_err().is_race());
+}
