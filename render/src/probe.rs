@@ -6,7 +6,7 @@
 
 mod blindness;
 
-pub use blindness::{Sighting, blind};
+pub use blindness::Eyesight;
 
 /// One look at a tenant, from the same side as a machine that wants to join.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

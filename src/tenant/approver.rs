@@ -18,7 +18,7 @@ pub use request::{CertificateRequest, RequestError};
 /// Signer of the certificates that kubelets serve with.
 pub const KUBELET_SERVING: &str = "kubernetes.io/kubelet-serving";
 /// Prefix of a node's user name.
-pub const NODE_USER_PREFIX: &str = "system:node:";
+const NODE_USER_PREFIX: &str = "system:node:";
 /// Group of every node.
 const NODES_GROUP: &str = "system:nodes";
 /// Usages of such a certificate; `key encipherment` may be added (only RSA needs it).
@@ -66,6 +66,16 @@ impl NodeAddresses {
     }
 }
 
+/// The node that a user is, if its name is one that a node can have: it becomes part of a path.
+#[must_use]
+pub fn node_name(user: &str) -> Option<&str> {
+    let allowed =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.".contains(&byte);
+    user.strip_prefix(NODE_USER_PREFIX)
+        .filter(|name| !name.is_empty() && name.bytes().all(allowed))
+        .filter(|name| !name.starts_with('.'))
+}
+
 /// Judges a request that is `age` old. `node` is `None` when no node of the requestor's name exists.
 #[must_use]
 pub fn review(
@@ -96,7 +106,7 @@ fn check_form(
     request: &CertificateRequest,
 ) -> Result<(), String> {
     let user = csr.username.as_deref().unwrap_or_default();
-    if user.strip_prefix(NODE_USER_PREFIX).is_none_or(str::is_empty) {
+    if node_name(user).is_none() {
         return Err(format!("only a node may ask for it, and {user:?} is not one"));
     }
     if !csr.groups.iter().flatten().any(|group| group == NODES_GROUP) {

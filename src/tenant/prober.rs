@@ -148,8 +148,8 @@ impl<P: Probe> Shared<P> {
             // Once joinable, always born: that it is no longer `Ready` makes it no child again.
             established |= target.established() || report.joinable();
             let pause = self.pace.pause(established, &report);
-            if self.store.put(target.tenant(), report, established, Instant::now()) {
-                self.wakeups.wake(target.tenant());
+            for tenant in self.store.put(target.tenant(), &report, established, Instant::now()) {
+                self.wakeups.wake(&tenant);
             }
             if let Ok(Err(_)) = timeout(pause, targets.changed()).await {
                 return;

@@ -6,28 +6,34 @@ use super::ProbeReport;
 /// Fewer tenants than this failing at once say nothing about the prober.
 const FEWEST: usize = 3;
 
-/// What the prober last saw of one tenant.
-#[derive(Clone, Copy, Debug)]
-pub struct Sighting<'a> {
-    /// The last report.
-    pub report: &'a ProbeReport,
-    /// Whether the tenant could ever be reached. A tenant that is being born fails without anything
-    /// being wrong with the prober.
-    pub established: bool,
+/// How many tenants the prober knows, and how many of them it cannot reach. Only established ones count:
+/// one that is being born fails without anything being wrong with the prober.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Eyesight {
+    established: usize,
+    unreachable: usize,
 }
 
-/// Whether the prober has to distrust its own eyes: at least 3 established tenants, and more than half
-/// of them, cannot be reached at transport level at the same time.
-#[must_use]
-pub fn blind<'a>(sightings: impl IntoIterator<Item = Sighting<'a>>) -> bool {
-    let (mut established, mut unreachable) = (0_usize, 0_usize);
-    for sighting in sightings {
-        if sighting.established {
-            established += 1;
-            unreachable += usize::from(sighting.report.unreachable());
-        }
+impl Eyesight {
+    /// Counts the newest report of a tenant.
+    pub fn count(&mut self, report: &ProbeReport, established: bool) {
+        self.established += usize::from(established);
+        self.unreachable += usize::from(established && report.unreachable());
     }
-    unreachable >= FEWEST && unreachable * 2 > established
+
+    /// Takes back what [`Self::count`] was told: the report is outdated, or the tenant is gone.
+    pub fn discount(&mut self, report: &ProbeReport, established: bool) {
+        self.established = self.established.saturating_sub(usize::from(established));
+        let unreachable = usize::from(established && report.unreachable());
+        self.unreachable = self.unreachable.saturating_sub(unreachable);
+    }
+
+    /// Whether the prober has to distrust its own eyes: at least 3 established tenants, and more than
+    /// half of them, cannot be reached at transport level at the same time.
+    #[must_use]
+    pub fn blind(self) -> bool {
+        self.unreachable >= FEWEST && self.unreachable * 2 > self.established
+    }
 }
 
 #[cfg(test)]
@@ -40,20 +46,17 @@ mod tests {
     }
 
     fn blind_with(dead: usize, wrong_name: usize, alive: usize, unborn: usize) -> bool {
-        let (gone, misnamed, fine) = (
-            report(Finding::failed(Reason::EndpointTimeout, "no answer")),
-            report(Finding::failed(Reason::CertificateNameMismatch, "wrong name")),
-            report(Finding::Ok),
-        );
-        let many = |report, established, count| {
-            std::iter::repeat_n(Sighting { report, established }, count)
+        let gone = report(Finding::failed(Reason::EndpointTimeout, "no answer"));
+        let misnamed = report(Finding::failed(Reason::CertificateNameMismatch, "wrong name"));
+        let mut eyesight = Eyesight::default();
+        let mut many = |report: &ProbeReport, established, number| {
+            (0..number).for_each(|_| eyesight.count(report, established));
         };
-        blind(
-            many(&gone, true, dead)
-                .chain(many(&misnamed, true, wrong_name))
-                .chain(many(&fine, true, alive))
-                .chain(many(&gone, false, unborn)),
-        )
+        many(&gone, true, dead);
+        many(&misnamed, true, wrong_name);
+        many(&report(Finding::Ok), true, alive);
+        many(&gone, false, unborn);
+        eyesight.blind()
     }
 
     #[test]
@@ -81,5 +84,16 @@ mod tests {
     fn tenants_being_born_say_nothing_about_the_prober() {
         assert!(!blind_with(0, 0, 1, 10));
         assert!(blind_with(3, 0, 2, 10));
+    }
+
+    #[test]
+    fn a_tenant_that_is_seen_again_no_longer_counts() {
+        let gone = report(Finding::failed(Reason::EndpointUnreachable, "refused"));
+        let mut eyesight = Eyesight::default();
+        (0..3).for_each(|_| eyesight.count(&gone, true));
+        assert!(eyesight.blind());
+        eyesight.discount(&gone, true);
+        eyesight.count(&report(Finding::Ok), true);
+        assert!(!eyesight.blind());
     }
 }

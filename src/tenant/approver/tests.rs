@@ -124,7 +124,12 @@ fn a_node_may_not_ask_in_the_name_of_another() {
 
 #[test]
 fn only_nodes_may_ask() {
-    for user in ["alice", "system:serviceaccount:kube-system:default", "system:node:"] {
+    for user in [
+        "alice",
+        "system:serviceaccount:kube-system:default",
+        "system:node:",
+        "system:node:../pods/a",
+    ] {
         Asked { user, common_name: user, ..Asked::default() }.denied_because_of("only a node");
     }
     let mut spec = Asked::default().spec();

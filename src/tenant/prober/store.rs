@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock};
 
-use nagaya_render::probe::{ProbeReport, Sighting, blind};
+use nagaya_render::probe::{Eyesight, ProbeReport};
 use tokio::time::Instant;
 
 use super::super::TenantKey;
@@ -11,7 +11,13 @@ use super::super::TenantKey;
 /// The last report of each tenant; cheap to read.
 #[derive(Debug, Default)]
 pub struct ProbeStore {
-    tenants: RwLock<HashMap<TenantKey, Entry>>,
+    inner: RwLock<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    tenants: HashMap<TenantKey, Entry>,
+    eyesight: Eyesight,
 }
 
 /// What was seen of one tenant.
@@ -33,39 +39,51 @@ impl ProbeStore {
     /// What was seen last; `None` before the first probe has ended.
     #[must_use]
     pub fn get(&self, tenant: &TenantKey) -> Option<Seen> {
-        let tenants = self.tenants.read().unwrap_or_else(PoisonError::into_inner);
-        tenants.get(tenant).map(|entry| entry.seen.clone())
+        let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
+        inner.tenants.get(tenant).map(|entry| entry.seen.clone())
     }
 
-    /// Whether the prober has to distrust its own eyes: see [`blind`].
+    /// Whether the prober has to distrust its own eyes: see [`Eyesight::blind`].
     #[must_use]
     pub fn blind(&self) -> bool {
-        let tenants = self.tenants.read().unwrap_or_else(PoisonError::into_inner);
-        blind(
-            tenants.values().map(|entry| Sighting {
-                report: &entry.seen.report,
-                established: entry.established,
-            }),
-        )
+        self.inner.read().unwrap_or_else(PoisonError::into_inner).eyesight.blind()
     }
 
-    /// Keeps a report; tells whether it differs from the one before.
+    /// Keeps a report; tells whose status it changes: the tenant's own if the report is another one than
+    /// before, and that of everyone who cannot be reached if the prober has become blind or sees again.
     pub(super) fn put(
         &self,
         tenant: &TenantKey,
-        report: ProbeReport,
+        report: &ProbeReport,
         established: bool,
         at: Instant,
-    ) -> bool {
-        let mut tenants = self.tenants.write().unwrap_or_else(PoisonError::into_inner);
-        let before = tenants.get(tenant);
-        let changed = before.is_none_or(|entry| entry.seen.report != report);
-        let entry = Entry { seen: Seen { report, at }, established };
-        tenants.insert(tenant.clone(), entry);
-        changed
+    ) -> Vec<TenantKey> {
+        let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
+        let was_blind = inner.eyesight.blind();
+        inner.eyesight.count(report, established);
+        let entry = Entry { seen: Seen { report: report.clone(), at }, established };
+        let before = inner.tenants.insert(tenant.clone(), entry);
+        if let Some(before) = &before {
+            inner.eyesight.discount(&before.seen.report, before.established);
+        }
+        let mut affected = Vec::new();
+        if before.is_none_or(|before| before.seen.report != *report) {
+            affected.push(tenant.clone());
+        }
+        if inner.eyesight.blind() != was_blind {
+            let others = inner
+                .tenants
+                .iter()
+                .filter(|(key, entry)| *key != tenant && entry.seen.report.unreachable());
+            affected.extend(others.map(|(key, _)| key.clone()));
+        }
+        affected
     }
 
     pub(super) fn remove(&self, tenant: &TenantKey) {
-        self.tenants.write().unwrap_or_else(PoisonError::into_inner).remove(tenant);
+        let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(gone) = inner.tenants.remove(tenant) {
+            inner.eyesight.discount(&gone.seen.report, gone.established);
+        }
     }
 }

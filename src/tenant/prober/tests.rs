@@ -255,7 +255,7 @@ async fn a_forgotten_tenant_is_neither_probed_nor_remembered() {
 
 #[tokio::test(start_paused = true)]
 async fn when_most_tenants_vanish_at_once_the_prober_distrusts_its_eyes() {
-    let (prober, _, _woken) = prober(16);
+    let (prober, _, mut woken) = prober(16);
     let targets: Vec<_> =
         (0..5).map(|n| FakeTarget::new(&format!("t{n}"), Tenant::Joinable)).collect();
     for target in &targets {
@@ -265,9 +265,12 @@ async fn when_most_tenants_vanish_at_once_the_prober_distrusts_its_eyes() {
     targets[0].becomes(Tenant::Blackholed);
     pass(12).await;
     assert!(!prober.store().blind());
+    assert_eq!(count(&mut woken), 6, "five first reports, and one that vanished");
     for target in &targets[1..4] {
         target.becomes(Tenant::Blackholed);
     }
     pass(12).await;
     assert!(prober.store().blind());
+    let woken = count(&mut woken);
+    assert!(woken >= 5, "three that vanished, and those that had vanished before: {woken}");
 }

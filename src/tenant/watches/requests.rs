@@ -17,7 +17,7 @@ use tokio::time::sleep;
 
 use super::Watcher;
 use super::retry::Retry;
-use crate::tenant::approver::{Decision, KUBELET_SERVING, NODE_USER_PREFIX, NodeAddresses, review};
+use crate::tenant::approver::{Decision, KUBELET_SERVING, NodeAddresses, node_name, review};
 
 /// Requests of a tenant that are worked on at once.
 const AT_ONCE: usize = 64;
@@ -25,6 +25,10 @@ const AT_ONCE: usize = 64;
 /// work only after its certificate, so this is short.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// While the API server does not answer, a request is tried again for so long; by then the kubelet has
+/// made another one.
+const GIVE_UP_AFTER: Duration = Duration::from_mins(15);
+const APPROVED: &str = "the names and addresses are those of the node";
 
 /// Answers for ever.
 pub(super) async fn answer(watcher: &Watcher) {
@@ -42,12 +46,7 @@ pub(super) async fn answer(watcher: &Watcher) {
                 None
             }
         })
-        .for_each_concurrent(AT_ONCE, async |csr| {
-            if let Err(error) = answer_one(watcher, &api, &csr).await {
-                // The next event of the request, or the next list, brings it again.
-                tracing::warn!(tenant = %watcher.tenant, csr = csr.name_any(), %error, "cannot answer a certificate request");
-            }
-        })
+        .for_each_concurrent(AT_ONCE, async |csr| answer_one(watcher, &api, &csr).await)
         .await;
 }
 
@@ -56,41 +55,56 @@ fn is_open(csr: &CertificateSigningRequest) -> bool {
     csr.status.as_ref().and_then(|status| status.conditions.as_ref()).is_none_or(Vec::is_empty)
 }
 
+/// Why a request is not answered yet.
+#[derive(Debug, thiserror::Error)]
+enum NotYet {
+    #[error("the node has not said its addresses")]
+    Addresses,
+    #[error(transparent)]
+    Call(#[from] kube::Error),
+}
+
 async fn answer_one(
     watcher: &Watcher,
     api: &Api<CertificateSigningRequest>,
     csr: &CertificateSigningRequest,
-) -> Result<(), kube::Error> {
-    let nodes: Api<Node> = Api::all(watcher.client.clone());
-    let name = csr.spec.username.as_deref().and_then(|user| user.strip_prefix(NODE_USER_PREFIX));
+) {
     let mut pause = FIRST_PAUSE;
-    loop {
-        let node = match name {
-            Some(name) => nodes.get_opt(name).await?.map(|node| NodeAddresses::of(&node)),
-            None => None,
-        };
-        let age =
-            csr.creation_timestamp().map(|created| Timestamp::now().duration_since(created.0));
-        match review(&csr.spec, node.as_ref(), age.unwrap_or_default().unsigned_abs()) {
-            Decision::Approve => {
-                return write(
-                    api,
-                    csr,
-                    "Approved",
-                    "the names and addresses are those of the node",
-                )
-                .await;
-            }
-            Decision::Deny(why) => {
-                tracing::warn!(tenant = %watcher.tenant, csr = csr.name_any(), why, "denied a certificate request");
-                return write(api, csr, "Denied", &why).await;
-            }
-            Decision::Ignore => return Ok(()),
-            Decision::Wait => {}
+    while let Err(why) = try_to_answer(watcher, api, csr).await {
+        if age(csr) > GIVE_UP_AFTER {
+            tracing::warn!(tenant = %watcher.tenant, csr = csr.name_any(), %why, "cannot answer a certificate request");
+            return;
         }
         sleep(pause).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
     }
+}
+
+async fn try_to_answer(
+    watcher: &Watcher,
+    api: &Api<CertificateSigningRequest>,
+    csr: &CertificateSigningRequest,
+) -> Result<(), NotYet> {
+    let nodes: Api<Node> = Api::all(watcher.client.clone());
+    let node = match csr.spec.username.as_deref().and_then(node_name) {
+        Some(name) => nodes.get_opt(name).await?.map(|node| NodeAddresses::of(&node)),
+        None => None,
+    };
+    match review(&csr.spec, node.as_ref(), age(csr)) {
+        Decision::Approve => write(api, csr, "Approved", APPROVED).await?,
+        Decision::Deny(why) => {
+            tracing::warn!(tenant = %watcher.tenant, csr = csr.name_any(), why, "denied a certificate request");
+            write(api, csr, "Denied", &why).await?;
+        }
+        Decision::Wait => return Err(NotYet::Addresses),
+        Decision::Ignore => {}
+    }
+    Ok(())
+}
+
+fn age(csr: &CertificateSigningRequest) -> Duration {
+    let since = csr.creation_timestamp().map(|created| Timestamp::now().duration_since(created.0));
+    since.and_then(|since| since.try_into().ok()).unwrap_or_default()
 }
 
 async fn write(
