@@ -15,7 +15,7 @@ use crate::state::{self, HostKind, HostRecord};
 use crate::{images, interrupt, paths, sandbox};
 
 /// How long a rebooted cluster may take to be itself again.
-const RECOVERY: Duration = Duration::from_secs(90);
+const RECOVERY: Duration = Duration::from_mins(3);
 /// How long one step of the cluster's birth may take, for `kubectl` and `kubeadm`.
 const BIRTH: &str = "--timeout=180s";
 
@@ -39,14 +39,13 @@ pub fn up() -> Result<()> {
     Ok(())
 }
 
-/// Whether the cluster answers and its node is Ready.
+/// Whether the cluster answers and its own node is Ready; machines that joined it do not count.
 #[must_use]
 pub fn is_healthy() -> bool {
-    let words = ["get", "nodes", "--request-timeout=3s", "-o"].map(str::to_owned);
-    let path = "jsonpath={.items[*].status.conditions[?(@.type==\"Ready\")].status}".to_owned();
-    let words: Vec<_> = words.into_iter().chain([path]).collect();
-    let answer = sandbox::kubectl(&words).and_then(|mut kubectl| output(&mut kubectl));
-    answer.is_ok_and(|statuses| statuses == "True")
+    let path = "jsonpath={.status.conditions[?(@.type==\"Ready\")].status}";
+    let words = ["get", "node", MANAGEMENT, "--request-timeout=10s", "-o", path];
+    let answer = sandbox::kubectl(&words.map(str::to_owned));
+    answer.and_then(|mut kubectl| output(&mut kubectl)).is_ok_and(|status| status == "True")
 }
 
 /// The kubectl of the management host, as a file of this machine.
@@ -73,29 +72,37 @@ fn repaired() -> Result<bool> {
         return Ok(false);
     }
     network::make_switch()?;
-    let was_off = switch_on(hosts)?;
-    if !was_off && is_healthy() {
+    if recovered(hosts)? {
         return Ok(true);
     }
-    if step("wait for the management cluster to recover", recovery).is_ok() {
-        return Ok(true);
-    }
-    interrupt::check()?;
     clear(Some("the management cluster does not recover: starting afresh"))?;
     Ok(false)
 }
 
-/// Switches on what went off, and says whether the management host was among it.
-fn switch_on(hosts: Vec<HostRecord>) -> Result<bool> {
+/// Switches on what went off and waits for the cluster, if there is anything to wait for.
+fn recovered(hosts: Vec<HostRecord>) -> Result<bool> {
     let mut was_off = false;
     for record in hosts {
         let (name, host) = (record.name.clone(), host::of(record));
-        if !host.is_running() {
-            step(format!("switch on host {name}, which was off"), || host.boot())?;
-            was_off |= name == MANAGEMENT;
+        if host.is_running() {
+            continue;
+        }
+        was_off |= name == MANAGEMENT;
+        let switched = step(format!("switch on host {name}, which was off"), || host.boot());
+        interrupt::check()?;
+        if let Err(error) = switched {
+            say(&error.to_string());
+            if name == MANAGEMENT {
+                return Ok(false);
+            }
         }
     }
-    Ok(was_off)
+    if !was_off && is_healthy() {
+        return Ok(true);
+    }
+    let recovered = step("wait for the management cluster to recover", recovery).is_ok();
+    interrupt::check()?;
+    Ok(recovered)
 }
 
 fn recovery() -> Result<()> {

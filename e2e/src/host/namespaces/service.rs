@@ -65,9 +65,9 @@ impl Service {
     }
 
     fn start(&mut self, mut command: Command) -> Result<()> {
+        self.started = Some(Instant::now());
         let log = self.log()?;
         let errors = log.try_clone().doing(|| format!("log {}", self.name))?;
-        self.started = Some(Instant::now());
         let child = command
             .stdin(Stdio::null())
             .stdout(log)

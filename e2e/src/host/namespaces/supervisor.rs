@@ -35,7 +35,7 @@ const KUBELET_FLAGS: [(&str, &str); 2] = [
 /// Supervises for as long as the host is on; writes `ready` once containerd answers.
 ///
 /// # Errors
-/// A log cannot be written.
+/// The mark cannot be written.
 pub fn run(host: &HostRecord, ready: &Path) -> Result<()> {
     let mut containerd = Service::new("containerd");
     let mut kubelet = Service::new("kubelet");
@@ -43,15 +43,22 @@ pub fn run(host: &HostRecord, ready: &Path) -> Result<()> {
     let mut is_ready = false;
     loop {
         reap(&mut [&mut containerd, &mut kubelet, &mut network.service]);
-        containerd.keep(true, || command(&["containerd"]))?;
+        survive(containerd.keep(true, || command(&["containerd"])));
         if is_ready {
-            kubelet.keep(kubelet_wanted(), kubelet_command)?;
-            network.keep()?;
+            survive(kubelet.keep(kubelet_wanted(), kubelet_command));
+            survive(network.keep());
         } else if containerd_answers() {
             paths::write_whole(ready, b"")?;
             is_ready = true;
         }
         thread::sleep(TICK);
+    }
+}
+
+/// When pid 1 ends, so does the machine: a service that cannot be started is tried again instead.
+fn survive(result: Result<()>) {
+    if let Err(error) = result {
+        eprintln!("{error}");
     }
 }
 
