@@ -1,7 +1,7 @@
 //! The container images of the sandbox, assembled by us under their official references.
 //!
 //! [`catalogue`] says what is in which image, [`archive`] writes the file that containerd imports,
-//! [`libraries`] finds what a program of this machine needs beside itself.
+//! `libraries` finds what a program of this machine needs beside itself.
 
 pub mod archive;
 pub mod catalogue;

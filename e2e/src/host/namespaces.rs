@@ -1,7 +1,7 @@
 //! The `namespaces` kind of host: net, mount, pid, uts and ipc namespaces of this machine's kernel,
 //! with containerd and a supervised kubelet inside.
 //!
-//! Everything in it descends from one process, pid 1 of its pid namespace ([`init`]): when that one
+//! Everything in it descends from one process, pid 1 of its pid namespace (`init`): when that one
 //! ends, the kernel ends all the others and undoes every mount.
 
 mod cgroups;
