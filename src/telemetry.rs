@@ -20,7 +20,7 @@ pub fn start(settings: &ManagerSettings) -> Result<(), Error> {
     }
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
-        target = std::env::consts::ARCH,
+        architecture = std::env::consts::ARCH,
         "nagaya starts"
     );
     Ok(())
