@@ -7,19 +7,17 @@ mod tenant_cluster;
 use std::sync::Arc;
 use std::time::Duration;
 
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::runtime::conditions::is_crd_established;
-use kube::runtime::wait::await_condition;
-use kube::{Api, CustomResourceExt};
+use kube::api::ListParams;
+use kube::{Api, CustomResourceExt, Resource};
 use nagaya_api::{JoinToken, TenantCluster};
 use tokio::sync::mpsc;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep};
 
 pub use context::{Context, Plane, Planes};
 
 use crate::caches::Caches;
 use crate::keyring::Keyring;
-use crate::kube_ops::Backoff;
+use crate::kube_ops::{self, Backoff, Object};
 use crate::startup::Manager;
 use crate::tenant::{
     self, Connections, ContentKeeper, Contents, JoinProbe, Prober, TenantWatches, prober::Pace,
@@ -27,6 +25,7 @@ use crate::tenant::{
 
 /// How long a management cluster may take to accept our definitions.
 const ESTABLISHED: Duration = Duration::from_mins(2);
+const ASK_AGAIN: Duration = Duration::from_secs(1);
 /// Tenants whose connection is held open at the same time.
 const CONNECTIONS: usize = 2000;
 
@@ -52,8 +51,8 @@ pub enum Error {
 pub async fn run(manager: Arc<Manager>) -> Result<(), Error> {
     let definitions = manager.readiness.gate("CustomResourceDefinitions");
     let filled = manager.readiness.gate("caches");
-    established(&manager, TenantCluster::crd_name()).await?;
-    established(&manager, JoinToken::crd_name()).await?;
+    established::<TenantCluster>(&manager, TenantCluster::crd_name()).await?;
+    established::<JoinToken>(&manager, JoinToken::crd_name()).await?;
     definitions.pass();
 
     let (wakeups, woken) = tenant::wakeups();
@@ -90,13 +89,21 @@ pub async fn run(manager: Arc<Manager>) -> Result<(), Error> {
     Ok(())
 }
 
-async fn established(manager: &Manager, name: &'static str) -> Result<(), Error> {
-    let all = Api::<CustomResourceDefinition>::all(manager.clients.projects.clone());
-    let wait = timeout(ESTABLISHED, await_condition(all, name, is_crd_established()));
-    let missing = |why: String| Error::DefinitionMissing { name, why };
-    match wait.await {
-        Ok(Ok(_)) => Ok(()),
-        Ok(Err(error)) => Err(missing(error.to_string())),
-        Err(_) => Err(missing("waited for two minutes".to_owned())),
+/// Ends when objects of the kind can be listed: the manager has no right to read definitions, and needs none.
+async fn established<K>(manager: &Manager, name: &'static str) -> Result<(), Error>
+where
+    K: Object + Resource<DynamicType = ()>,
+{
+    let all = Api::<K>::all(manager.clients.projects.clone());
+    let started = Instant::now();
+    loop {
+        match kube_ops::list(&all, &ListParams::default().limit(1)).await {
+            Ok(_) => return Ok(()),
+            Err(error) if started.elapsed() > ESTABLISHED => {
+                return Err(Error::DefinitionMissing { name, why: error.to_string() });
+            }
+            Err(error) => tracing::info!(name, why = %error, "waiting for a definition"),
+        }
+        sleep(ASK_AGAIN).await;
     }
 }

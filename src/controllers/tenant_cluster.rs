@@ -16,12 +16,14 @@ use kube::runtime::controller::{self, Action};
 use kube::runtime::reflector::ObjectRef;
 use kube::runtime::{Controller, watcher};
 use kube::{Api, Resource, ResourceExt};
-use nagaya_api::TenantCluster;
+use nagaya_api::{TenantCluster, TenantClusterStatus};
 use nagaya_render::status::{Failure, Findings, Probed, compute_status};
-use nagaya_render::validate::validate;
+use nagaya_render::tenant::Tenant;
+use nagaya_render::validate::{Refusal, validate};
 use tokio::sync::mpsc;
 
 pub use error::Error;
+use observe::Observed;
 
 use super::Context;
 use crate::kube_ops::patch_status;
@@ -102,18 +104,42 @@ async fn pass(context: &Context, raw: &TenantCluster, key: &TenantKey) -> Result
         Ok(Some(progress)) => follow::follow(context, raw, key, progress, &observed),
         _ => Ok(()),
     };
-    let error = progress.as_ref().err().or(followed.as_ref().err());
-    let failure = error.map(|error| Failure { reason: error.reason(), message: error.to_string() });
+    let (current, trouble) = match progress {
+        Ok(Some(progress)) => {
+            (Some(progress.tenant), followed.err().or(progress.kubeconfig_failure))
+        }
+        Ok(None) => (None, None),
+        Err(error) => (None, Some(error)),
+    };
+    let status = status(context, raw, key, &tenant, current.as_ref(), trouble.as_ref(), &observed);
+    let client = context.manager.clients.projects.clone();
+    let all = Api::<TenantCluster>::namespaced(client, &key.namespace);
+    patch_status(&all, raw, &status).await?;
+    if let Some(error) = trouble {
+        return Err(error);
+    }
+    let keys = context.keyring.last_seen(key);
+    Ok(Action::requeue(observe::next_look(&status, keys.as_deref(), now)))
+}
+
+/// Computed once per pass, whether it succeeded or not.
+fn status(
+    context: &Context,
+    raw: &TenantCluster,
+    key: &TenantKey,
+    validated: &Result<Tenant, Refusal>,
+    applied: Option<&Tenant>,
+    trouble: Option<&Error>,
+    observed: &Observed,
+) -> TenantClusterStatus {
+    let failure =
+        trouble.map(|error| Failure { reason: error.reason(), message: error.to_string() });
     let seen = context.prober.store().get(key);
-    let current = progress.as_ref().ok().and_then(Option::as_ref).map(|progress| &progress.tenant);
-    let status = compute_status(&Findings {
+    compute_status(&Findings {
         raw,
-        now,
-        tenant: match (&tenant, current) {
-            (_, Some(tenant)) | (Ok(tenant), None) => Ok(tenant),
-            (Err(refusal), None) => Err(refusal),
-        },
-        plane_exists: current.is_some() || !observed.planes.is_empty(),
+        now: Timestamp::now(),
+        tenant: applied.map_or(validated.as_ref(), Ok),
+        plane_exists: applied.is_some() || !observed.planes.is_empty(),
         failure: failure.as_ref(),
         certificates_ready: context.keyring.last_seen(key).is_some(),
         workloads: &observed.workloads,
@@ -127,14 +153,7 @@ async fn pass(context: &Context, raw: &TenantCluster, key: &TenantKey) -> Result
         },
         nodes: context.watches.nodes(key),
         born: observed.born(),
-    });
-    let all =
-        Api::<TenantCluster>::namespaced(context.manager.clients.projects.clone(), &key.namespace);
-    patch_status(&all, raw, &status).await?;
-    progress?;
-    followed?;
-    let keys = context.keyring.last_seen(key);
-    Ok(Action::requeue(observe::next_look(&status, keys.as_deref(), now)))
+    })
 }
 
 #[allow(clippy::needless_pass_by_value)]

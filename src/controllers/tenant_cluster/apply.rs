@@ -44,6 +44,8 @@ pub struct Progress {
     pub api_server: Option<IpAddr>,
     /// Keys and certificates.
     pub keys: Arc<Keys>,
+    /// Why the administrator's kubeconfig could not be handed out. The control plane works without.
+    pub kubeconfig_failure: Option<Error>,
 }
 
 /// Makes everything as rendered.
@@ -76,12 +78,14 @@ pub async fn apply(
         join(apply_namespace(context, &record), Box::pin(apply_plane(context, &tenant, born)))
             .await;
     let endpoint = tenant.endpoint();
-    if let Some(endpoint) = &endpoint {
-        hand_out_kubeconfig(context, &tenant, endpoint, &keys, now).await?;
-    }
+    let kubeconfig_failure = match &endpoint {
+        Some(endpoint) => hand_out_kubeconfig(context, &tenant, endpoint, &keys, now).await.err(),
+        None => None,
+    };
     recorded?;
     plane?;
-    Ok(Progress { tenant, endpoint, api_server: services.api_server, keys })
+    let api_server = services.api_server;
+    Ok(Progress { tenant, endpoint, api_server, keys, kubeconfig_failure })
 }
 
 /// What the step would know if it may not write: for paused tenants.
@@ -103,6 +107,7 @@ pub async fn look_on(
         endpoint: tenant.endpoint(),
         api_server: internal.as_deref().and_then(cluster_ip),
         keys,
+        kubeconfig_failure: None,
     })
 }
 

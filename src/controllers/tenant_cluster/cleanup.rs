@@ -95,11 +95,11 @@ fn is_retained(namespace: &Namespace, uid: &str) -> bool {
 async fn end_all(context: &Context, namespace: &Namespace) -> Result<Left, Error> {
     let name = namespace.name_any();
     let planes = &context.manager.clients.planes;
-    if let Left::Waiting(what) = end_workloads(context, &name).await? {
+    if let Left::Waiting(what) = end_workloads(context, &name, DeletionPolicy::Delete).await? {
         return Ok(Left::Waiting(what));
     }
     let claims = Api::<PersistentVolumeClaim>::namespaced(planes.clone(), &name);
-    end_each(&claims, 0).await?;
+    end_each(&claims, at_once).await?;
     let all = Api::<Namespace>::all(planes.clone());
     if namespace.meta().deletion_timestamp.is_none() {
         kube_ops::delete(&all, namespace).await?;
@@ -122,10 +122,10 @@ fn why_not_gone(namespace: &Namespace) -> String {
 async fn retain(context: &Context, namespace: &Namespace) -> Result<Left, Error> {
     let name = namespace.name_any();
     let planes = &context.manager.clients.planes;
-    if let Left::Waiting(what) = end_workloads(context, &name).await? {
+    if let Left::Waiting(what) = end_workloads(context, &name, DeletionPolicy::Retain).await? {
         return Ok(Left::Waiting(what));
     }
-    end_each(&Api::<Service>::namespaced(planes.clone(), &name), 0).await?;
+    end_each(&Api::<Service>::namespaced(planes.clone(), &name), at_once).await?;
     let uid = namespace.labels().get(labels::TENANT_UID);
     let patch = json!({"metadata": {
         "uid": namespace.uid(), "annotations": {labels::RETAINED: uid},
@@ -139,22 +139,49 @@ async fn retain(context: &Context, namespace: &Namespace) -> Result<Left, Error>
     Ok(Left::Nothing)
 }
 
-/// Controllers before pods, or they would make new ones.
-async fn end_workloads(context: &Context, namespace: &str) -> Result<Left, Error> {
+/// Pods before their controllers, or the garbage collector would give them all the time that they ask for.
+/// One that a controller replaces meanwhile is ended before it has started anything.
+async fn end_workloads(
+    context: &Context,
+    namespace: &str,
+    policy: DeletionPolicy,
+) -> Result<Left, Error> {
     let planes = &context.manager.clients.planes;
-    end_each(&Api::<Deployment>::namespaced(planes.clone(), namespace), GRACE).await?;
-    end_each(&Api::<StatefulSet>::namespaced(planes.clone(), namespace), GRACE).await?;
     let pods = Api::<Pod>::namespaced(planes.clone(), namespace);
-    let names = end_each(&pods, GRACE).await?;
+    let names = end_each(&pods, |pod| grace_for(pod, policy)).await?;
+    let soon = |meta: &ObjectMeta| meta.deletion_timestamp.is_none().then_some(GRACE);
+    end_each(&Api::<Deployment>::namespaced(planes.clone(), namespace), soon).await?;
+    end_each(&Api::<StatefulSet>::namespaced(planes.clone(), namespace), soon).await?;
     if names.is_empty() {
         return Ok(Left::Nothing);
     }
     Ok(Left::Waiting(format!("waiting for pods {} in {namespace} to end", names.join(", "))))
 }
 
+/// Seconds that a pod gets from us; `None`: it ends in time already.
+///
+/// kubelet does not hasten an end that has begun (`SyncTerminatingPod` ignores its context). Where all goes,
+/// such a pod is taken off the API at once and its processes end behind it; where data stay, they must not
+/// meet those of a successor.
+fn grace_for(pod: &ObjectMeta, policy: DeletionPolicy) -> Option<u32> {
+    if pod.deletion_timestamp.is_none() {
+        return Some(GRACE);
+    }
+    let slow = pod.deletion_grace_period_seconds.is_some_and(|given| given > i64::from(GRACE));
+    (slow && policy == DeletionPolicy::Delete).then_some(0)
+}
+
+/// For what has no processes.
+fn at_once(meta: &ObjectMeta) -> Option<u32> {
+    meta.deletion_timestamp.is_none().then_some(0)
+}
+
 /// Asks every object of a kind to go, and returns the names of those that are still there. Somebody may have
 /// deleted the namespace first, and with it the manager's rights in it: then all this happens without us.
-async fn end_each<K>(all: &Api<K>, grace: u32) -> Result<Vec<String>, Error>
+async fn end_each<K>(
+    all: &Api<K>,
+    grace: impl Fn(&ObjectMeta) -> Option<u32>,
+) -> Result<Vec<String>, Error>
 where
     K: Object + Resource<Scope = NamespaceResourceScope, DynamicType = ()>,
 {
@@ -162,8 +189,8 @@ where
         Err(error) if error.is_forbidden() => Vec::new(),
         found => found?,
     };
-    let to_end = found.iter().filter(|one| !is_ending(one.meta(), grace));
-    try_join_all(to_end.map(|one| async move {
+    let to_end = found.iter().filter_map(|one| Some((one, grace(one.meta())?)));
+    try_join_all(to_end.map(|(one, grace)| async move {
         match delete_with_grace(all, one, grace).await {
             Err(error) if error.is_forbidden() || error.is_race() => Ok(()),
             done => done,
@@ -171,12 +198,6 @@ where
     }))
     .await?;
     Ok(found.iter().map(ResourceExt::name_any).collect())
-}
-
-/// Kubernetes' garbage collector may be faster than we, and gives pods all the time that they ask for.
-fn is_ending(meta: &ObjectMeta, grace: u32) -> bool {
-    let given = meta.deletion_grace_period_seconds;
-    meta.deletion_timestamp.is_some() && given.is_none_or(|given| given <= i64::from(grace))
 }
 
 #[cfg(test)]
@@ -194,10 +215,11 @@ mod tests {
     }
 
     #[test]
-    fn a_pod_that_the_garbage_collector_ends_slowly_is_ended_again() {
-        assert!(!is_ending(&ending(Some(30)), GRACE));
-        assert!(is_ending(&ending(Some(1)), GRACE));
-        assert!(is_ending(&ending(None), GRACE));
-        assert!(!is_ending(&ObjectMeta::default(), GRACE));
+    fn a_pod_that_somebody_else_ends_slowly_is_not_waited_for_unless_its_data_stay() {
+        let (delete, retain) = (DeletionPolicy::Delete, DeletionPolicy::Retain);
+        assert_eq!(grace_for(&ending(Some(30)), delete), Some(0));
+        assert_eq!(grace_for(&ending(Some(30)), retain), None);
+        assert_eq!(grace_for(&ending(Some(1)), delete), None);
+        assert_eq!(grace_for(&ObjectMeta::default(), delete), Some(GRACE));
     }
 }

@@ -23,8 +23,13 @@ pub fn follow(
     progress: &Progress,
     observed: &Observed,
 ) -> Result<(), Error> {
-    let Progress { tenant, endpoint: Some(endpoint), api_server: Some(api_server), keys } =
-        progress
+    let Progress {
+        tenant,
+        endpoint: Some(endpoint),
+        api_server: Some(api_server),
+        keys,
+        kubeconfig_failure: _,
+    } = progress
     else {
         return Ok(());
     };

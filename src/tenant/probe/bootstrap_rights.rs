@@ -179,3 +179,6 @@ fn admin_failed(error: &kube::Error) -> Finding {
         format!("the manager cannot ask the API server through the Service kube-apiserver: {why}"),
     )
 }
+
+#[cfg(test)]
+mod tests;
