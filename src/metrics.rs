@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, text};
+use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -31,19 +31,14 @@ pub struct Metrics {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ReconcileLabels {
     controller: &'static str,
-    outcome: Outcome,
+    /// `success` or `failure`.
+    outcome: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct FailureLabels {
     controller: &'static str,
     reason: &'static str,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
-enum Outcome {
-    Success,
-    Failure,
 }
 
 impl Default for Metrics {
@@ -94,7 +89,7 @@ impl Metrics {
         took: Duration,
         failure: Option<&'static str>,
     ) {
-        let outcome = if failure.is_some() { Outcome::Failure } else { Outcome::Success };
+        let outcome = if failure.is_some() { "failure" } else { "success" };
         self.reconciles
             .get_or_create(&ReconcileLabels { controller, outcome })
             .observe(took.as_secs_f64());
@@ -128,6 +123,7 @@ fn resident_bytes() -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kube_ops::count_requests::{RequestLabels, Side};
 
     #[test]
     fn a_failed_pass_is_counted_by_reason() {
@@ -135,6 +131,18 @@ mod tests {
         metrics.reconciled("tenantcluster", Duration::from_millis(3), Some("ForeignObject"));
         let text = metrics.encode().unwrap();
         let expected = r#"nagaya_reconcile_failures_total{controller="tenantcluster",reason="ForeignObject"} 1"#;
+        assert!(text.contains(expected), "{text}");
+    }
+
+    #[test]
+    fn a_request_is_counted_by_side_verb_and_resource() {
+        let metrics = Metrics::default();
+        let labels =
+            RequestLabels { side: Side::Planes, verb: "patch", resource: "services".to_owned() };
+        metrics.api_requests.get_or_create(&labels).inc();
+        let text = metrics.encode().unwrap();
+        let expected =
+            r#"nagaya_api_requests_total{side="planes",verb="patch",resource="services"} 1"#;
         assert!(text.contains(expected), "{text}");
     }
 

@@ -1,10 +1,12 @@
 //! Counts the requests of a Kubernetes client by verb and resource: what a tenant costs the API server.
 
+use std::fmt::Write as _;
+use std::task::{Context, Poll};
+
 use http::{Method, Request, Uri};
-use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
-use std::task::{Context, Poll};
 use tower::{Layer, Service};
 
 /// `nagaya_api_requests_total`.
@@ -22,7 +24,7 @@ pub struct RequestLabels {
 }
 
 /// Whose API server a request goes to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Side {
     /// Where `TenantCluster`s are.
     Projects,
@@ -30,6 +32,16 @@ pub enum Side {
     Planes,
     /// A tenant's own.
     Tenant,
+}
+
+impl EncodeLabelValue for Side {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> std::fmt::Result {
+        encoder.write_str(match self {
+            Self::Projects => "projects",
+            Self::Planes => "planes",
+            Self::Tenant => "tenant",
+        })
+    }
 }
 
 /// Layer for a client's service stack. Retries below it are not counted apart.
