@@ -8,7 +8,7 @@
 //! | when each tenant is probed, and what was seen last | `prober.rs` |
 //! | node count, drift and certificate requests, without a cache | `watches.rs` |
 //! | which serving certificates a node may have | `approver.rs` |
-//! | writing what kubeadm and nodes read | `content.rs` |
+//! | writing what kubeadm and nodes read, and when | `content.rs`, `content_keeper.rs` |
 
 pub mod approver;
 pub mod connection;
