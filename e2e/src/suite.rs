@@ -56,7 +56,7 @@ fn lint(report: &mut Report) -> Result<()> {
     let clippy = ["clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"];
     report.part("clippy, pedantic", || check(&mut cargo(&clippy)))?;
     report.part("cargo-deny: bans, licenses, sources", || {
-        let words = ["check", "bans", "licenses", "sources"];
+        let words = ["--log-level", "error", "check", "bans", "licenses", "sources"];
         let mut deny = Command::new(prerequisites::cargo_deny()?);
         check(deny.args(words).current_dir(checkout()))
     })
