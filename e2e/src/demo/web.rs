@@ -32,11 +32,15 @@ pub fn serve(tenant: &Tenant) -> Result<String> {
 
 fn await_available(tenant: &Tenant, what: &str, deployment: &[&str]) -> Result<()> {
     await_that(&format!("wait until {what} runs"), ANSWER, || {
-        let path = "jsonpath={.status.availableReplicas} of {.spec.replicas} pods are ready";
-        let seen = tenant.kubectl(&[&["get"], deployment, &["-o", path]].concat())?;
-        let (available, wanted) = seen.split_once(" of ").unwrap_or_default();
-        let all = wanted.split(' ').next() == Some(available);
-        Ok(if all { Look::Done } else { Look::NotYet(seen) })
+        let path = "jsonpath={.status.availableReplicas}/{.spec.replicas}";
+        let counts = tenant.kubectl(&[&["get"], deployment, &["-o", path]].concat())?;
+        let (available, wanted) = counts.split_once('/').unwrap_or_default();
+        if available == wanted {
+            return Ok(Look::Done);
+        }
+        // A count of none is left out.
+        let available = if available.is_empty() { "0" } else { available };
+        Ok(Look::NotYet(format!("{available} of {wanted} pods are ready")))
     })
 }
 
