@@ -92,19 +92,24 @@ fn is_retained(namespace: &Namespace, uid: &str) -> bool {
     namespace.annotations().get(labels::RETAINED).is_some_and(|owner| owner == uid)
 }
 
+/// The namespace first: nothing is made in it any more, and the namespace controller lets 5 s pass
+/// (`namespaceDeletionGracePeriod`) before it looks at it. Pods end meanwhile.
 async fn end_all(context: &Context, namespace: &Namespace) -> Result<Left, Error> {
     let name = namespace.name_any();
     let planes = &context.manager.clients.planes;
-    if let Left::Waiting(what) = end_workloads(context, &name, DeletionPolicy::Delete).await? {
-        return Ok(Left::Waiting(what));
+    if namespace.meta().deletion_timestamp.is_none() {
+        delete_with_grace(&Api::<Namespace>::all(planes.clone()), namespace, 0).await?;
     }
+    let pods = end_workloads(context, &name, DeletionPolicy::Delete).await?;
     let claims = Api::<PersistentVolumeClaim>::namespaced(planes.clone(), &name);
     end_each(&claims, at_once).await?;
-    let all = Api::<Namespace>::all(planes.clone());
-    if namespace.meta().deletion_timestamp.is_none() {
-        kube_ops::delete(&all, namespace).await?;
-    }
-    Ok(Left::Waiting(format!("waiting for namespace {name} to go{}", why_not_gone(namespace))))
+    Ok(match pods {
+        Left::Waiting(what) => Left::Waiting(what),
+        Left::Nothing => {
+            let why = why_not_gone(namespace);
+            Left::Waiting(format!("waiting for namespace {name} to go{why}"))
+        }
+    })
 }
 
 /// The namespace controller says what it cannot remove.
