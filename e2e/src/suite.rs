@@ -18,7 +18,10 @@ use crate::cargo::{cargo, checkout};
 use crate::components::{Component, KUBERNETES_MINORS, NEWEST_MINOR, ensure};
 use crate::error::{Error, IoContext, Result};
 use crate::progress::say;
-use crate::{images, install, interrupt, prerequisites, sandbox};
+use crate::{demo, images, install, interrupt, prerequisites, sandbox};
+
+/// The minors that tests of the real ring make tenants of: the oldest and the newest.
+const RING_MINORS: [&str; 2] = [KUBERNETES_MINORS[0], NEWEST_MINOR];
 
 /// What `make test` consists of, in its order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -27,7 +30,11 @@ pub enum Section {
     Lint,
     /// What needs no cluster: units, goldens, generated files, parity with kubeadm.
     Units,
-    /// A sandbox, Nagaya in it, and the tests of `e2e/tests`; it ends without a sandbox.
+    /// The demo twice in a sandbox of its own, which goes down afterwards: from nothing to a page on a
+    /// tenant's virtual machine.
+    Demo,
+    /// A sandbox, Nagaya in it, and the tests of `e2e/tests`; it ends without a sandbox. Only when named:
+    /// see README, "Limits".
     Ring,
 }
 
@@ -44,8 +51,11 @@ pub fn run(sections: &[Section]) -> Result<bool> {
     if wanted(Section::Units) {
         without_a_cluster(&mut report)?;
     }
-    if wanted(Section::Ring) {
-        real_ring(&mut report)?;
+    if wanted(Section::Demo) {
+        in_a_sandbox(&mut report, &BEFORE_THE_DEMO, |_| Ok(()))?;
+    }
+    if sections.contains(&Section::Ring) {
+        in_a_sandbox(&mut report, &BEFORE_THE_RING, ring_tests)?;
     }
     println!("{}", report.told());
     Ok(report.passed())
@@ -87,16 +97,7 @@ fn without_a_cluster(report: &mut Report) -> Result<()> {
 
 /// The sandbox goes down at the end, whatever came of the tests.
 fn real_ring(report: &mut Report) -> Result<()> {
-    let mut ready = true;
-    for (name, prepare) in PREPARATIONS {
-        if ready {
-            report.part(name, || prepare().map(|()| Counts::check()))?;
-            ready = report.last_passed();
-        }
-    }
-    let witness = Witness::start();
-    let tested = if ready { ring_tests(report) } else { Ok(()) };
-    report.ran = witness.testimony();
+    let tested = prepare(report).and_then(|ready| if ready { ring_tests(report) } else { Ok(()) });
     if !report.passed() || tested.is_err() {
         interrupt::shielded(logs::keep);
     }
@@ -108,16 +109,33 @@ fn real_ring(report: &mut Report) -> Result<()> {
 
 type Preparation = (&'static str, fn() -> Result<()>);
 
-const PREPARATIONS: [Preparation; 4] = [
+const BEFORE_THE_DEMO: [Preparation; 3] = [
     ("no sandbox of before", sandbox::down),
-    ("components and images of all minors", make_images),
+    ("the demo, from nothing to a page on a virtual machine", demo::up),
+    ("the demo again, which finds everything there", demo::up),
+];
+
+const BEFORE_THE_RING: [Preparation; 4] = [
+    ("no sandbox of before", sandbox::down),
+    ("components and images of the real ring", make_images),
     ("sandbox up", sandbox::up),
     ("Nagaya built and installed", install::install),
 ];
 
+/// Whether all of it succeeded; what comes after a failure is left out.
+fn prepare(report: &mut Report) -> Result<bool> {
+    for (name, work) in PREPARATIONS {
+        report.part(name, || work().map(|()| Counts::check()))?;
+        if !report.last_passed() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 fn make_images() -> Result<()> {
     images::management()?;
-    for minor in KUBERNETES_MINORS {
+    for minor in RING_MINORS {
         images::control_plane(minor)?;
         images::node(minor)?;
     }
@@ -126,13 +144,14 @@ fn make_images() -> Result<()> {
 
 /// One program after the other: they share the manager and two cores.
 fn ring_tests(report: &mut Report) -> Result<()> {
-    for name in ring_programs()? {
+    let tested = ring_programs()?.iter().try_for_each(|name| {
         report.part(&format!("real ring: {}", name.replace('_', " ")), || {
-            let words = ["test", "--locked", "--package", "e2e", "--test", &name, "--"];
+            let words = ["test", "--locked", "--package", "e2e", "--test", name, "--"];
             run_tests(cargo(&words).arg("--test-threads=1"))
-        })?;
-    }
-    Ok(())
+        })
+    });
+    report.ran = witness.testimony();
+    tested
 }
 
 /// The test programs of `e2e/tests`, as cargo finds them: a file, or a folder with a `main.rs`.
