@@ -66,8 +66,10 @@ pub fn create(record: HostRecord, user_data: &str) -> Result<Box<dyn Host>> {
     let image = image::ensure(&record.kubernetes)?;
     let host = VmHost::new(record);
     host.lay_out(&image, user_data)?;
-    host.boot()?;
-    host.check_user_data()?;
+    if let Err(error) = host.boot().and_then(|()| host.check_user_data()) {
+        host.keep_logs();
+        return Err(error);
+    }
     Ok(Box::new(host))
 }
 
@@ -141,6 +143,23 @@ impl VmHost {
             self.record.name,
             errors.join("; ")
         )))
+    }
+
+    /// Before a machine that failed is removed: why it failed can be read only there.
+    fn keep_logs(&self) {
+        let folder = paths::state().join("last-failure").join(&self.record.name);
+        let logs = [self.files.console(), self.files.log()];
+        let kept = paths::make_folder(&folder).and_then(|()| {
+            logs.iter().filter(|log| log.exists()).try_for_each(|log| {
+                fs::copy(log, folder.join(log.file_name().unwrap_or_default())).on("keep", log)?;
+                Ok(())
+            })
+        });
+        match kept {
+            Ok(()) => say(&format!("what it said is kept in {}", folder.display())),
+            // The failure itself is told by the caller.
+            Err(error) => say(&error.to_string()),
+        }
     }
 
     fn console(&self) -> String {

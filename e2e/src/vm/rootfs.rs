@@ -182,6 +182,14 @@ mod tests {
         }
     }
 
+    /// A path unit starts a skipped service again at once, for ever.
+    #[test]
+    fn after_a_reboot_nothing_asks_again_for_a_network_that_is_there() {
+        let condition = "ConditionPathExists=!/etc/cni/net.d/10-bridge.conflist";
+        assert!(content("node-cni.path").contains(condition));
+        assert!(!content("node-cni.service").contains("Condition"));
+    }
+
     #[test]
     fn no_file_knows_an_address_or_a_token() {
         for file in &FILES {
