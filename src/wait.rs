@@ -53,7 +53,7 @@ pub enum Error {
         why: String,
     },
     /// Time is up.
-    #[error("{url} did not answer 200 or 403 within {timeout:#}: {last}")]
+    #[error("{url} did not answer 200 within {timeout:#}: {last}")]
     TimedOut {
         /// The address.
         url: String,
@@ -64,7 +64,7 @@ pub enum Error {
     },
 }
 
-/// Asks until the server answers 200 or 403. Each new obstacle is printed once.
+/// Asks until the server answers 200. Each new obstacle is printed once.
 ///
 /// # Errors
 /// [`Error`]; an address or CA file that can never work fails at once.
@@ -74,9 +74,9 @@ pub fn until_ok(options: &WaitOptions) -> Result<(), Error> {
     let mut last = String::new();
     loop {
         match endpoint.ask() {
-            // 403: the server serves, and authorizes, but the roles that let us ask are still being
-            // written. kube-controller-manager waits out that second itself while it starts.
-            Ok(200 | 403) => return Ok(()),
+            // Not 403 either, which a kube-apiserver answers until its roles are written: from its start
+            // kube-controller-manager gives it only 10 s to become healthy.
+            Ok(200) => return Ok(()),
             outcome => {
                 let now =
                     outcome.map_or_else(|error| error.to_string(), |code| format!("HTTP {code}"));

@@ -52,7 +52,7 @@ pub fn run(sections: &[Section]) -> Result<bool> {
         without_a_cluster(&mut report)?;
     }
     if wanted(Section::Demo) {
-        in_a_sandbox(&mut report, &BEFORE_THE_DEMO, |_| Ok(()))?;
+        in_a_sandbox(&mut report, &BEFORE_THE_DEMO, demo_twice)?;
     }
     if sections.contains(&Section::Ring) {
         in_a_sandbox(&mut report, &BEFORE_THE_RING, ring_tests)?;
@@ -96,8 +96,15 @@ fn without_a_cluster(report: &mut Report) -> Result<()> {
 }
 
 /// The sandbox goes down at the end, whatever came of the tests.
-fn real_ring(report: &mut Report) -> Result<()> {
-    let tested = prepare(report).and_then(|ready| if ready { ring_tests(report) } else { Ok(()) });
+fn in_a_sandbox(
+    report: &mut Report,
+    preparations: &[Preparation],
+    tests: fn(&mut Report) -> Result<()>,
+) -> Result<()> {
+    let witness = Witness::start();
+    let tested =
+        prepare(report, preparations).and_then(|ready| if ready { tests(report) } else { Ok(()) });
+    report.ran = witness.testimony();
     if !report.passed() || tested.is_err() {
         interrupt::shielded(logs::keep);
     }
@@ -109,11 +116,8 @@ fn real_ring(report: &mut Report) -> Result<()> {
 
 type Preparation = (&'static str, fn() -> Result<()>);
 
-const BEFORE_THE_DEMO: [Preparation; 3] = [
-    ("no sandbox of before", sandbox::down),
-    ("the demo, from nothing to a page on a virtual machine", demo::up),
-    ("the demo again, which finds everything there", demo::up),
-];
+const BEFORE_THE_DEMO: [Preparation; 2] =
+    [("no sandbox of before", sandbox::down), ("sandbox up", sandbox::up)];
 
 const BEFORE_THE_RING: [Preparation; 4] = [
     ("no sandbox of before", sandbox::down),
@@ -123,8 +127,8 @@ const BEFORE_THE_RING: [Preparation; 4] = [
 ];
 
 /// Whether all of it succeeded; what comes after a failure is left out.
-fn prepare(report: &mut Report) -> Result<bool> {
-    for (name, work) in PREPARATIONS {
+fn prepare(report: &mut Report, preparations: &[Preparation]) -> Result<bool> {
+    for (name, work) in preparations {
         report.part(name, || work().map(|()| Counts::check()))?;
         if !report.last_passed() {
             return Ok(false);
@@ -142,16 +146,21 @@ fn make_images() -> Result<()> {
     Ok(())
 }
 
+fn demo_twice(report: &mut Report) -> Result<()> {
+    for what in ["the demo, from nothing to a page on a virtual machine", "the demo again"] {
+        report.part(what, || demo::up().map(|()| Counts::check()))?;
+    }
+    Ok(())
+}
+
 /// One program after the other: they share the manager and two cores.
 fn ring_tests(report: &mut Report) -> Result<()> {
-    let tested = ring_programs()?.iter().try_for_each(|name| {
+    ring_programs()?.iter().try_for_each(|name| {
         report.part(&format!("real ring: {}", name.replace('_', " ")), || {
             let words = ["test", "--locked", "--package", "e2e", "--test", name, "--"];
             run_tests(cargo(&words).arg("--test-threads=1"))
         })
-    });
-    report.ran = witness.testimony();
-    tested
+    })
 }
 
 /// The test programs of `e2e/tests`, as cargo finds them: a file, or a folder with a `main.rs`.

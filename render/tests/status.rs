@@ -1,5 +1,8 @@
 //! What a pass says about what it found.
 
+#![allow(clippy::unwrap_used, reason = "tests: a failure is a panic")]
+#![allow(clippy::needless_pass_by_value, reason = "reads better with json! at the call")]
+
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use nagaya_api::{TenantCluster, TenantClusterStatus};

@@ -1,5 +1,8 @@
 //! What is accepted, what is refused, and that a refusal names the field.
 
+#![allow(clippy::unwrap_used, reason = "tests: a failure is a panic")]
+#![allow(clippy::needless_pass_by_value, reason = "reads better with json! at the call")]
+
 use nagaya_api::{TenantCluster, labels};
 use nagaya_render::plane_record::PlaneRecord;
 use nagaya_render::settings::Settings;

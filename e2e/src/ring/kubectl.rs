@@ -95,6 +95,17 @@ impl Kubectl {
         Ok(())
     }
 
+    /// Creates an object and returns what became of it: reviews are answered that way.
+    ///
+    /// # Errors
+    /// It is refused.
+    pub fn create(&self, object: &Value) -> Outcome<Value> {
+        let text = object.to_string();
+        let words = ["create", "-ojson", "-f", "-"];
+        let answer = feed(&mut self.command(&words)?, text.as_bytes())?;
+        Ok(serde_json::from_str(&answer)?)
+    }
+
     /// Replaces an object by another one, fields that are not named included.
     ///
     /// # Errors

@@ -30,44 +30,31 @@ struct Seen {
 pub struct Witness {
     seen: Arc<Mutex<Seen>>,
     over: Arc<AtomicBool>,
-    watch: Option<Child>,
+    watch: Arc<Mutex<Option<Child>>>,
     threads: Vec<JoinHandle<()>>,
 }
 
 impl Witness {
-    /// Begins to watch. Without a management cluster there is nothing to see.
+    /// Begins to watch, or waits for a management cluster to watch.
     pub fn start() -> Self {
         let seen = Arc::new(Mutex::new(Seen::default()));
         let over = Arc::new(AtomicBool::new(false));
-        let words = ["get", "pods", "-A", "--watch", "-o", STARTED];
-        let watch = kubectl::command(&words).map(|mut command| {
-            let command = command.stdin(Stdio::null()).stdout(Stdio::piped());
-            command.stderr(Stdio::null()).spawn().ok()
-        });
-        let mut watch = watch.ok().flatten();
-        let mut threads = vec![thread::spawn({
+        let watch = Arc::new(Mutex::new(None));
+        let machines = {
             let (seen, over) = (Arc::clone(&seen), Arc::clone(&over));
-            move || watch_machines(&seen, &over)
-        })];
-        if let Some(from) = watch.as_mut().and_then(|child| child.stdout.take()) {
-            let seen = Arc::clone(&seen);
-            threads.push(thread::spawn(move || {
-                for line in BufReader::new(from).lines().map_while(Result::ok) {
-                    note(&seen, |seen| seen.pod(&line));
-                }
-            }));
-        }
-        Self { seen, over, watch, threads }
+            thread::spawn(move || watch_machines(&seen, &over))
+        };
+        let pods = {
+            let (seen, over, watch) = (Arc::clone(&seen), Arc::clone(&over), Arc::clone(&watch));
+            thread::spawn(move || watch_pods(&seen, &over, &watch))
+        };
+        Self { seen, over, watch, threads: vec![machines, pods] }
     }
 
     /// Stops watching and says what was seen, a line each.
-    pub fn testimony(mut self) -> Vec<String> {
+    pub fn testimony(self) -> Vec<String> {
         self.over.store(true, Ordering::Relaxed);
-        if let Some(child) = &mut self.watch {
-            // It may have ended with the cluster.
-            let _ = child.kill();
-            let _ = child.wait();
-        }
+        end(&self.watch);
         for thread in self.threads {
             // What it noted before it failed still counts.
             let _ = thread.join();
@@ -92,6 +79,39 @@ impl Seen {
             several => format!("{image} in {several} pods"),
         });
         machines.chain(images).collect()
+    }
+}
+
+/// A watch ends with its API server, and begins again with the next one.
+fn watch_pods(seen: &Mutex<Seen>, over: &AtomicBool, watch: &Mutex<Option<Child>>) {
+    while !over.load(Ordering::Relaxed) {
+        let command = kubectl::command(&["get", "pods", "-A", "--watch", "-o", STARTED]);
+        let child = command.ok().and_then(|mut command| {
+            let command = command.stdin(Stdio::null()).stdout(Stdio::piped());
+            command.stderr(Stdio::null()).spawn().ok()
+        });
+        if let Some(mut child) = child {
+            let from = child.stdout.take();
+            if let Ok(mut watch) = watch.lock() {
+                *watch = Some(child);
+            }
+            if over.load(Ordering::Relaxed) {
+                end(watch);
+            }
+            for line in from.into_iter().flat_map(|from| BufReader::new(from).lines()).flatten() {
+                note(seen, |seen| seen.pod(&line));
+            }
+            end(watch);
+        }
+        thread::sleep(PAUSE);
+    }
+}
+
+fn end(watch: &Mutex<Option<Child>>) {
+    if let Some(mut child) = watch.lock().ok().and_then(|mut watch| watch.take()) {
+        // It may have ended with the cluster.
+        let _ = child.kill();
+        let _ = child.wait();
     }
 }
 

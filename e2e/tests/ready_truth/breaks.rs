@@ -1,6 +1,8 @@
 //! Every single thing that a join needs, and two that it does not: how to break it, and what only we can
 //! mend (the rest is Nagaya's to repair once the tenant is no longer paused).
 
+use std::time::Duration;
+
 use e2e::command::{command, feed, output};
 use e2e::network;
 use e2e::ring::{Look, Outcome, wait_until};
@@ -22,7 +24,10 @@ pub struct Break {
     pub what: String,
     pub verdict: Verdict,
     pub make: Box<Step>,
+    /// Before the tenant is no longer paused: what Nagaya cannot mend.
     pub undo: Box<Step>,
+    /// After it: what would mend itself, but slowly.
+    pub hasten: Box<Step>,
 }
 
 type Step = dyn Fn(&Stage) -> Outcome + Send;
@@ -58,12 +63,14 @@ pub fn all() -> Vec<Break> {
             verdict: Verdict::JoinFails,
             make: Box::new(|stage| scale_to_zero(stage, "statefulset/kube-controller-manager")),
             undo: Box::new(nothing),
+            hasten: Box::new(nothing),
         },
         Break {
             what: "kube-apiserver scaled to 0".to_owned(),
             verdict: Verdict::JoinFails,
             make: Box::new(|stage| scale_to_zero(stage, "deployment/kube-apiserver")),
             undo: Box::new(nothing),
+            hasten: Box::new(nothing),
         },
         Break {
             what: "the public Service deleted".to_owned(),
@@ -73,18 +80,21 @@ pub fn all() -> Vec<Break> {
                 stage.management().run(&words).map(drop)
             }),
             undo: Box::new(nothing),
+            hasten: Box::new(nothing),
         },
         Break {
             what: "packets to the endpoint dropped".to_owned(),
             verdict: Verdict::JoinFails,
             make: Box::new(|stage| drop_packets(stage, "-I")),
             undo: Box::new(|stage| drop_packets(stage, "-D")),
+            hasten: Box::new(nothing),
         },
         Break {
             what: "a serving certificate for another name".to_owned(),
             verdict: Verdict::JoinFails,
             make: Box::new(serve_another_name),
             undo: Box::new(nothing),
+            hasten: Box::new(serve_the_right_name),
         },
     ]);
     all
@@ -104,19 +114,18 @@ fn missing(object: &'static str, verdict: Verdict) -> Break {
             stage.cluster.run(&words).map(drop)
         }),
         undo: Box::new(nothing),
+        hasten: Box::new(nothing),
     }
 }
 
-/// Scaled, and its processes gone: one on its way out still answers.
+/// Scaled, and its processes gone, in the time that they ask for: one on its way out still answers.
 fn scale_to_zero(stage: &Stage, workload: &str) -> Outcome {
     let (management, plane) = (stage.management(), stage.plane.as_str());
     management.run(&["scale", workload, "-n", plane, "--replicas=0"])?;
-    let label =
-        format!("app.kubernetes.io/name={}", workload.rsplit('/').next().unwrap_or_default());
-    let pods = ["pods", "-n", plane, "-l", &label];
-    management.run(&[&["delete"][..], &pods, &["--grace-period=1"]].concat())?;
-    wait_until(&format!("{workload} has no pods"), std::time::Duration::from_secs(20), || {
-        let left = management.list(&pods)?;
+    let component = workload.rsplit('/').next().unwrap_or_default();
+    let label = format!("app.kubernetes.io/name={component}");
+    wait_until(&format!("{workload} has no pods"), Duration::from_mins(1), || {
+        let left = management.list(&["pods", "-n", plane, "-l", &label])?;
         Ok(Look::done_if(left.is_empty(), || format!("{} are left", left.len())))
     })
 }
@@ -164,12 +173,24 @@ openssl x509 -req -in $d/request.pem -CA $d/ca.pem -CAkey $d/ca.pem -CAcreateser
   -extfile $d/names 2>/dev/null
 cat $d/key.pem";
 
+/// Nagaya writes the certificate anew by itself.
+fn serve_the_right_name(stage: &Stage) -> Outcome {
+    let show = "openssl x509 -noout -ext subjectAltName";
+    wait_until("the serving certificate is Nagaya's again", Duration::from_mins(1), || {
+        let secret = ("kube-apiserver-tls", "tls.crt");
+        let certificate = stage.management().secret_value(&stage.plane, secret.0, secret.1)?;
+        let names = feed(&mut command(&["sh", "-c", show]), certificate.as_bytes())?;
+        Ok(Look::done_if(!names.contains("elsewhere.example"), || names))
+    })?;
+    replace_api_server(stage)
+}
+
 /// kubelet takes a minute to bring a changed Secret into a running pod.
 fn replace_api_server(stage: &Stage) -> Outcome {
     let label = "app.kubernetes.io/name=kube-apiserver";
     let words = ["delete", "pod", "-n", &stage.plane, "-l", label, "--grace-period=1"];
     stage.management().run(&words)?;
-    wait_until("another kube-apiserver runs", std::time::Duration::from_mins(1), || {
+    wait_until("another kube-apiserver runs", Duration::from_mins(1), || {
         let found =
             stage.management().get(&["deployment", "-n", &stage.plane, "kube-apiserver"])?;
         let ready = found["status"]["readyReplicas"] == 1;

@@ -60,6 +60,7 @@ fn try_break(stage: &Stage, one: &Break) -> Outcome {
     compared?;
     stage.reset_machine()?;
     stage.tenant.patch(&json!({"spec": {"paused": false}}))?;
+    (one.hasten)(stage)?;
     stage.tenant.await_condition("Ready", "True", REPAIRED).map(drop)
 }
 

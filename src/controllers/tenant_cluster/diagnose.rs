@@ -85,6 +85,7 @@ fn container_problem(container: &ContainerStatus) -> Option<String> {
 mod tests {
     use super::*;
 
+    #[allow(clippy::needless_pass_by_value, reason = "reads better with json! at the call")]
     fn pod(status: serde_json::Value) -> Pod {
         serde_json::from_value(
             serde_json::json!({"metadata": {"name": "etcd-0"}, "status": status}),
