@@ -3,7 +3,6 @@
 
 use std::env;
 use std::io::{IsTerminal, Read, stderr};
-use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
 use std::thread;
@@ -11,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use crate::command::{command_line, last_lines};
 use crate::error::{Error, IoContext, Result};
-use crate::interrupt;
+use crate::{interrupt, paths};
 use crate::progress::{say, seconds};
 
 /// How often a build that goes on says so in a log.
@@ -22,14 +21,8 @@ const KEPT_LINES: usize = 60;
 #[must_use]
 pub fn cargo(words: &[&str]) -> Command {
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.args(words).current_dir(checkout()).stdin(Stdio::null());
+    cargo.args(words).current_dir(paths::checkout()).stdin(Stdio::null());
     cargo
-}
-
-/// The folder of this checkout.
-#[must_use]
-pub fn checkout() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("/"))
 }
 
 /// Runs a cargo command that compiles, and says how far it is.

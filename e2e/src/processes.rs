@@ -126,11 +126,21 @@ mod tests {
 
     #[test]
     fn a_process_is_found_in_its_network_and_ended() {
-        let mut child = std::process::Command::new("sleep").arg("600").spawn().unwrap();
+        // A child that outlives a failure must not hold the test's output open.
+        let mut child = std::process::Command::new("sleep")
+            .arg("60")
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
         let number = i32::try_from(child.id()).unwrap();
         let same = in_network(Path::new("/proc/self/ns/net"));
         let found = same.into_iter().find(|process| process.number() == number).unwrap();
-        assert_eq!(found.command_line(), "sleep 600");
+        // The kernel shows no words for a moment while the child becomes its program.
+        while found.command_line().is_empty() {
+            thread::sleep(Duration::from_millis(1));
+        }
+        assert_eq!(found.command_line(), "sleep 60");
         found.end().unwrap();
         assert!(!child.wait().unwrap().success());
     }

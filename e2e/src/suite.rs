@@ -14,11 +14,11 @@ use cargo_tests::run_tests;
 use report::{Counts, Report};
 use witness::Witness;
 
-use crate::cargo::{cargo, checkout};
+use crate::cargo::cargo;
 use crate::components::{Component, KUBERNETES_MINORS, NEWEST_MINOR, ensure};
 use crate::error::{Error, IoContext, Result};
 use crate::progress::say;
-use crate::{demo, images, install, interrupt, prerequisites, sandbox};
+use crate::{demo, images, install, interrupt, paths, prerequisites, sandbox};
 
 /// The minors that tests of the real ring make tenants of: the oldest and the newest.
 const RING_MINORS: [&str; 2] = [KUBERNETES_MINORS[0], NEWEST_MINOR];
@@ -68,7 +68,7 @@ fn lint(report: &mut Report) -> Result<()> {
     report.part("cargo-deny: bans, licenses, sources", || {
         let words = ["--log-level", "error", "check", "bans", "licenses", "sources"];
         let mut deny = Command::new(prerequisites::cargo_deny()?);
-        check(deny.args(words).current_dir(checkout()))
+        check(deny.args(words).current_dir(paths::checkout()))
     })
 }
 
@@ -165,7 +165,7 @@ fn ring_tests(report: &mut Report) -> Result<()> {
 
 /// The test programs of `e2e/tests`, as cargo finds them: a file, or a folder with a `main.rs`.
 fn ring_programs() -> Result<Vec<String>> {
-    let folder = checkout().join("e2e/tests");
+    let folder = paths::checkout().join("e2e/tests");
     let entries = fs::read_dir(&folder).on("list", &folder)?;
     let paths = entries.flatten().map(|entry| entry.path());
     let is_rust = |path: &Path| path.extension().is_some_and(|extension| extension == "rs");
