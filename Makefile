@@ -3,7 +3,7 @@
 E2E := cargo run --locked --quiet --package e2e --bin
 
 .DEFAULT_GOAL := help
-.PHONY: help prerequisites programs demo demo-down test ring lint build image install generate
+.PHONY: help prerequisites programs demo demo-down test ring bench lint build image install generate
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,6 +19,9 @@ test: programs ## Everything that CI runs: lint, units, goldens, kubeadm parity,
 
 ring: programs ## The tests of e2e/tests, in a sandbox of their own; replaces a running sandbox
 	@$(E2E) suite ring
+
+bench: programs ## Time and memory, beside the same objects without Nagaya; replaces a running sandbox
+	@$(E2E) bench
 
 lint: programs ## What a reviewer would say first
 	@$(E2E) suite lint

@@ -46,12 +46,18 @@ impl<'p> JoinToken<'p> {
     /// It is refused.
     pub fn create(project: &'p Project, name: &str, cluster: &str, ttl: &str) -> Outcome<Self> {
         let token = Self { project, name: name.to_owned() };
-        project.management.apply(&json!({
-            "apiVersion": "nagaya.dev/v1alpha1", "kind": "JoinToken",
-            "metadata": {"name": name, "namespace": project.name},
-            "spec": {"clusterName": cluster, "ttl": ttl, "cloudInit": {"install": false}},
-        }))?;
+        project.management.apply(&token.manifest(cluster, ttl))?;
         Ok(token)
+    }
+
+    /// The object that a user would write.
+    #[must_use]
+    pub fn manifest(&self, cluster: &str, ttl: &str) -> Value {
+        json!({
+            "apiVersion": "nagaya.dev/v1alpha1", "kind": "JoinToken",
+            "metadata": {"name": self.name, "namespace": self.project.name},
+            "spec": {"clusterName": cluster, "ttl": ttl, "cloudInit": {"install": false}},
+        })
     }
 
     /// The object as it is now; `None` if it is gone.
