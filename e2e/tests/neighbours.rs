@@ -74,11 +74,8 @@ fn is_refused_by(own: &Household, neighbour: &Household) -> Outcome {
     ensure_says(&refusal, &["certificate signed by unknown authority"])?;
     let insecure = [&words[..], &["--insecure-skip-tls-verify"]].concat();
     ensure_says(&own.cluster.refusal(&insecure)?, &["Unauthorized"])?;
-    let attempt = JoinAttempt {
-        endpoint: neighbour.secret.endpoint.clone(),
-        ca_cert_hash: neighbour.secret.ca_cert_hash.clone(),
-        token: own.secret.token.clone(),
-    };
+    let attempt =
+        JoinAttempt { token: own.secret.token.clone(), ..JoinAttempt::from(&neighbour.secret) };
     own.machine.reset()?;
     match own.machine.try_join(&attempt)? {
         Ok(()) => ensure(false, || format!("{} joined its neighbour", own.machine.name())),

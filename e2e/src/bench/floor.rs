@@ -88,6 +88,7 @@ impl Floor {
             endpoint: self.endpoint.clone(),
             token: TOKEN.to_owned(),
             ca_cert_hash: format!("sha256:{hash}"),
+            patience: 30,
         };
         machine.try_join(&attempt)?.map_err(Failure::new)?;
         machine.await_ready(&Kubectl::with_kubeconfig(&self.kubeconfig()), NODE_READY)
