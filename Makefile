@@ -14,7 +14,7 @@ demo: programs ## From nothing to a web page on a tenant's own virtual machine; 
 demo-down: programs ## Removes the demo and its sandbox, and looks whether anything is left
 	@$(E2E) demo down
 
-test: programs ## Everything that CI runs: lint, units, goldens, kubeadm parity, the demo twice; replaces a running sandbox
+test: programs ## Everything that CI runs: lint, units, goldens, kubeadm parity, demo, real ring; replaces a running sandbox
 	@$(E2E) suite
 
 ring: programs ## The tests of e2e/tests, in a sandbox of their own; replaces a running sandbox

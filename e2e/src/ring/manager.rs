@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::kubectl::{each, name, text};
-use super::{Failure, Kubectl, Look, Outcome, ensure, stays, wait_until};
+use super::{Failure, Kubectl, Look, Outcome, alone, ensure, stays, wait_until};
 
 const NAMESPACE: &str = "nagaya-system";
 const METRICS: &str =
@@ -144,11 +144,12 @@ fn difference(before: &BTreeMap<String, u64>, after: &BTreeMap<String, u64>) -> 
     more.collect::<Vec<_>>().join(", ")
 }
 
-/// Ends the manager's pod; the Deployment makes another.
+/// Ends the manager's pod; the Deployment makes another. No other test runs from here on.
 ///
 /// # Errors
 /// There is no pod.
 pub fn end() -> Outcome {
+    alone()?;
     let words = ["delete", "pod", "-n", NAMESPACE, "-l", "app.kubernetes.io/name=nagaya"];
     let said = Kubectl::management().run(&[&words[..], &["--grace-period=1"]].concat())?;
     ensure(said.contains("deleted"), || "there is no pod of the manager".to_owned())
