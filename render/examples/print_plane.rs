@@ -49,6 +49,7 @@ fn tenant(name: &str, version: &str, host: &str, port: u16) -> Result<Tenant, Bo
             node_port: Some(port),
             extra_names: Vec::new(),
         },
+        wait_image: manager_image.to_owned(),
         api_server_replicas: 1,
         etcd: EtcdMembers { replicas: 1, storage_class: None, storage_size: "2Gi".to_owned() },
         kubelet_patch: None,

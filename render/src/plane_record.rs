@@ -25,6 +25,8 @@ pub struct PlaneRecord {
     pub endpoint_port: Option<u16>,
     /// Version that the plane runs.
     pub version: Option<KubernetesVersion>,
+    /// Manager's image that its pods wait with.
+    pub wait_image: Option<String>,
 }
 
 impl PlaneRecord {
@@ -44,6 +46,7 @@ impl PlaneRecord {
             endpoint_host: note(labels::ENDPOINT_HOST),
             endpoint_port: note(labels::ENDPOINT_PORT).and_then(|port| port.parse().ok()),
             version: note(labels::VERSION).and_then(|version| version.parse().ok()),
+            wait_image: note(labels::WAIT_IMAGE),
         }
     }
 }

@@ -32,6 +32,8 @@ pub struct Tenant {
     pub cluster_domain: String,
     /// Where the API server is reached from outside.
     pub exposure: Exposure,
+    /// Image of the manager that the plane's pods wait with (`nagaya wait`).
+    pub wait_image: String,
     /// Number of kube-apiserver replicas.
     pub api_server_replicas: i32,
     /// etcd.

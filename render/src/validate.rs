@@ -71,6 +71,7 @@ pub fn validate(raw: &TenantCluster, around: Surroundings<'_>) -> Result<Tenant,
         service_cidrs: networks.services,
         cluster_domain: spec.networking.cluster_domain.clone(),
         exposure,
+        wait_image: wait_image(around.settings, owner.record),
         api_server_replicas: spec.control_plane.replicas,
         etcd: EtcdMembers {
             replicas: spec.etcd.replicas,
@@ -87,6 +88,12 @@ pub fn validate(raw: &TenantCluster, around: Surroundings<'_>) -> Result<Tenant,
             .then(|| KubeProxy { config_patch: spec.addons.kube_proxy.config.clone() }),
         core_dns: spec.addons.core_dns.management == Management::Managed,
     })
+}
+
+/// The recorded one: a manager's upgrade restarts no tenant.
+fn wait_image(settings: &Settings, record: Option<&PlaneRecord>) -> String {
+    let recorded = record.and_then(|record| record.wait_image.clone());
+    recorded.unwrap_or_else(|| settings.control_plane_images.resolve(&settings.manager_image))
 }
 
 fn refuse_replicas(field: &str, replicas: i32) -> Result<(), Refusal> {

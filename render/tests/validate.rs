@@ -55,6 +55,20 @@ fn a_version_is_all_a_spec_needs() {
 }
 
 #[test]
+fn a_plane_keeps_the_manager_image_that_it_was_made_with() {
+    let raw = object(json!({"version": "v1.35.4"}));
+    let born = PlaneRecord { wait_image: Some("nagaya:v0".to_owned()), ..record() };
+    let settings = Settings { manager_image: "nagaya:v1".to_owned(), ..settings() };
+    let image = |planes: &[PlaneRecord]| {
+        let around = Surroundings { settings: &settings, project_enabled: true, planes };
+        validate(&raw, around).unwrap().wait_image
+    };
+    assert_eq!(image(&[]), "nagaya:v1");
+    assert_eq!(image(&[born]), "nagaya:v0");
+    assert_eq!(image(&[record()]), "nagaya:v1");
+}
+
+#[test]
 fn a_minor_is_resolved_to_the_newest_patch_once() {
     let mut raw = object(json!({"version": "1.35"}));
     assert_eq!(check(&raw, &[]).unwrap().version.to_string(), "v1.35.4");

@@ -47,6 +47,7 @@ fn record(tenant: &Tenant) -> BTreeMap<String, String> {
     let mut record = BTreeMap::from([
         (labels::ENDPOINT_HOST.to_owned(), tenant.exposure.host.clone()),
         (labels::VERSION.to_owned(), tenant.version.to_string()),
+        (labels::WAIT_IMAGE.to_owned(), tenant.wait_image.clone()),
     ]);
     if let Some(port) = tenant.exposure.node_port {
         record.insert(labels::ENDPOINT_PORT.to_owned(), port.to_string());

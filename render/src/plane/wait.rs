@@ -6,6 +6,7 @@ use super::mounts::{CLIENT_CONFIG, CLIENT_CONFIG_DIR, mount};
 use super::resources::Defaults;
 use super::{names, pod};
 use crate::settings::Settings;
+use crate::tenant::Tenant;
 
 const NAME: &str = "wait-for-api";
 
@@ -14,11 +15,11 @@ const RESOURCES: Defaults = Defaults { cpu: "5m", memory: "16Mi", memory_limit: 
 /// Ends when kube-apiserver answers; the rest of its start (10 s are allowed, `WaitForAPIServer` in
 /// `cmd/kube-controller-manager/app`) passes while the kubelet notices and starts the next
 /// container. Needs the volume of [`super::mounts::client_config_volume`].
-pub(super) fn build_wait_for_api(settings: &Settings) -> Container {
+pub(super) fn build_wait_for_api(tenant: &Tenant, settings: &Settings) -> Container {
     let url = format!("https://{}:{}/livez", names::API_SERVER, names::API_SERVER_PORT);
     Container {
         name: NAME.to_owned(),
-        image: Some(settings.control_plane_images.resolve(&settings.manager_image)),
+        image: Some(tenant.wait_image.clone()),
         image_pull_policy: Some("IfNotPresent".to_owned()),
         args: Some(vec![
             "wait".to_owned(),
