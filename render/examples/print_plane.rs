@@ -22,14 +22,20 @@ fn main() -> Result<(), Box<dyn Error>> {
     let [name, version, host, port, manager_image] = arguments.as_slice() else {
         return Err("usage: print_plane NAME VERSION HOST PORT MANAGER_IMAGE".into());
     };
-    let tenant = tenant(name, version, host, port.parse()?)?;
-    let settings = Settings { manager_image: manager_image.clone(), ..Settings::default() };
+    let tenant = tenant(name, version, host, port.parse()?, manager_image)?;
+    let settings = Settings::default();
     let list = json!({"apiVersion": "v1", "kind": "List", "items": objects(&tenant, &settings)?});
     println!("{list}");
     Ok(())
 }
 
-fn tenant(name: &str, version: &str, host: &str, port: u16) -> Result<Tenant, Box<dyn Error>> {
+fn tenant(
+    name: &str,
+    version: &str,
+    host: &str,
+    port: u16,
+    wait_image: &str,
+) -> Result<Tenant, Box<dyn Error>> {
     let version: KubernetesVersion = version.parse().map_err(|()| "VERSION is not like v1.37.1")?;
     let project = "bench";
     Ok(Tenant {
@@ -49,7 +55,7 @@ fn tenant(name: &str, version: &str, host: &str, port: u16) -> Result<Tenant, Bo
             node_port: Some(port),
             extra_names: Vec::new(),
         },
-        wait_image: manager_image.to_owned(),
+        wait_image: wait_image.to_owned(),
         api_server_replicas: 1,
         etcd: EtcdMembers { replicas: 1, storage_class: None, storage_size: "2Gi".to_owned() },
         kubelet_patch: None,
