@@ -12,6 +12,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Value, json};
 
 use crate::command::{command, feed, output};
+use crate::progress::step;
 use crate::ring::{Failure, Outcome};
 use crate::{interrupt, network, paths};
 
@@ -59,19 +60,25 @@ impl Candidate<'_> {
     /// # Errors
     /// It is not within 3 minutes; the text has the last answer.
     pub fn become_a_node(&self) -> Outcome {
-        let ca = self.signed_cluster_info()?;
+        let ca = step("signed cluster-info", || self.signed_cluster_info())?;
         let trusted = ["--cacert".to_owned(), ca.to_string_lossy().into_owned()];
         let bearer = format!("Authorization: Bearer {}", self.token);
         let known = [&trusted[..], &["--header".to_owned(), bearer]].concat();
-        for name in CONFIGURATIONS {
-            let path = format!("/api/v1/namespaces/kube-system/configmaps/{name}");
-            self.ask(&known, &path, None, |answer| answer.get("data").map(drop))?;
-        }
+        step("configurations", || {
+            CONFIGURATIONS.iter().try_for_each(|name| {
+                let path = format!("/api/v1/namespaces/kube-system/configmaps/{name}");
+                self.ask(&known, &path, None, |answer| answer.get("data").map(drop))
+            })
+        })?;
+        step("certificate", || self.certificate(&known))
+    }
+
+    fn certificate(&self, known: &[String]) -> Outcome {
         let requests = "/apis/certificates.k8s.io/v1/certificatesigningrequests";
-        let name = self.ask(&known, requests, Some(&self.request()), |answer| {
+        let name = self.ask(known, requests, Some(&self.request()), |answer| {
             Some(answer.pointer("/metadata/name")?.as_str()?.to_owned())
         })?;
-        self.ask(&known, &format!("{requests}/{name}"), None, |answer| {
+        self.ask(known, &format!("{requests}/{name}"), None, |answer| {
             answer.pointer("/status/certificate").map(drop)
         })
     }

@@ -14,6 +14,7 @@ use crate::cargo::cargo;
 use crate::command::{command, output, run};
 use crate::components::Component;
 use crate::images::MANAGER;
+use crate::progress::step;
 use crate::ring::kubectl::{each, name, text};
 use crate::ring::tenant::spec_for_namespaces;
 use crate::ring::{Failure, JoinAttempt, Kubectl, Look, Machine, Outcome, wait_until};
@@ -64,10 +65,11 @@ impl Floor {
     /// It never gets there.
     pub fn birth(&self, identity: &Identity) -> Outcome<Duration> {
         let started = Instant::now();
-        Kubectl::management().apply(&self.objects)?;
-        self.await_api()?;
+        step("kubectl apply", || Kubectl::management().apply(&self.objects))?;
+        step("/readyz", || self.await_api())?;
         for phase in [&["upload-config", "all"][..], &["bootstrap-token"]] {
-            run(&mut self.kubeadm(&[&["init", "phase"], phase].concat()))?;
+            let words = [&["init", "phase"], phase].concat();
+            step(format!("kubeadm {}", words.join(" ")), || run(&mut self.kubeadm(&words)))?;
         }
         let candidate = Candidate { endpoint: &self.endpoint, token: TOKEN, identity };
         candidate.become_a_node()?;
@@ -100,6 +102,14 @@ impl Floor {
     /// Something stays.
     pub fn remove(&self) -> Outcome {
         let management = Kubectl::management();
+        let here = ["-n", self.namespace.as_str(), "--wait=false"];
+        for words in [
+            &["delete", "deployments,replicasets,statefulsets", "--all", "--cascade=orphan"][..],
+            // kube-apiserver asks for more time than anybody here needs.
+            &["delete", "pods", "--all", "--grace-period=1"],
+        ] {
+            management.run(&[words, &here].concat())?;
+        }
         management.run(&["delete", "namespace", &self.namespace, "--wait=false"])?;
         wait_until("the floor's namespace is gone", GONE, || {
             let left = management.find(&["namespace", &self.namespace])?;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::kubectl::decoded;
 use super::{Failure, Look, Outcome, Project, wait_until};
 
 const ISSUE: Duration = Duration::from_secs(30);
@@ -87,10 +88,9 @@ impl<'p> JoinToken<'p> {
     /// It is not issued, or a key of the Secret is missing.
     pub fn secret(&self) -> Outcome<JoinSecret> {
         self.await_state("Issued", ISSUE)?;
-        let of = |key| {
-            let management = &self.project.management;
-            management.secret_value(&self.project.name, &self.secret_name(), key)
-        };
+        let words = ["secret", "-n", &self.project.name, &self.secret_name()];
+        let secret = self.project.management.get(&words)?;
+        let of = |key| decoded(&secret, key);
         Ok(JoinSecret {
             token: of("token")?,
             ca_cert_hash: of("caCertHash")?,
