@@ -41,6 +41,7 @@ fn tenant(
     Ok(Tenant {
         name: name.to_owned(),
         namespace: project.to_owned(),
+        spec: serde_json::from_value(json!({ "version": version.to_string() }))?,
         uid: "00000000-0000-0000-0000-000000000000".to_owned(),
         plane_namespace: plane_namespace_name(project, name),
         version,

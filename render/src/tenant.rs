@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use nagaya_api::labels;
+use nagaya_api::{TenantClusterSpec, labels};
 use serde_json::Value;
 
 use crate::minors::{KubernetesVersion, Minor};
@@ -16,6 +16,8 @@ pub struct Tenant {
     pub name: String,
     /// Namespace of the `TenantCluster`: the project.
     pub namespace: String,
+    /// The spec that this is made of, for the record only.
+    pub spec: TenantClusterSpec,
     /// UID of the `TenantCluster`.
     pub uid: String,
     /// Namespace that holds the control plane.

@@ -7,7 +7,7 @@ use nagaya_api::{TenantCluster, labels};
 use nagaya_render::plane_record::PlaneRecord;
 use nagaya_render::settings::Settings;
 use nagaya_render::tenant::Tenant;
-use nagaya_render::validate::{Refusal, Surroundings, validate};
+use nagaya_render::validate::{Refusal, Surroundings, last_accepted, validate};
 use serde_json::{Value, json};
 
 fn object(spec: Value) -> TenantCluster {
@@ -66,6 +66,23 @@ fn a_plane_keeps_the_manager_image_that_it_was_made_with() {
     assert_eq!(image(&[]), "nagaya:v1");
     assert_eq!(image(&[born]), "nagaya:v0");
     assert_eq!(image(&[record()]), "nagaya:v1");
+}
+
+#[test]
+fn a_refused_spec_leaves_the_last_accepted_one_in_force() {
+    let accepted = json!({"version": "v1.35.4", "kubelet": {"maxPods": 50}});
+    let spec = serde_json::from_value(accepted).unwrap();
+    let planes = [PlaneRecord { accepted_spec: Some(spec), ..record() }];
+    let refused = object(json!({"version": "v1.35.4", "paused": true, "kubelet": {"maxPod": 5}}));
+    let settings = settings();
+    let around = Surroundings { settings: &settings, project_enabled: true, planes: &planes };
+    assert_eq!(validate(&refused, around).unwrap_err().field, "spec.kubelet.maxPod");
+    let tenant = last_accepted(&refused, around).unwrap();
+    assert_eq!(tenant.kubelet_patch, Some(json!({"maxPods": 50})));
+    assert!(tenant.spec.paused, "pausing is no matter of what is in force");
+    let not_enabled = Surroundings { project_enabled: false, ..around };
+    assert_eq!(last_accepted(&refused, not_enabled), None);
+    assert_eq!(last_accepted(&refused, Surroundings { planes: &[record()], ..around }), None);
 }
 
 #[test]
