@@ -1,5 +1,6 @@
-//! The controller of `TenantCluster`: one pass is observe → validate → apply → follow → status.
+//! The controller of `TenantCluster`: one pass is observe → validate → apply → follow → status → announce.
 
+mod announce;
 mod apply;
 mod cleanup;
 mod diagnose;
@@ -121,6 +122,7 @@ async fn pass(context: &Context, raw: &TenantCluster, key: &TenantKey) -> Result
     let client = context.manager.clients.projects.clone();
     let all = Api::<TenantCluster>::namespaced(client, &key.namespace);
     patch_status(&all, raw, &status).await?;
+    announce::announce(context, raw, &status).await;
     if let Some(error) = trouble {
         return Err(error);
     }
