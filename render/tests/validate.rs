@@ -58,14 +58,16 @@ fn a_version_is_all_a_spec_needs() {
 fn a_plane_keeps_the_manager_image_that_it_was_made_with() {
     let raw = object(json!({"version": "v1.35.4"}));
     let born = PlaneRecord { wait_image: Some("nagaya:v0".to_owned()), ..record() };
-    let settings = Settings { manager_image: "nagaya:v1".to_owned(), ..settings() };
+    let mut settings = Settings { manager_image: "docker.io/nagaya:v1".to_owned(), ..settings() };
+    let mirror = ("docker.io".to_owned(), "mirror.example.com".to_owned());
+    settings.control_plane_images.rewrite = [mirror].into();
     let image = |planes: &[PlaneRecord]| {
         let around = Surroundings { settings: &settings, project_enabled: true, planes };
         validate(&raw, around).unwrap().wait_image
     };
-    assert_eq!(image(&[]), "nagaya:v1");
+    assert_eq!(image(&[]), "mirror.example.com/nagaya:v1");
     assert_eq!(image(&[born]), "nagaya:v0");
-    assert_eq!(image(&[record()]), "nagaya:v1");
+    assert_eq!(image(&[record()]), "mirror.example.com/nagaya:v1");
 }
 
 #[test]
