@@ -15,6 +15,7 @@ use crate::ring::{
 };
 
 const NODE_READY: Duration = Duration::from_mins(1);
+const BIRTH: Duration = Duration::from_mins(3);
 const GONE: Duration = Duration::from_mins(1);
 
 /// A tenant and a token for it.
@@ -44,6 +45,7 @@ impl<'p> Round<'p> {
         let asked_before = manager::settled_requests()?;
         let started = Instant::now();
         project.management.apply(&objects)?;
+        await_issued(&token)?;
         let secret = token.secret()?;
         let (endpoint, token_value) = (&secret.endpoint, &secret.token);
         Candidate { endpoint, token: token_value, identity }.become_a_node()?;
@@ -106,6 +108,17 @@ impl<'p> Round<'p> {
         figures.delete.push(started.elapsed().as_secs_f64());
         Ok(())
     }
+}
+
+/// One watching kubectl: a new one every quarter of a second would take a third of a core from the birth.
+fn await_issued(token: &JoinToken<'_>) -> Outcome {
+    let project = token.project;
+    let name = format!("jointoken/{}", token.name);
+    let issued = "--for=jsonpath={.status.state}=Issued";
+    let words = ["wait", issued, &name, "-n", &project.name, "--timeout=9s"];
+    wait_until("the JoinToken is issued", BIRTH, || {
+        project.management.run(&words).map(|_| Look::Done(()))
+    })
 }
 
 /// How often a container of the plane was started again.
