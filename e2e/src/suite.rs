@@ -18,7 +18,7 @@ use report::{Counts, Report};
 use witness::Witness;
 
 use crate::cargo::cargo;
-use crate::components::{Component, KUBERNETES_MINORS, NEWEST_MINOR, ensure};
+use crate::components::{Component, KUBERNETES_MINORS, NEWEST_MINOR, ensure, ensure_all, for_node};
 use crate::error::{Error, IoContext, Result};
 use crate::progress::say;
 use crate::{demo, host, images, install, interrupt, network, paths, prerequisites, sandbox};
@@ -146,6 +146,7 @@ fn prepare(report: &mut Report, preparations: &[Preparation]) -> Result<bool> {
 fn make_images() -> Result<()> {
     images::management()?;
     for minor in KUBERNETES_MINORS {
+        ensure_all(&for_node(minor)?)?;
         images::control_plane(minor)?;
         images::node(minor)?;
     }
