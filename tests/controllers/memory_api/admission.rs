@@ -1,0 +1,98 @@
+//! What kube-apiserver adds to a new object, and what it refuses of a changed one.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+
+use super::kinds::Kind;
+use super::refusal::Refusal;
+use super::store::Store;
+
+const FIRST_NODE_PORT: usize = 30_000;
+
+/// Refuses an object in a namespace that is not there or is going (admission plug-in `NamespaceLifecycle`).
+pub fn check_namespace(store: &Store, kind: &Kind, namespace: &str) -> Result<(), Refusal> {
+    if !kind.namespaced {
+        return Ok(());
+    }
+    let namespaces = Kind::named("Namespace");
+    let found = store.get(&super::store::Id::new(namespaces, "", namespace));
+    let found = found.ok_or_else(|| Refusal::not_found(namespaces, namespace))?;
+    if found["metadata"].get("deletionTimestamp").is_some() {
+        let message = format!(
+            "unable to create new content in namespace {namespace} because it is being terminated"
+        );
+        return Err(Refusal::new(403, "Forbidden", message));
+    }
+    Ok(())
+}
+
+/// Fills in what a new object does not say.
+pub fn complete(store: &Store, kind: &Kind, object: &mut Value) {
+    match kind.name {
+        "Namespace" => {
+            object["metadata"]["labels"]["kubernetes.io/metadata.name"] =
+                object["metadata"]["name"].clone();
+            object["spec"] = json!({"finalizers": ["kubernetes"]});
+            object["status"] = json!({"phase": "Active"});
+        }
+        "Service" => complete_service(store, object),
+        "Secret" => encode(object),
+        _ => {}
+    }
+}
+
+/// `stringData` is for those who write; stored is `data`.
+fn encode(object: &mut Value) {
+    let members = object.as_object_mut().unwrap();
+    for (key, text) in members.remove("stringData").iter().filter_map(Value::as_object).flatten() {
+        object["data"][key] = json!(STANDARD.encode(text.as_str().unwrap()));
+    }
+}
+
+fn complete_service(store: &Store, object: &mut Value) {
+    let number = store.of_kind(Kind::named("Service"), None).count() + 1;
+    if object["spec"].get("clusterIP").is_none() {
+        let address = store.address(u8::try_from(number).unwrap());
+        object["spec"]["clusterIP"] = json!(address.to_string());
+    }
+    if object["spec"]["type"] == "NodePort" {
+        for (port, index) in object["spec"]["ports"].as_array_mut().into_iter().flatten().zip(0..) {
+            if port.get("nodePort").is_none() {
+                port["nodePort"] = json!(FIRST_NODE_PORT + 10 * number + index);
+            }
+        }
+    }
+}
+
+/// Refuses to change what cannot be changed.
+pub fn check_change(kind: &Kind, before: &Value, after: &Value) -> Result<(), Refusal> {
+    let name = before["metadata"]["name"].as_str().unwrap_or_default();
+    let differs = |field: &str| before.get(field) != after.get(field);
+    match kind.name {
+        "Secret" | "ConfigMap"
+            if before["immutable"] == true && (differs("data") || differs("immutable")) =>
+        {
+            let why = "data: Forbidden: field is immutable when `immutable` is set";
+            return Err(Refusal::invalid(kind, name, why));
+        }
+        "Secret" if differs("type") => {
+            return Err(Refusal::invalid(kind, name, "type: field is immutable"));
+        }
+        "Service" if before["spec"]["clusterIP"] != after["spec"]["clusterIP"] => {
+            return Err(Refusal::invalid(kind, name, "spec.clusterIPs[0]: field is immutable"));
+        }
+        "StatefulSet" | "Deployment"
+            if before["spec"]["selector"] != after["spec"]["selector"]
+                || before["spec"]["volumeClaimTemplates"]
+                    != after["spec"]["volumeClaimTemplates"] =>
+        {
+            return Err(Refusal::invalid(kind, name, "spec: field is immutable"));
+        }
+        "RoleBinding" | "ClusterRoleBinding" if differs("roleRef") => {
+            return Err(Refusal::invalid(kind, name, "roleRef: cannot change roleRef"));
+        }
+        _ => {}
+    }
+    Ok(())
+}
