@@ -5,13 +5,34 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::memory_api::{Id, Kind};
-use crate::stage::{Stage, tenant_id};
+use crate::stage::{Stage, spec, tenant_id};
 
 const NOTHING: [String; 0] = [];
 
 #[tokio::test(start_paused = true)]
 async fn a_pass_that_finds_everything_as_it_should_be_writes_nothing() {
     let stage = Stage::ready().await;
+    assert_eq!(written_after_a_touch(&stage).await, NOTHING);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_manager_that_has_just_started_writes_nothing_into_what_its_predecessor_left() {
+    let mut stage = Stage::ready().await;
+    stage.kill_manager();
+    let writes = stage.management_writes().len();
+    stage.start_manager();
+    stage.settled().await;
+    assert!(stage.passes() > 0, "nothing was looked at");
+    assert_eq!(stage.management_writes()[writes..], NOTHING);
+}
+
+#[tokio::test(start_paused = true)]
+async fn planes_in_a_cluster_of_their_own_cost_no_writes_either() {
+    let mut stage = Stage::with_two_clusters();
+    stage.add_nodes();
+    stage.create_tenant(&spec());
+    stage.settled().await;
+    assert!(stage.projects.get("Namespace", "", &Stage::plane()).is_none());
     assert_eq!(written_after_a_touch(&stage).await, NOTHING);
 }
 

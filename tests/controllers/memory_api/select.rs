@@ -8,34 +8,56 @@ use super::request::Request;
 /// What a list or watch is restricted to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Selector {
-    labels: Vec<(String, String)>,
-    fields: Vec<(String, String)>,
+    labels: Vec<Requirement>,
+    fields: Vec<Requirement>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Requirement {
+    /// `key=value`
+    Is(String, String),
+    /// `key`
+    Exists(String),
+    /// `!key`
+    IsMissing(String),
 }
 
 impl Selector {
     pub fn of(request: &Request) -> Result<Self, Refusal> {
         Ok(Self {
-            labels: pairs(request.parameter("labelSelector"))?,
-            fields: pairs(request.parameter("fieldSelector"))?,
+            labels: requirements(request.parameter("labelSelector"))?,
+            fields: requirements(request.parameter("fieldSelector"))?,
         })
     }
 
     pub fn matches(&self, object: &Value) -> bool {
-        let labels = &object["metadata"]["labels"];
+        let label = |key: &str| &object["metadata"]["labels"][key];
         let field = |path: &str| path.split('.').fold(object, |value, name| &value[name]);
-        self.labels.iter().all(|(key, wanted)| labels[key.as_str()] == wanted.as_str())
-            && self.fields.iter().all(|(path, wanted)| field(path) == wanted.as_str())
+        self.labels.iter().all(|requirement| requirement.holds(label))
+            && self.fields.iter().all(|requirement| requirement.holds(field))
     }
 }
 
-/// `a=b,c=d`. Nobody asks for anything else yet.
-fn pairs(selector: Option<&str>) -> Result<Vec<(String, String)>, Refusal> {
-    let all = selector.unwrap_or_default().split(',').filter(|requirement| !requirement.is_empty());
-    all.map(|requirement| match requirement.split_once('=') {
-        Some((key, value)) if !key.ends_with('!') && !value.starts_with('=') => {
-            Ok((key.to_owned(), value.to_owned()))
+impl Requirement {
+    fn holds<'a>(&self, value: impl Fn(&str) -> &'a Value) -> bool {
+        match self {
+            Self::Is(key, wanted) => value(key) == wanted.as_str(),
+            Self::Exists(key) => !value(key).is_null(),
+            Self::IsMissing(key) => value(key).is_null(),
         }
-        _ => Err(Refusal::not_played(format_args!("select by {requirement}"))),
+    }
+}
+
+/// `a=b,c,!d`. Nobody asks for anything else yet.
+fn requirements(selector: Option<&str>) -> Result<Vec<Requirement>, Refusal> {
+    let all = selector.unwrap_or_default().split(',').filter(|text| !text.is_empty());
+    all.map(|text| match (text.split_once('='), text.strip_prefix('!')) {
+        (Some((key, value)), None) if !key.ends_with('!') && !value.starts_with('=') => {
+            Ok(Requirement::Is(key.to_owned(), value.to_owned()))
+        }
+        (None, None) if !text.contains(' ') => Ok(Requirement::Exists(text.to_owned())),
+        (None, Some(key)) => Ok(Requirement::IsMissing(key.to_owned())),
+        _ => Err(Refusal::not_played(format_args!("select by {text}"))),
     })
     .collect()
 }
