@@ -196,10 +196,15 @@ impl Stage {
 
     /// Waits until nothing has been written for a while.
     pub async fn settled(&self) {
+        self.settled_for(QUIET).await;
+    }
+
+    /// Waits until nothing has been written for so long.
+    pub async fn settled_for(&self, quiet: Duration) {
         let started = Instant::now();
         loop {
             let before = self.writes().len();
-            sleep(QUIET).await;
+            sleep(quiet).await;
             let writes = self.writes();
             if before == writes.len() {
                 return;

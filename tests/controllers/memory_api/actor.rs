@@ -40,6 +40,20 @@ impl MemoryApi {
         self.lock().all().map(|(id, object)| (id.clone(), object.clone())).collect()
     }
 
+    /// What came into being, in order.
+    pub fn made(&self) -> Vec<Id> {
+        let store = self.lock();
+        let made = store.since(0).iter().filter(|change| change.before.is_none());
+        made.map(|change| change.id.clone()).collect()
+    }
+
+    /// What has gone, in order.
+    pub fn removed(&self) -> Vec<Id> {
+        let store = self.lock();
+        let removed = store.since(0).iter().filter(|change| change.after.is_none());
+        removed.map(|change| change.id.clone()).collect()
+    }
+
     /// Makes an object of complete JSON; `None` if the server refuses.
     pub fn create(&self, object: &Value) -> Option<Value> {
         let kind = Kind::named(object["kind"].as_str().unwrap());

@@ -50,16 +50,21 @@ fn encode(object: &mut Value) {
     }
 }
 
+/// Addresses and ports depend on what is there and on nothing else, so that runs can be compared.
 fn complete_service(store: &Store, object: &mut Value) {
-    let number = store.of_kind(Kind::named("Service"), None).count() + 1;
+    let services = || store.of_kind(Kind::named("Service"), None);
     if object["spec"].get("clusterIP").is_none() {
-        let address = store.address(u8::try_from(number).unwrap());
-        object["spec"]["clusterIP"] = json!(address.to_string());
+        let name = object["metadata"]["name"].as_str().unwrap();
+        let start = name.bytes().fold(0_u8, u8::wrapping_add) % u8::MAX;
+        let mut candidates = (start..u8::MAX).chain(0..start).map(|n| store.address(n).to_string());
+        let free = candidates.find(|ip| services().all(|one| one["spec"]["clusterIP"] != **ip));
+        object["spec"]["clusterIP"] = json!(free.unwrap());
     }
     if object["spec"]["type"] == "NodePort" {
+        let others = services().filter(|one| one["spec"]["type"] == "NodePort").count();
         for (port, index) in object["spec"]["ports"].as_array_mut().into_iter().flatten().zip(0..) {
             if port.get("nodePort").is_none() {
-                port["nodePort"] = json!(FIRST_NODE_PORT + 10 * number + index);
+                port["nodePort"] = json!(FIRST_NODE_PORT + 10 * others + index);
             }
         }
     }
