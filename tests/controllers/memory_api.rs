@@ -46,6 +46,7 @@ use tokio::sync::watch as channel;
 use tower::BoxError;
 
 pub use faults::Fault;
+pub use fields::leaves as owned_fields;
 pub use kinds::Kind;
 pub use store::Id;
 
