@@ -119,10 +119,6 @@ impl MemoryApi {
         self.lock().address(u8::MAX)
     }
 
-    pub fn is_same_as(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.store, &other.store)
-    }
-
     /// Everything that clients have asked for, in order.
     pub fn asked(&self) -> Vec<Asked> {
         self.asked.lock().unwrap().clone()
