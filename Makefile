@@ -3,7 +3,7 @@
 E2E := cargo run --locked --quiet --package e2e --bin
 
 .DEFAULT_GOAL := help
-.PHONY: help prerequisites programs demo demo-down test ring lint build image install generate
+.PHONY: help prerequisites programs demo demo-down test ring bench lint build image install generate
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -14,11 +14,14 @@ demo: programs ## From nothing to a web page on a tenant's own virtual machine; 
 demo-down: programs ## Removes the demo and its sandbox, and looks whether anything is left
 	@$(E2E) demo down
 
-test: programs ## Everything that CI runs: lint, units, goldens, kubeadm parity, the demo twice; replaces a running sandbox
+test: programs ## Everything that CI runs: lint, units, goldens, kubeadm parity, demo, real ring; replaces a running sandbox
 	@$(E2E) suite
 
 ring: programs ## The tests of e2e/tests, in a sandbox of their own; replaces a running sandbox
 	@$(E2E) suite ring
+
+bench: programs ## Time and memory, beside the same objects without Nagaya; replaces a running sandbox
+	@$(E2E) bench
 
 lint: programs ## What a reviewer would say first
 	@$(E2E) suite lint

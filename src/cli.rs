@@ -25,7 +25,7 @@ enum Verb {
     Run,
     /// Print the definitions of our kinds (`kubectl apply -f -`) as YAML.
     Crd,
-    /// Wait until an HTTPS endpoint answers 200; what control-plane pods do before they start.
+    /// Wait until an address answers; what control-plane pods do before they start.
     Wait(WaitOptions),
     /// Print the version.
     Version,

@@ -1,7 +1,8 @@
 //! The verb `wait`: init container of control-plane pods.
 //!
 //! kube-controller-manager exits if its API server is not healthy within 10 s, and a crash costs a
-//! back-off of 10 s; so it is not started before. There is no shell in the image, hence a verb. It runs
+//! back-off of 10 s; kube-apiserver asks an etcd that is not there with growing pauses, which cost 2 to
+//! 4 s of a birth. So neither is started before. There is no shell in the image, hence a verb. It runs
 //! in every control-plane pod, so it has to be small: blocking sockets, no async runtime.
 
 use std::io::{self, Read as _, Write as _};
@@ -12,6 +13,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use http::Uri;
+use http::uri::Authority;
 use jiff::SignedDuration;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject as _;
@@ -27,12 +29,13 @@ const STATUS_LENGTH: usize = 12;
 /// What to wait for.
 #[derive(Debug, clap::Args)]
 pub struct WaitOptions {
-    /// HTTPS address to ask, such as `https://kube-apiserver:6443/livez`; its name is resolved again for each try.
+    /// What to ask: `https://kube-apiserver:6443/livez` until it answers 200, `tcp://etcd-client:2379` until it
+    /// accepts a connection. The name is resolved again for each try.
     #[arg(long)]
     url: Uri,
-    /// PEM file with the CA certificates that the server's certificate is checked against.
+    /// PEM file with the CA certificates that an HTTPS server's certificate is checked against.
     #[arg(long)]
-    ca_file: PathBuf,
+    ca_file: Option<PathBuf>,
     /// Give up after this long (`90s`, `5m`); without it, never.
     #[arg(long)]
     timeout: Option<SignedDuration>,
@@ -42,8 +45,11 @@ pub struct WaitOptions {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The address cannot be asked.
-    #[error("--url {0}: must be https://HOST[:PORT]/PATH")]
+    #[error("--url {0}: must be https://HOST[:PORT]/PATH or tcp://HOST:PORT")]
     Url(String),
+    /// There is nothing to check a certificate against.
+    #[error("--url {0}: needs --ca-file")]
+    NoCaFile(String),
     /// The CA file cannot be used.
     #[error("--ca-file {path}: {why}")]
     CaFile {
@@ -53,7 +59,7 @@ pub enum Error {
         why: String,
     },
     /// Time is up.
-    #[error("{url} did not answer 200 within {timeout:#}: {last}")]
+    #[error("{url} was not there within {timeout:#}: {last}")]
     TimedOut {
         /// The address.
         url: String,
@@ -64,7 +70,7 @@ pub enum Error {
     },
 }
 
-/// Asks until the server answers 200. Each new obstacle is printed once.
+/// Asks until the server is there. Each new obstacle is printed once.
 ///
 /// # Errors
 /// [`Error`]; an address or CA file that can never work fails at once.
@@ -74,12 +80,9 @@ pub fn until_ok(options: &WaitOptions) -> Result<(), Error> {
     let mut last = String::new();
     loop {
         match endpoint.ask() {
-            // Not 403 either, which a kube-apiserver answers until its roles are written: from its start
-            // kube-controller-manager gives it only 10 s to become healthy.
-            Ok(200) => return Ok(()),
-            outcome => {
-                let now =
-                    outcome.map_or_else(|error| error.to_string(), |code| format!("HTTP {code}"));
+            Ok(()) => return Ok(()),
+            Err(obstacle) => {
+                let now = obstacle.to_string();
                 if now != last {
                     eprintln!("waiting for {}: {now}", options.url);
                     last = now;
@@ -98,6 +101,11 @@ pub fn until_ok(options: &WaitOptions) -> Result<(), Error> {
 struct Endpoint {
     host: String,
     port: u16,
+    /// What is asked once the connection stands; `None`: that it stands is enough.
+    question: Option<Question>,
+}
+
+struct Question {
     request: String,
     server_name: ServerName<'static>,
     tls: Arc<ClientConfig>,
@@ -107,35 +115,22 @@ impl Endpoint {
     fn parse(options: &WaitOptions) -> Result<Self, Error> {
         let url = || Error::Url(options.url.to_string());
         let authority = options.url.authority().ok_or_else(url)?;
-        if options.url.scheme_str() != Some("https") {
-            return Err(url());
-        }
         let host = authority.host().trim_matches(['[', ']']).to_owned();
-        Ok(Self {
-            server_name: ServerName::try_from(host.clone()).map_err(|_| url())?,
-            port: authority.port_u16().unwrap_or(443),
-            request: format!(
-                "GET {} HTTP/1.1\r\nHost: {authority}\r\nUser-Agent: nagaya-wait\r\nConnection: close\r\n\r\n",
-                options.url.path_and_query().map_or("/", |path| path.as_str())
-            ),
-            host,
-            tls: Arc::new(trusting(&options.ca_file)?),
-        })
+        let (port, question) = match (options.url.scheme_str(), authority.port_u16()) {
+            (Some("https"), port) => {
+                let server_name = ServerName::try_from(host.clone()).map_err(|_| url())?;
+                (port.unwrap_or(443), Some(Question::parse(options, authority, server_name)?))
+            }
+            (Some("tcp"), Some(port)) => (port, None),
+            _ => return Err(url()),
+        };
+        Ok(Self { host, port, question })
     }
 
-    /// One try; the status code.
-    fn ask(&self) -> io::Result<u16> {
-        let session = ClientConnection::new(self.tls.clone(), self.server_name.clone())
-            .map_err(io::Error::other)?;
-        let mut stream = StreamOwned::new(session, self.connect()?);
-        stream.write_all(self.request.as_bytes())?;
-        let mut status = [0; STATUS_LENGTH];
-        stream.read_exact(&mut status)?;
-        std::str::from_utf8(&status)
-            .ok()
-            .and_then(|line| line.strip_prefix("HTTP/1.1 "))
-            .and_then(|code| code.parse().ok())
-            .ok_or_else(|| io::Error::other("the answer is not HTTP/1.1"))
+    /// One try.
+    fn ask(&self) -> io::Result<()> {
+        let stream = self.connect()?;
+        self.question.as_ref().map_or(Ok(()), |question| question.ask(stream))
     }
 
     fn connect(&self) -> io::Result<TcpStream> {
@@ -147,6 +142,38 @@ impl Endpoint {
             }
         }
         Err(failure)
+    }
+}
+
+impl Question {
+    fn parse(
+        options: &WaitOptions,
+        authority: &Authority,
+        server_name: ServerName<'static>,
+    ) -> Result<Self, Error> {
+        let ca_file =
+            options.ca_file.as_ref().ok_or_else(|| Error::NoCaFile(options.url.to_string()))?;
+        let path = options.url.path_and_query().map_or("/", |path| path.as_str());
+        let request = format!(
+            "GET {path} HTTP/1.1\r\nHost: {authority}\r\nUser-Agent: nagaya-wait\r\nConnection: close\r\n\r\n"
+        );
+        Ok(Self { request, server_name, tls: Arc::new(trusting(ca_file)?) })
+    }
+
+    /// Anything but 200 is no yes. Not 403 either, which a kube-apiserver answers until its roles are written:
+    /// from its start kube-controller-manager gives it only 10 s to become healthy.
+    fn ask(&self, stream: TcpStream) -> io::Result<()> {
+        let session = ClientConnection::new(self.tls.clone(), self.server_name.clone())
+            .map_err(io::Error::other)?;
+        let mut stream = StreamOwned::new(session, stream);
+        stream.write_all(self.request.as_bytes())?;
+        let mut status = [0; STATUS_LENGTH];
+        stream.read_exact(&mut status)?;
+        match std::str::from_utf8(&status).ok().and_then(|line| line.strip_prefix("HTTP/1.1 ")) {
+            Some("200") => Ok(()),
+            Some(code) => Err(io::Error::other(format!("HTTP {code}"))),
+            None => Err(io::Error::other("the answer is not HTTP/1.1")),
+        }
     }
 }
 

@@ -121,6 +121,22 @@ fn a_server_of_another_authority_is_not_believed() {
 }
 
 #[test]
+fn a_tcp_address_is_there_when_it_accepts_connections() {
+    let wait = |port: u16| {
+        let url = format!("--url=tcp://localhost:{port}");
+        let words = ["wait", "--timeout=1s", &url];
+        Command::new(env!("CARGO_BIN_EXE_nagaya")).args(words).output().unwrap()
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    assert!(wait(port).status.success());
+    drop(listener);
+    let output = wait(port);
+    assert!(!output.status.success());
+    assert!(words(&output).contains("within 1s: Connection refused"), "{}", words(&output));
+}
+
+#[test]
 fn what_can_never_work_fails_at_once_and_names_the_option() {
     let server = TlsServer::answering(&["200 OK"]);
     let started = Instant::now();
@@ -128,5 +144,8 @@ fn what_can_never_work_fails_at_once_and_names_the_option() {
     assert!(words(&plain).contains("--url"), "{}", words(&plain));
     let missing = wait("https://localhost/livez", &server.folder.path().join("missing.crt"));
     assert!(words(&missing).contains("--ca-file"), "{}", words(&missing));
+    let untrusting = ["wait", "--timeout=1s", "--url=https://localhost/livez"];
+    let output = Command::new(env!("CARGO_BIN_EXE_nagaya")).args(untrusting).output().unwrap();
+    assert!(words(&output).contains("needs --ca-file"), "{}", words(&output));
     assert!(started.elapsed() < Duration::from_millis(900));
 }

@@ -34,6 +34,12 @@ pub const ADOPT: &str = "nagaya.dev/adopt";
 pub const RENDER_REVISION: &str = "nagaya.dev/render-revision";
 /// Annotation on a control-plane namespace: the exact Kubernetes version that it runs.
 pub const VERSION: &str = "nagaya.dev/version";
+/// Annotation on a control-plane namespace: the manager's image that its pods wait with. It stays, so that
+/// a new manager restarts nothing.
+pub const WAIT_IMAGE: &str = "nagaya.dev/wait-image";
+/// Annotation on a control-plane namespace: the `TenantCluster`'s spec that was accepted last, as JSON. It
+/// stays in force while a later one is refused.
+pub const ACCEPTED_SPEC: &str = "nagaya.dev/accepted-spec";
 /// Annotation on a control-plane namespace: `true` once its etcd has been healthy. From then on missing keys
 /// or data are a loss to be reported, never a reason to start anew.
 pub const BORN: &str = "nagaya.dev/born";

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use crate::command::{command_line, last_lines};
 use crate::error::{Error, IoContext, Result};
-use crate::{interrupt, paths};
 use crate::progress::{say, seconds};
+use crate::{interrupt, paths};
 
 /// How often a build that goes on says so in a log.
 const PAUSE: Duration = Duration::from_secs(15);

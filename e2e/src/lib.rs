@@ -3,6 +3,7 @@
 //! Reading order: [`sandbox`] (the verbs), [`management`] (`up`), [`host`] (a machine),
 //! [`network`], [`components`] (binaries), [`images`].
 
+pub mod bench;
 pub mod cargo;
 pub mod cli;
 pub mod command;

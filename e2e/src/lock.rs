@@ -39,6 +39,16 @@ pub fn exclusive(path: &Path) -> Result<File> {
     Ok(file)
 }
 
+/// A lock on a file that others may hold at the same time, if they share it too.
+///
+/// # Errors
+/// The lock file cannot be opened.
+pub fn shared(path: &Path) -> Result<File> {
+    let file = open(path)?;
+    file.lock_shared().on("lock", path)?;
+    Ok(file)
+}
+
 fn await_lock(take: impl Fn(&File) -> std::result::Result<(), TryLockError>) -> Result<File> {
     let path = paths::state().join("sandbox.lock");
     let mut told = false;

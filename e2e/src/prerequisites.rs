@@ -12,8 +12,8 @@ use crate::error::{Error, IoContext, Result};
 use crate::progress::{say, step};
 use crate::{paths, preflight};
 
-/// Programs of tests that are no part of the sandbox, and their Debian packages.
-const OF_TESTS: [(&str, &str); 1] = [("openssl", "openssl")];
+/// Programs of tests and the benchmark that are no part of the sandbox, and their Debian packages.
+const OF_TESTS: [(&str, &str); 2] = [("openssl", "openssl"), ("curl", "curl")];
 /// Asked by Debian's packages whether a service may be started (`invoke-rc.d`'s policy layer).
 const POLICY: &str = "/usr/sbin/policy-rc.d";
 /// The version of cargo-deny whose verdict counts.

@@ -9,8 +9,11 @@ mod witness;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::Instant;
 
-use cargo_tests::run_tests;
+use cargo_tests::{run_tests, run_tests_beside_others};
 use report::{Counts, Report};
 use witness::Witness;
 
@@ -18,10 +21,13 @@ use crate::cargo::cargo;
 use crate::components::{Component, KUBERNETES_MINORS, NEWEST_MINOR, ensure};
 use crate::error::{Error, IoContext, Result};
 use crate::progress::say;
-use crate::{demo, images, install, interrupt, paths, prerequisites, sandbox};
+use crate::{demo, host, images, install, interrupt, network, paths, prerequisites, sandbox};
 
-/// The minors that tests of the real ring make tenants of: the oldest and the newest.
-const RING_MINORS: [&str; 2] = [KUBERNETES_MINORS[0], NEWEST_MINOR];
+/// Test programs of the real ring that run at once: most of their time is waiting.
+const LANES: usize = 2;
+/// The longest first; those that want the sandbox to themselves at last, when nobody is held up.
+const FIRST: [&str; 2] = ["virtual_machine", "ready_truth"];
+const LAST: [&str; 3] = ["deletion", "steady_state", "join_tokens"];
 
 /// What `make test` consists of, in its order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -33,8 +39,7 @@ pub enum Section {
     /// The demo twice in a sandbox of its own, which goes down afterwards: from nothing to a page on a
     /// tenant's virtual machine.
     Demo,
-    /// A sandbox, Nagaya in it, and the tests of `e2e/tests`; it ends without a sandbox. Only when named:
-    /// see README, "Limits".
+    /// A sandbox, Nagaya in it, and the tests of `e2e/tests`; it ends without a sandbox.
     Ring,
 }
 
@@ -54,7 +59,7 @@ pub fn run(sections: &[Section]) -> Result<bool> {
     if wanted(Section::Demo) {
         in_a_sandbox(&mut report, &BEFORE_THE_DEMO, demo_twice)?;
     }
-    if sections.contains(&Section::Ring) {
+    if wanted(Section::Ring) {
         in_a_sandbox(&mut report, &BEFORE_THE_RING, ring_tests)?;
     }
     println!("{}", report.told());
@@ -119,10 +124,11 @@ type Preparation = (&'static str, fn() -> Result<()>);
 const BEFORE_THE_DEMO: [Preparation; 2] =
     [("no sandbox of before", sandbox::down), ("sandbox up", sandbox::up)];
 
-const BEFORE_THE_RING: [Preparation; 4] = [
+const BEFORE_THE_RING: [Preparation; 5] = [
     ("no sandbox of before", sandbox::down),
-    ("components and images of the real ring", make_images),
+    ("components and images of every minor", make_images),
     ("sandbox up", sandbox::up),
+    ("images of every minor's control plane loaded", load_images),
     ("Nagaya built and installed", install::install),
 ];
 
@@ -139,9 +145,18 @@ fn prepare(report: &mut Report, preparations: &[Preparation]) -> Result<bool> {
 
 fn make_images() -> Result<()> {
     images::management()?;
-    for minor in RING_MINORS {
+    for minor in KUBERNETES_MINORS {
         images::control_plane(minor)?;
         images::node(minor)?;
+    }
+    Ok(())
+}
+
+/// `up` has loaded the newest.
+fn load_images() -> Result<()> {
+    let host = host::open(network::MANAGEMENT)?;
+    for minor in KUBERNETES_MINORS.into_iter().filter(|minor| *minor != NEWEST_MINOR) {
+        sandbox::load(host.as_ref(), &images::control_plane(minor)?)?;
     }
     Ok(())
 }
@@ -153,13 +168,32 @@ fn demo_twice(report: &mut Report) -> Result<()> {
     Ok(())
 }
 
-/// One program after the other: they share the manager and two cores.
+/// Every program, a few at once.
 fn ring_tests(report: &mut Report) -> Result<()> {
-    ring_programs()?.iter().try_for_each(|name| {
-        report.part(&format!("real ring: {}", name.replace('_', " ")), || {
-            let words = ["test", "--locked", "--package", "e2e", "--test", name, "--"];
-            run_tests(cargo(&words).arg("--test-threads=1"))
-        })
+    report.part("tests of the real ring compiled", || {
+        check(&mut cargo(&["test", "--locked", "--package", "e2e", "--tests", "--no-run"]))
+    })?;
+    let programs = Mutex::new(ring_programs()?);
+    let next =
+        || programs.lock().ok().and_then(|mut left| (!left.is_empty()).then(|| left.remove(0)));
+    let report = Mutex::new(report);
+    let lane = || -> Result<()> {
+        while let Some(name) = next() {
+            let started = Instant::now();
+            let words = ["test", "--locked", "--quiet", "--package", "e2e", "--test", &name, "--"];
+            let result = run_tests_beside_others(&name, cargo(&words).arg("--test-threads=1"));
+            let part = format!("real ring: {}", name.replace('_', " "));
+            report.lock().unwrap_or_else(PoisonError::into_inner).note(
+                &part,
+                started.elapsed(),
+                result,
+            )?;
+        }
+        Ok(())
+    };
+    thread::scope(|scope| {
+        let lanes: Vec<_> = (0..LANES).map(|_| scope.spawn(lane)).collect();
+        lanes.into_iter().try_for_each(|lane| lane.join().unwrap_or(Err(Error::Interrupted)))
     })
 }
 
@@ -172,7 +206,15 @@ fn ring_programs() -> Result<Vec<String>> {
     let programs = paths.filter(|path| is_rust(path) || path.join("main.rs").exists());
     let stems = programs.filter_map(|path| Some(path.file_stem()?.to_string_lossy().into_owned()));
     let mut names: Vec<String> = stems.collect();
-    names.sort();
+    let place = |name: &str| match (
+        FIRST.iter().position(|first| *first == name),
+        LAST.iter().position(|last| *last == name),
+    ) {
+        (Some(place), _) => (0, place),
+        (None, None) => (1, 0),
+        (None, Some(place)) => (2, place),
+    };
+    names.sort_by(|one, other| place(one).cmp(&place(other)).then_with(|| one.cmp(other)));
     Ok(names)
 }
 
@@ -199,5 +241,7 @@ mod tests {
     fn every_program_of_the_real_ring_is_a_part() {
         let names = ring_programs().unwrap();
         assert!(names.iter().any(|name| name == "lifecycle"), "{names:?}");
+        assert_eq!(names[..FIRST.len()], FIRST);
+        assert_eq!(names[names.len() - LAST.len()..], LAST);
     }
 }

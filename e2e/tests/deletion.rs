@@ -4,7 +4,7 @@ use std::thread;
 use std::time::Duration;
 
 use e2e::ring::tenant::spec_for_namespaces;
-use e2e::ring::{Look, Outcome, Project, Tenant, invariants, manager, scenario, wait_until};
+use e2e::ring::{Look, Outcome, Project, Tenant, alone, invariants, manager, scenario, wait_until};
 
 const GONE: Duration = Duration::from_secs(10);
 /// [`GONE`], and the time without a manager.
@@ -25,6 +25,7 @@ fn a_tenant_whose_plane_somebody_deleted_first_leaves_nothing() -> Outcome {
 fn a_deletion_that_outlives_its_manager_goes_on_with_the_next_one() -> Outcome {
     scenario("manager-gone", |project| {
         let tenant = Tenant::ready(project, "demo", "1.37")?;
+        alone()?;
         tenant.delete()?;
         manager::end()?;
         leaves_nothing(project, GONE_WITH_A_NEW_MANAGER)

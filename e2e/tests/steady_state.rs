@@ -8,7 +8,7 @@ use e2e::ring::tenant::spec_for_namespaces;
 use e2e::ring::{Outcome, Tenant, ensure, manager, scenario, stays};
 use serde_json::Value;
 
-const IDLE: Duration = Duration::from_mins(1);
+const IDLE: Duration = Duration::from_secs(30);
 const SETTLED: Duration = Duration::from_secs(10);
 
 #[test]

@@ -22,19 +22,26 @@ fn main() -> Result<(), Box<dyn Error>> {
     let [name, version, host, port, manager_image] = arguments.as_slice() else {
         return Err("usage: print_plane NAME VERSION HOST PORT MANAGER_IMAGE".into());
     };
-    let tenant = tenant(name, version, host, port.parse()?)?;
-    let settings = Settings { manager_image: manager_image.clone(), ..Settings::default() };
+    let tenant = tenant(name, version, host, port.parse()?, manager_image)?;
+    let settings = Settings::default();
     let list = json!({"apiVersion": "v1", "kind": "List", "items": objects(&tenant, &settings)?});
     println!("{list}");
     Ok(())
 }
 
-fn tenant(name: &str, version: &str, host: &str, port: u16) -> Result<Tenant, Box<dyn Error>> {
+fn tenant(
+    name: &str,
+    version: &str,
+    host: &str,
+    port: u16,
+    wait_image: &str,
+) -> Result<Tenant, Box<dyn Error>> {
     let version: KubernetesVersion = version.parse().map_err(|()| "VERSION is not like v1.37.1")?;
     let project = "bench";
     Ok(Tenant {
         name: name.to_owned(),
         namespace: project.to_owned(),
+        spec: serde_json::from_value(json!({ "version": version.to_string() }))?,
         uid: "00000000-0000-0000-0000-000000000000".to_owned(),
         plane_namespace: plane_namespace_name(project, name),
         version,
@@ -49,6 +56,7 @@ fn tenant(name: &str, version: &str, host: &str, port: u16) -> Result<Tenant, Bo
             node_port: Some(port),
             extra_names: Vec::new(),
         },
+        wait_image: wait_image.to_owned(),
         api_server_replicas: 1,
         etcd: EtcdMembers { replicas: 1, storage_class: None, storage_size: "2Gi".to_owned() },
         kubelet_patch: None,

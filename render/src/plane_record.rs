@@ -2,12 +2,12 @@
 //! its status and its Services, because nodes have them baked in.
 
 use k8s_openapi::api::core::v1::Namespace;
-use nagaya_api::labels;
+use nagaya_api::{TenantClusterSpec, labels};
 
 use crate::minors::KubernetesVersion;
 
 /// Facts recorded as labels and annotations of a control-plane namespace.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct PlaneRecord {
     /// Name of the namespace.
     pub namespace: String,
@@ -25,6 +25,10 @@ pub struct PlaneRecord {
     pub endpoint_port: Option<u16>,
     /// Version that the plane runs.
     pub version: Option<KubernetesVersion>,
+    /// Spec that was accepted last.
+    pub accepted_spec: Option<TenantClusterSpec>,
+    /// Manager's image that its pods wait with.
+    pub wait_image: Option<String>,
 }
 
 impl PlaneRecord {
@@ -44,6 +48,9 @@ impl PlaneRecord {
             endpoint_host: note(labels::ENDPOINT_HOST),
             endpoint_port: note(labels::ENDPOINT_PORT).and_then(|port| port.parse().ok()),
             version: note(labels::VERSION).and_then(|version| version.parse().ok()),
+            accepted_spec: note(labels::ACCEPTED_SPEC)
+                .and_then(|spec| serde_json::from_str(&spec).ok()),
+            wait_image: note(labels::WAIT_IMAGE),
         }
     }
 }

@@ -53,8 +53,10 @@ pub struct Findings<'a> {
     pub raw: &'a TenantCluster,
     /// The time.
     pub now: Timestamp,
-    /// The spec, resolved or refused.
-    pub tenant: Result<&'a Tenant, &'a Refusal>,
+    /// The tenant that is in force: of this spec, or of the last one that was accepted.
+    pub tenant: Option<&'a Tenant>,
+    /// Why this spec is not in force.
+    pub refusal: Option<&'a Refusal>,
     /// The control-plane namespace exists.
     pub plane_exists: bool,
     /// What stopped this pass, if anything.
@@ -89,10 +91,10 @@ pub fn compute_status(findings: &Findings<'_>) -> TenantClusterStatus {
         conditions,
         ..previous
     };
-    let Ok(tenant) = findings.tenant else { return base };
+    let Some(tenant) = findings.tenant else { return base };
     TenantClusterStatus {
         version: Some(tenant.version.to_string()),
-        resolved_from: Some(findings.raw.spec.version.clone()),
+        resolved_from: Some(tenant.spec.version.clone()),
         endpoint: tenant.endpoint().map(|endpoint| endpoint.authority()).or(base.endpoint.clone()),
         addresses: tenant.exposure.addresses.iter().map(ToString::to_string).collect(),
         control_plane_namespace: if findings.plane_exists {

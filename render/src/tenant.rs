@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use nagaya_api::labels;
+use nagaya_api::{TenantClusterSpec, labels};
 use serde_json::Value;
 
 use crate::minors::{KubernetesVersion, Minor};
@@ -16,6 +16,8 @@ pub struct Tenant {
     pub name: String,
     /// Namespace of the `TenantCluster`: the project.
     pub namespace: String,
+    /// The spec that this is made of, for the record only.
+    pub spec: TenantClusterSpec,
     /// UID of the `TenantCluster`.
     pub uid: String,
     /// Namespace that holds the control plane.
@@ -32,6 +34,8 @@ pub struct Tenant {
     pub cluster_domain: String,
     /// Where the API server is reached from outside.
     pub exposure: Exposure,
+    /// Image of the manager that the plane's pods wait with (`nagaya wait`).
+    pub wait_image: String,
     /// Number of kube-apiserver replicas.
     pub api_server_replicas: i32,
     /// etcd.

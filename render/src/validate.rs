@@ -6,7 +6,7 @@ mod networks;
 mod ownership;
 mod version;
 
-use nagaya_api::{Management, TenantCluster};
+use nagaya_api::{Management, TenantCluster, TenantClusterSpec};
 
 use crate::fragments;
 use crate::plane_record::PlaneRecord;
@@ -63,6 +63,7 @@ pub fn validate(raw: &TenantCluster, around: Surroundings<'_>) -> Result<Tenant,
     Ok(Tenant {
         name: owner.name,
         namespace: owner.namespace,
+        spec: spec.clone(),
         uid: owner.uid,
         plane_namespace: owner.plane_namespace,
         version: version.exact,
@@ -71,6 +72,7 @@ pub fn validate(raw: &TenantCluster, around: Surroundings<'_>) -> Result<Tenant,
         service_cidrs: networks.services,
         cluster_domain: spec.networking.cluster_domain.clone(),
         exposure,
+        wait_image: wait_image(around.settings, owner.record),
         api_server_replicas: spec.control_plane.replicas,
         etcd: EtcdMembers {
             replicas: spec.etcd.replicas,
@@ -87,6 +89,21 @@ pub fn validate(raw: &TenantCluster, around: Surroundings<'_>) -> Result<Tenant,
             .then(|| KubeProxy { config_patch: spec.addons.kube_proxy.config.clone() }),
         core_dns: spec.addons.core_dns.management == Management::Managed,
     })
+}
+
+/// What stays in force while `raw` is refused: the spec that was accepted last. `None`: there is none, or it
+/// would be refused too, such as when the control plane belongs to another object.
+#[must_use]
+pub fn last_accepted(raw: &TenantCluster, around: Surroundings<'_>) -> Option<Tenant> {
+    let accepted = around.planes.first()?.accepted_spec.clone()?;
+    let spec = TenantClusterSpec { paused: raw.spec.paused, ..accepted };
+    validate(&TenantCluster { spec, ..raw.clone() }, around).ok()
+}
+
+/// The recorded one: a manager's upgrade restarts no tenant.
+fn wait_image(settings: &Settings, record: Option<&PlaneRecord>) -> String {
+    let recorded = record.and_then(|record| record.wait_image.clone());
+    recorded.unwrap_or_else(|| settings.control_plane_images.resolve(&settings.manager_image))
 }
 
 fn refuse_replicas(field: &str, replicas: i32) -> Result<(), Refusal> {

@@ -88,7 +88,8 @@ impl Pass {
         compute_status(&Findings {
             raw: &self.raw,
             now: self.now,
-            tenant: tenant.as_ref(),
+            tenant: tenant.as_ref().ok(),
+            refusal: tenant.as_ref().err(),
             plane_exists: true,
             failure: self.failure.as_ref(),
             certificates_ready: true,

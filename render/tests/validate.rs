@@ -7,7 +7,7 @@ use nagaya_api::{TenantCluster, labels};
 use nagaya_render::plane_record::PlaneRecord;
 use nagaya_render::settings::Settings;
 use nagaya_render::tenant::Tenant;
-use nagaya_render::validate::{Refusal, Surroundings, validate};
+use nagaya_render::validate::{Refusal, Surroundings, last_accepted, validate};
 use serde_json::{Value, json};
 
 fn object(spec: Value) -> TenantCluster {
@@ -52,6 +52,39 @@ fn a_version_is_all_a_spec_needs() {
     assert_eq!(tenant.dns_ip().unwrap().to_string(), "10.96.0.10");
     assert_eq!(tenant.kubernetes_service_ips()[0].to_string(), "10.96.0.1");
     assert!(tenant.kube_proxy.is_some() && tenant.core_dns);
+}
+
+#[test]
+fn a_plane_keeps_the_manager_image_that_it_was_made_with() {
+    let raw = object(json!({"version": "v1.35.4"}));
+    let born = PlaneRecord { wait_image: Some("nagaya:v0".to_owned()), ..record() };
+    let mut settings = Settings { manager_image: "docker.io/nagaya:v1".to_owned(), ..settings() };
+    let mirror = ("docker.io".to_owned(), "mirror.example.com".to_owned());
+    settings.control_plane_images.rewrite = [mirror].into();
+    let image = |planes: &[PlaneRecord]| {
+        let around = Surroundings { settings: &settings, project_enabled: true, planes };
+        validate(&raw, around).unwrap().wait_image
+    };
+    assert_eq!(image(&[]), "mirror.example.com/nagaya:v1");
+    assert_eq!(image(&[born]), "nagaya:v0");
+    assert_eq!(image(&[record()]), "mirror.example.com/nagaya:v1");
+}
+
+#[test]
+fn a_refused_spec_leaves_the_last_accepted_one_in_force() {
+    let accepted = json!({"version": "v1.35.4", "kubelet": {"maxPods": 50}});
+    let spec = serde_json::from_value(accepted).unwrap();
+    let planes = [PlaneRecord { accepted_spec: Some(spec), ..record() }];
+    let refused = object(json!({"version": "v1.35.4", "paused": true, "kubelet": {"maxPod": 5}}));
+    let settings = settings();
+    let around = Surroundings { settings: &settings, project_enabled: true, planes: &planes };
+    assert_eq!(validate(&refused, around).unwrap_err().field, "spec.kubelet.maxPod");
+    let tenant = last_accepted(&refused, around).unwrap();
+    assert_eq!(tenant.kubelet_patch, Some(json!({"maxPods": 50})));
+    assert!(tenant.spec.paused, "pausing is no matter of what is in force");
+    let not_enabled = Surroundings { project_enabled: false, ..around };
+    assert_eq!(last_accepted(&refused, not_enabled), None);
+    assert_eq!(last_accepted(&refused, Surroundings { planes: &[record()], ..around }), None);
 }
 
 #[test]

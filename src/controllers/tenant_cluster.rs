@@ -1,5 +1,6 @@
-//! The controller of `TenantCluster`: one pass is observe → validate → apply → follow → status.
+//! The controller of `TenantCluster`: one pass is observe → validate → apply → follow → status → announce.
 
+mod announce;
 mod apply;
 mod cleanup;
 mod diagnose;
@@ -19,7 +20,7 @@ use kube::{Api, Resource, ResourceExt};
 use nagaya_api::{TenantCluster, TenantClusterStatus};
 use nagaya_render::status::{Failure, Findings, Probed, compute_status};
 use nagaya_render::tenant::Tenant;
-use nagaya_render::validate::{Refusal, validate};
+use nagaya_render::validate::{Refusal, last_accepted, validate};
 use tokio::sync::mpsc;
 
 pub use error::Error;
@@ -90,31 +91,38 @@ async fn reconcile(raw: Arc<TenantCluster>, context: Arc<Context>) -> Result<Act
 async fn pass(context: &Context, raw: &TenantCluster, key: &TenantKey) -> Result<Action, Error> {
     let now = Timestamp::now();
     let observed = observe::observe(context, raw).await?;
-    let tenant = validate(raw, observed.surroundings(context.settings()));
+    let around = observed.surroundings(context.settings());
+    let (tenant, refusal) = match validate(raw, around) {
+        Ok(tenant) => (Some(tenant), None),
+        Err(refusal) => (last_accepted(raw, around), Some(refusal)),
+    };
     let progress = match &tenant {
-        Ok(tenant) if raw.spec.paused => {
+        Some(tenant) if raw.spec.paused => {
             apply::look_on(context, key, tenant, &observed, now).await.map(Some)
         }
-        Ok(tenant) => {
+        Some(tenant) => {
             Box::pin(apply::apply(context, raw, key, tenant, &observed, now)).await.map(Some)
         }
-        Err(_) => Ok(None),
+        None => Ok(None),
     };
     let followed = match &progress {
         Ok(Some(progress)) => follow::follow(context, raw, key, progress, &observed),
         _ => Ok(()),
     };
-    let (current, trouble) = match progress {
+    let (tenant, trouble) = match progress {
         Ok(Some(progress)) => {
             (Some(progress.tenant), followed.err().or(progress.kubeconfig_failure))
         }
         Ok(None) => (None, None),
-        Err(error) => (None, Some(error)),
+        Err(error) => (tenant, Some(error)),
     };
-    let status = status(context, raw, key, &tenant, current.as_ref(), trouble.as_ref(), &observed);
+    let verdict =
+        Verdict { tenant: tenant.as_ref(), refusal: refusal.as_ref(), trouble: trouble.as_ref() };
+    let status = status(context, raw, key, &verdict, &observed);
     let client = context.manager.clients.projects.clone();
     let all = Api::<TenantCluster>::namespaced(client, &key.namespace);
     patch_status(&all, raw, &status).await?;
+    announce::announce(context, raw, &status).await;
     if let Some(error) = trouble {
         return Err(error);
     }
@@ -122,24 +130,32 @@ async fn pass(context: &Context, raw: &TenantCluster, key: &TenantKey) -> Result
     Ok(Action::requeue(observe::next_look(&status, keys.as_deref(), now)))
 }
 
+/// What a pass came to.
+struct Verdict<'a> {
+    /// Whose plane is in force, as far as it was applied.
+    tenant: Option<&'a Tenant>,
+    refusal: Option<&'a Refusal>,
+    trouble: Option<&'a Error>,
+}
+
 /// Computed once per pass, whether it succeeded or not.
 fn status(
     context: &Context,
     raw: &TenantCluster,
     key: &TenantKey,
-    validated: &Result<Tenant, Refusal>,
-    applied: Option<&Tenant>,
-    trouble: Option<&Error>,
+    verdict: &Verdict<'_>,
     observed: &Observed,
 ) -> TenantClusterStatus {
     let failure =
-        trouble.map(|error| Failure { reason: error.reason(), message: error.to_string() });
+        verdict.trouble.map(|error| Failure { reason: error.reason(), message: error.to_string() });
     let seen = context.prober.store().get(key);
     compute_status(&Findings {
         raw,
         now: Timestamp::now(),
-        tenant: applied.map_or(validated.as_ref(), Ok),
-        plane_exists: applied.is_some() || !observed.planes.is_empty(),
+        tenant: verdict.tenant,
+        refusal: verdict.refusal,
+        plane_exists: !observed.planes.is_empty()
+            || (verdict.tenant.is_some() && verdict.trouble.is_none()),
         failure: failure.as_ref(),
         certificates_ready: context.keyring.last_seen(key).is_some(),
         workloads: &observed.workloads,

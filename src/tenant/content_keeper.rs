@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{Contents, TenantKey, Wakeups};
+use crate::kube_ops;
 
 /// While a control plane is born its API server is asked often: this is on the way to the first node.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -143,9 +144,15 @@ impl Worker {
 
     async fn attempt(&self, wanted: &Wanted) -> Result<(), String> {
         let _place = self.at_once.acquire().await.map_err(|error| error.to_string())?;
-        let pass = self.contents.apply(&self.tenant, &wanted.client, &wanted.content);
+        let newborn = *lock(&self.state) == ContentState::Pending;
+        let pass = async {
+            if newborn {
+                await_health(&wanted.client).await?;
+            }
+            self.contents.apply(&self.tenant, &wanted.client, &wanted.content).await.map(drop)
+        };
         match timeout(DEADLINE, pass).await {
-            Ok(Ok(_)) => Ok(()),
+            Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => Err(error.to_string()),
             Err(_) => Err("the tenant's API server did not answer in time".to_owned()),
         }
@@ -158,6 +165,20 @@ impl Worker {
             self.wakeups.wake(&self.tenant);
         }
     }
+}
+
+/// A newborn API server answers before it has written its own roles, and every request takes time from that.
+async fn await_health(client: &Client) -> Result<(), kube_ops::Error> {
+    let request = http::Request::get("/livez").body(Vec::new());
+    let answer = match request {
+        Ok(request) => client.request_text(request).await,
+        Err(error) => Err(kube::Error::HttpError(error)),
+    };
+    answer.map(drop).map_err(|source| kube_ops::Error::ApiCall {
+        verb: "ask",
+        object: "/livez of the tenant's API server".to_owned(),
+        source: Box::new(source),
+    })
 }
 
 /// Steady while the API server is being born, then doubling.

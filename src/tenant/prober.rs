@@ -69,7 +69,7 @@ struct Shared<P> {
     wakeups: Wakeups,
 }
 
-/// The task of one tenant. A notification on `target` makes it probe at once.
+/// The task of one tenant.
 #[derive(Debug)]
 struct Task<T> {
     target: watch::Sender<T>,
@@ -85,8 +85,8 @@ impl<P: Probe> Prober<P> {
         Self { shared: Arc::new(shared), tasks: Mutex::default() }
     }
 
-    /// Starts to probe a tenant, or goes on with another target; probes at once only in the first case
-    /// (see [`Prober::nudge`]). Must be called inside a tokio runtime.
+    /// Starts to probe a tenant, or goes on with another target; probes at once only in the first case.
+    /// Must be called inside a tokio runtime.
     pub fn watch(&self, target: P::Target) {
         let mut tasks = self.tasks();
         if let Some(task) = tasks.get(target.tenant()) {
@@ -99,13 +99,6 @@ impl<P: Probe> Prober<P> {
             let (sender, receiver) = watch::channel(target);
             let handle = tokio::spawn(Arc::clone(&self.shared).keep_probing(receiver));
             tasks.insert(tenant, Task { target: sender, handle });
-        }
-    }
-
-    /// Probes a tenant at once: something has changed that may make it joinable, or not.
-    pub fn nudge(&self, tenant: &TenantKey) {
-        if let Some(task) = self.tasks().get(tenant) {
-            task.target.send_modify(|_| ());
         }
     }
 

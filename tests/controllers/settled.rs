@@ -54,8 +54,10 @@ async fn a_foreign_change_of_a_field_that_we_own_is_undone_with_one_write() {
 /// What is written after somebody has changed the tenant in a way that means nothing.
 async fn written_after_a_touch(stage: &Stage) -> Vec<String> {
     let (passes, writes) = (stage.passes(), stage.writes());
+    let events = stage.projects.all("Event", None);
     stage.touch();
     tokio::time::sleep(Duration::from_secs(20)).await;
     assert!(stage.passes() > passes, "nothing was looked at");
+    assert_eq!(stage.projects.all("Event", None), events);
     stage.writes().split_off(writes.len())
 }

@@ -19,7 +19,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-pub use cgroups::{remaining as remaining_cgroups, remove as remove_cgroups};
+pub use cgroups::{name as cgroup_name, remaining as remaining_cgroups, remove as remove_cgroups};
 pub use cni::configure as configure_network;
 
 use super::{Host, Service};

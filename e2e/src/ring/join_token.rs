@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::kubectl::decoded;
 use super::{Failure, Look, Outcome, Project, wait_until};
 
 const ISSUE: Duration = Duration::from_secs(30);
@@ -46,12 +47,18 @@ impl<'p> JoinToken<'p> {
     /// It is refused.
     pub fn create(project: &'p Project, name: &str, cluster: &str, ttl: &str) -> Outcome<Self> {
         let token = Self { project, name: name.to_owned() };
-        project.management.apply(&json!({
-            "apiVersion": "nagaya.dev/v1alpha1", "kind": "JoinToken",
-            "metadata": {"name": name, "namespace": project.name},
-            "spec": {"clusterName": cluster, "ttl": ttl, "cloudInit": {"install": false}},
-        }))?;
+        project.management.apply(&token.manifest(cluster, ttl))?;
         Ok(token)
+    }
+
+    /// The object that a user would write.
+    #[must_use]
+    pub fn manifest(&self, cluster: &str, ttl: &str) -> Value {
+        json!({
+            "apiVersion": "nagaya.dev/v1alpha1", "kind": "JoinToken",
+            "metadata": {"name": self.name, "namespace": self.project.name},
+            "spec": {"clusterName": cluster, "ttl": ttl, "cloudInit": {"install": false}},
+        })
     }
 
     /// The object as it is now; `None` if it is gone.
@@ -81,10 +88,9 @@ impl<'p> JoinToken<'p> {
     /// It is not issued, or a key of the Secret is missing.
     pub fn secret(&self) -> Outcome<JoinSecret> {
         self.await_state("Issued", ISSUE)?;
-        let of = |key| {
-            let management = &self.project.management;
-            management.secret_value(&self.project.name, &self.secret_name(), key)
-        };
+        let words = ["secret", "-n", &self.project.name, &self.secret_name()];
+        let secret = self.project.management.get(&words)?;
+        let of = |key| decoded(&secret, key);
         Ok(JoinSecret {
             token: of("token")?,
             ca_cert_hash: of("caCertHash")?,

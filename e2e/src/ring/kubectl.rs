@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::Value;
 
 use super::{Failure, Outcome};
@@ -132,8 +134,7 @@ impl Kubectl {
     /// # Errors
     /// There is no such Secret or key.
     pub fn secret_value(&self, namespace: &str, name: &str, key: &str) -> Outcome<String> {
-        let template = format!("go-template={{{{index .data {key:?} | base64decode}}}}");
-        self.run(&["get", "secret", "-n", namespace, name, "-o", &template])
+        decoded(&self.get(&["secret", "-n", namespace, name])?, key)
     }
 
     fn command(&self, words: &[&str]) -> Outcome<std::process::Command> {
@@ -147,6 +148,16 @@ impl Kubectl {
         }
         Ok(command)
     }
+}
+
+/// The decoded value of a key of a Secret.
+///
+/// # Errors
+/// There is no such key, or it is no text.
+pub fn decoded(secret: &Value, key: &str) -> Outcome<String> {
+    let value = secret["data"][key].as_str();
+    let value = value.ok_or_else(|| Failure::new(format!("{} has no key {key}", name(secret))))?;
+    Ok(String::from_utf8(BASE64.decode(value)?)?)
 }
 
 /// Text at a JSON pointer; empty if there is none.

@@ -13,6 +13,8 @@ use crate::{error, sandbox, state};
 
 /// What only cgroup v1 forces, and only on a host of the kind `namespaces`.
 const IGNORED: &str = "SystemVerification";
+/// Seconds that are enough where nothing was just restarted.
+const SHORT: u16 = 10;
 const CONFIGURATION: &str = "/root/join.json";
 
 /// A host that goes when the test ends.
@@ -29,6 +31,8 @@ pub struct JoinAttempt {
     pub token: String,
     /// `sha256:HEX`.
     pub ca_cert_hash: String,
+    /// What each of kubeadm's waits may take, in seconds.
+    pub patience: u16,
 }
 
 impl From<&JoinSecret> for JoinAttempt {
@@ -37,12 +41,14 @@ impl From<&JoinSecret> for JoinAttempt {
             endpoint: secret.endpoint.clone(),
             token: secret.token.clone(),
             ca_cert_hash: secret.ca_cert_hash.clone(),
+            patience: SHORT,
         }
     }
 }
 
 impl JoinAttempt {
     fn configuration(&self) -> Value {
+        let patience = format!("{}s", self.patience);
         json!({
             "apiVersion": "kubeadm.k8s.io/v1beta4", "kind": "JoinConfiguration",
             "discovery": {"bootstrapToken": {
@@ -52,7 +58,7 @@ impl JoinAttempt {
             }},
             "nodeRegistration": {"ignorePreflightErrors": [IGNORED]},
             "timeouts": {
-                "discovery": "10s", "kubernetesAPICall": "10s", "tlsBootstrap": "10s",
+                "discovery": patience, "kubernetesAPICall": patience, "tlsBootstrap": patience,
                 "kubeletHealthCheck": "30s",
             },
         })

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::kubectl::{each, name, text};
-use super::{Failure, Kubectl, Look, Outcome, ensure, stays, wait_until};
+use super::{Failure, Kubectl, Look, Outcome, alone, ensure, stays, wait_until};
 
 const NAMESPACE: &str = "nagaya-system";
 const METRICS: &str =
@@ -28,25 +28,84 @@ pub fn require() -> Outcome {
     })
 }
 
+/// How often the manager has asked API servers, by side, verb and resource.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Requests(BTreeMap<String, u64>);
+
+impl Requests {
+    /// What came after `before`.
+    #[must_use]
+    pub fn since(&self, before: &Self) -> Self {
+        let more = self.0.iter().map(|(labels, count)| {
+            (labels.clone(), count - before.0.get(labels).copied().unwrap_or(0).min(*count))
+        });
+        Self(more.filter(|(_, count)| *count > 0).collect())
+    }
+
+    /// Those to tenants' own API servers.
+    #[must_use]
+    pub fn to_tenants(&self) -> u64 {
+        self.count(|labels| labels.contains("side=\"tenant\""))
+    }
+
+    /// Those to the management side.
+    #[must_use]
+    pub fn to_management(&self) -> u64 {
+        self.count(|labels| !labels.contains("side=\"tenant\""))
+    }
+
+    fn count(&self, wanted: impl Fn(&str) -> bool) -> u64 {
+        self.0.iter().filter(|(labels, _)| wanted(labels)).map(|(_, count)| count).sum()
+    }
+}
+
+/// All requests so far, read once the manager has not written for 5 s.
+///
+/// # Errors
+/// The manager does not answer, or does not calm down within a minute.
+pub fn settled_requests() -> Outcome<Requests> {
+    await_calm()?;
+    Ok(Requests(count_requests(&metrics()?, |_| true)))
+}
+
+/// The manager's resident memory, in MiB.
+///
+/// # Errors
+/// The manager does not answer.
+pub fn resident_memory_mib() -> Outcome<f64> {
+    let text = metrics()?;
+    let bytes = text.lines().find_map(|line| line.strip_prefix("process_resident_memory_bytes "));
+    let bytes = bytes.and_then(|bytes| bytes.trim().parse::<f64>().ok());
+    let bytes = bytes.ok_or_else(|| Failure::new("the manager does not say its memory"))?;
+    Ok(bytes / 1024.0 / 1024.0)
+}
+
+fn metrics() -> Outcome<String> {
+    Kubectl::management().run(&["get", "--raw", METRICS])
+}
+
 /// How often the manager has written, by verb and resource. Writes of its canary in tenants are its
 /// own things on a timer of 10 minutes, and counted like all others.
 ///
 /// # Errors
 /// The manager does not answer.
 pub fn writes() -> Outcome<BTreeMap<String, u64>> {
-    Ok(count_writes(&Kubectl::management().run(&["get", "--raw", METRICS])?))
+    Ok(count_writes(&metrics()?))
 }
 
 fn count_writes(metrics: &str) -> BTreeMap<String, u64> {
-    let is_write = |line: &&str| {
-        line.starts_with("nagaya_api_requests_total{")
-            && WRITES.iter().any(|verb| line.contains(&format!("verb=\"{verb}\"")))
-    };
+    let is_write =
+        |line: &str| WRITES.iter().any(|verb| line.contains(&format!("verb=\"{verb}\"")));
+    count_requests(metrics, is_write)
+}
+
+fn count_requests(metrics: &str, wanted: impl Fn(&str) -> bool) -> BTreeMap<String, u64> {
+    let lines = metrics.lines().filter(|line| line.starts_with("nagaya_api_requests_total{"));
     let count = |line: &str| {
         let (labels, count) = line.rsplit_once(' ')?;
         Some((labels.to_owned(), count.parse().ok()?))
     };
-    metrics.lines().filter(is_write).filter_map(count).collect()
+    lines.filter(|line| wanted(line)).filter_map(count).collect()
 }
 
 /// Checks that the manager writes nothing for `time`, once it has calmed down.
@@ -54,6 +113,15 @@ fn count_writes(metrics: &str) -> BTreeMap<String, u64> {
 /// # Errors
 /// It writes; the text says what.
 pub fn writes_nothing(time: Duration) -> Outcome {
+    let last = await_calm()?;
+    stays("the manager writes nothing", time, || {
+        let now = writes()?;
+        ensure(now == last, || format!("it wrote: {}", difference(&last, &now)))
+    })
+}
+
+/// The writes until it calmed down.
+fn await_calm() -> Outcome<BTreeMap<String, u64>> {
     let mut last = writes()?;
     let mut since = std::time::Instant::now();
     wait_until("the manager is idle", SETTLE, || {
@@ -65,10 +133,7 @@ pub fn writes_nothing(time: Duration) -> Outcome {
         last = now;
         Ok(Look::done_if(since.elapsed() > CALM, || seen))
     })?;
-    stays("the manager writes nothing", time, || {
-        let now = writes()?;
-        ensure(now == last, || format!("it wrote: {}", difference(&last, &now)))
-    })
+    Ok(last)
 }
 
 fn difference(before: &BTreeMap<String, u64>, after: &BTreeMap<String, u64>) -> String {
@@ -79,11 +144,12 @@ fn difference(before: &BTreeMap<String, u64>, after: &BTreeMap<String, u64>) -> 
     more.collect::<Vec<_>>().join(", ")
 }
 
-/// Ends the manager's pod; the Deployment makes another.
+/// Ends the manager's pod; the Deployment makes another. No other test runs from here on.
 ///
 /// # Errors
 /// There is no pod.
 pub fn end() -> Outcome {
+    alone()?;
     let words = ["delete", "pod", "-n", NAMESPACE, "-l", "app.kubernetes.io/name=nagaya"];
     let said = Kubectl::management().run(&[&words[..], &["--grace-period=1"]].concat())?;
     ensure(said.contains("deleted"), || "there is no pod of the manager".to_owned())

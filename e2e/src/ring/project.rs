@@ -32,11 +32,25 @@ impl Project {
         Ok(project)
     }
 
-    /// Removes everything of the project: tenants, what they retained, the namespace.
+    /// [`Self::clear`], and waits until the namespaces are gone too.
     ///
     /// # Errors
     /// Something stays.
     pub fn remove(&self) -> Outcome {
+        self.clear()?;
+        let (name, ours) = (self.name.as_str(), self.ours());
+        wait_until(&format!("the namespaces of {name} are gone"), GONE, || {
+            let mut left = self.management.list(&["namespaces", "-l", &ours])?;
+            left.extend(self.management.find(&["namespace", name])?);
+            Ok(Look::done_if(left.is_empty(), || names(&left)))
+        })
+    }
+
+    /// Removes the tenants, and has what they retained and the project's namespace removed.
+    ///
+    /// # Errors
+    /// A tenant stays.
+    pub fn clear(&self) -> Outcome {
         let name = self.name.as_str();
         if self.management.find(&["namespace", name])?.is_some() {
             let all = ["delete", "tenantclusters,jointokens", "--all", "--wait=false", "-n", name];
@@ -47,13 +61,13 @@ impl Project {
             })?;
             self.management.run(&["delete", "namespace", name, "--wait=false"])?;
         }
-        let ours = format!("nagaya.dev/tenant-namespace={name}");
-        self.management.run(&["delete", "namespaces", "-l", &ours, "--wait=false"])?;
-        wait_until(&format!("the namespaces of {name} are gone"), GONE, || {
-            let mut left = self.management.list(&["namespaces", "-l", &ours])?;
-            left.extend(self.management.find(&["namespace", name])?);
-            Ok(Look::done_if(left.is_empty(), || names(&left)))
-        })
+        let words = ["delete", "namespaces", "-l", &self.ours(), "--wait=false"];
+        self.management.run(&words).map(drop)
+    }
+
+    /// Selects the control-plane namespaces of the project.
+    fn ours(&self) -> String {
+        format!("nagaya.dev/tenant-namespace={}", self.name)
     }
 
     /// `kubectl get WORDS` in the project.

@@ -1,8 +1,17 @@
-//! One test: alone in the sandbox, in a project of its own, and nothing is left of it.
+//! One test: in a project of its own, and nothing is left of it. Tests go side by side; one that ends the
+//! manager has the sandbox to itself from then on.
+
+use std::fs::File;
+use std::sync::{Mutex, PoisonError};
 
 use super::{Failure, Outcome, Project, invariants, manager, report};
+use crate::error::IoContext;
 use crate::progress::step;
 use crate::{lock, management, paths};
+
+/// This process's share in the sandbox. One lock for both kinds: the kernel turns one into the other, and
+/// would have two of the same process wait for each other.
+static SHARE: Mutex<Option<File>> = Mutex::new(None);
 
 /// Runs a test in the project namespace `ring-NAME`, checks what holds after every test, and cleans
 /// up. A failure is reported with what the clusters looked like.
@@ -15,8 +24,13 @@ pub fn scenario(name: &str, work: impl FnOnce(&Project) -> Outcome) -> Outcome {
             "the sandbox is not up or not healthy; run `cargo run -q -p e2e --bin sandbox up` first",
         ));
     }
-    // Tests share hosts' names, the manager and two cores.
-    let _alone = lock::exclusive(&paths::state().join("ring.lock"))?;
+    take_share()?;
+    let result = run(name, work);
+    *SHARE.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    result
+}
+
+fn run(name: &str, work: impl FnOnce(&Project) -> Outcome) -> Outcome {
     manager::require()?;
     let project = Project::create(&format!("ring-{name}"))?;
     let result = step(format!("scenario {name}"), || {
@@ -26,6 +40,26 @@ pub fn scenario(name: &str, work: impl FnOnce(&Project) -> Outcome) -> Outcome {
     if result.is_err() {
         report::print(&project);
     }
-    let cleaned = step(format!("clean up after {name}"), || project.remove());
+    let cleaned = step(format!("clean up after {name}"), || project.clear());
     result.and(cleaned)
+}
+
+/// Waits until no other test runs, and holds the others off until the scenario ends.
+///
+/// # Errors
+/// The lock cannot be had, or no scenario runs.
+pub fn alone() -> Outcome {
+    let share = SHARE.lock().unwrap_or_else(PoisonError::into_inner);
+    let file = share.as_ref().ok_or_else(|| Failure::new("alone() belongs in a scenario"))?;
+    step("have the sandbox alone", || Ok(file.lock().on("lock", &path())?))
+}
+
+fn take_share() -> Outcome {
+    let mut share = SHARE.lock().unwrap_or_else(PoisonError::into_inner);
+    *share = Some(lock::shared(&path())?);
+    Ok(())
+}
+
+fn path() -> std::path::PathBuf {
+    paths::state().join("ring.lock")
 }

@@ -1,7 +1,8 @@
 //! `cargo test`, shown as it goes and counted from what libtest says.
 
 use std::io::{BufRead, BufReader};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
+use std::thread;
 
 use super::report::Counts;
 use crate::command::command_line;
@@ -24,14 +25,43 @@ pub fn run_tests(cargo_test: &mut Command) -> Result<Counts> {
         counts = counts.and(count(&said));
         println!("{said}");
     }
-    let status = child.wait().doing(|| "wait for the tests".to_owned())?;
+    verdict(&line, child.wait().doing(|| "wait for the tests".to_owned())?, counts)
+}
+
+fn verdict(line: &str, status: ExitStatus, counts: Counts) -> Result<Counts> {
     interrupt::check()?;
     if status.success() || counts.failed > 0 {
         return Ok(counts);
     }
     // It did not compile, or a test ended its whole program.
     let output = "its words are above".to_owned();
-    Err(Error::CommandFailed { command: line, status: status.to_string(), output })
+    Err(Error::CommandFailed { command: line.to_owned(), status: status.to_string(), output })
+}
+
+/// [`run_tests`] beside others: each line begins with whose it is.
+///
+/// # Errors
+/// As [`run_tests`].
+pub fn run_tests_beside_others(name: &str, cargo_test: &mut Command) -> Result<Counts> {
+    let line = command_line(cargo_test);
+    let missing = |source| Error::CommandMissing { command: line.clone(), source };
+    let both = cargo_test.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = both.spawn().map_err(missing)?;
+    let (out, err) = (child.stdout.take(), child.stderr.take());
+    let counts = thread::scope(|scope| {
+        scope.spawn(|| {
+            let lines = err.into_iter().flat_map(|from| BufReader::new(from).lines());
+            lines
+                .map_while(std::result::Result::ok)
+                .for_each(|line| say(&format!("{name} │ {line}")));
+        });
+        let lines = out.into_iter().flat_map(|from| BufReader::new(from).lines());
+        lines.map_while(std::result::Result::ok).fold(Counts::default(), |counts, line| {
+            println!("{name} │ {line}");
+            counts.and(count(&line))
+        })
+    });
+    verdict(&line, child.wait().doing(|| "wait for the tests".to_owned())?, counts)
 }
 
 /// `test result: ok. 3 passed; 1 failed; 0 ignored; …`

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use breaks::{Break, Verdict};
 use e2e::progress::say;
-use e2e::ring::{Failure, Outcome, ensure, scenario, stays};
+use e2e::ring::{Failure, JoinAttempt, Outcome, ensure, scenario, stays};
 use serde_json::json;
 use stage::Stage;
 
@@ -18,6 +18,9 @@ use stage::Stage;
 const NOTICED: Duration = Duration::from_secs(15);
 /// How long a break that does not matter is watched: as long as one that does would take to show.
 const WATCHED: Duration = Duration::from_secs(15);
+/// Seconds, a fifth of kubeadm's own: after a kube-apiserver was replaced, kube-controller-manager may back
+/// off before it sees requests again.
+const PATIENCE: u16 = 60;
 const REPAIRED: Duration = Duration::from_mins(2);
 /// Tenants that are broken side by side: almost all of the time is waiting.
 const LANES: usize = 3;
@@ -66,8 +69,13 @@ fn try_break(stage: &Stage, one: &Break) -> Outcome {
 
 /// Both at once, so that they are about the same state.
 fn compare(stage: &Stage, verdict: Verdict) -> Outcome {
+    let patience = match verdict {
+        Verdict::JoinFails => stage.attempt.patience,
+        Verdict::Harmless => PATIENCE,
+    };
+    let attempt = JoinAttempt { patience, ..stage.attempt.clone() };
     let (seen, joined) = thread::scope(|scope| {
-        let join = scope.spawn(|| stage.machine.try_join(&stage.attempt));
+        let join = scope.spawn(|| stage.machine.try_join(&attempt));
         (watch(stage, verdict), join.join())
     });
     seen?;

@@ -18,6 +18,7 @@ use super::names;
 use super::pod::{self, Pod};
 use super::probes::{self, Endpoint};
 use super::resources::{self, Defaults};
+use super::wait;
 use crate::certificates::secret_data::{SA_PRIVATE_KEY, SA_PUBLIC_KEY};
 use crate::certificates::{Authority, LeafSecret};
 use crate::settings::Settings;
@@ -59,7 +60,7 @@ fn build_template(tenant: &Tenant, settings: &Settings) -> PodTemplateSpec {
     Pod {
         component: names::API_SERVER,
         user: USER,
-        init_containers: Vec::new(),
+        init_containers: vec![wait::build_wait_for_etcd(tenant, settings)],
         container: build_container(tenant, settings),
         volumes: vec![build_pki_volume(), build_authentication_volume()],
         // The shutdown delay and some time for requests that are under way. Not the 60 s that one may take:

@@ -51,7 +51,7 @@ fn build_template(tenant: &Tenant, settings: &Settings) -> PodTemplateSpec {
     Pod {
         component: names::CONTROLLER_MANAGER,
         user: USER,
-        init_containers: vec![wait::build_wait_for_api(settings)],
+        init_containers: vec![wait::build_wait_for_api(tenant, settings)],
         container: build_container(tenant, settings),
         volumes: vec![
             mounts::client_config_volume(LeafSecret::ControllerManager),

@@ -6,6 +6,7 @@ use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::api::rbac::v1::{RoleBinding, RoleRef, Subject};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use nagaya_api::labels;
+use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use super::names;
@@ -47,6 +48,8 @@ fn record(tenant: &Tenant) -> BTreeMap<String, String> {
     let mut record = BTreeMap::from([
         (labels::ENDPOINT_HOST.to_owned(), tenant.exposure.host.clone()),
         (labels::VERSION.to_owned(), tenant.version.to_string()),
+        (labels::WAIT_IMAGE.to_owned(), tenant.wait_image.clone()),
+        (labels::ACCEPTED_SPEC.to_owned(), json!(tenant.spec).to_string()),
     ]);
     if let Some(port) = tenant.exposure.node_port {
         record.insert(labels::ENDPOINT_PORT.to_owned(), port.to_string());

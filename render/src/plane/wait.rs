@@ -1,4 +1,5 @@
-//! The init container that lets a component wait for kube-apiserver instead of crashing.
+//! The init containers that let a component wait for what it talks to, instead of crashing or asking with
+//! growing pauses.
 
 use k8s_openapi::api::core::v1::Container;
 
@@ -6,28 +7,38 @@ use super::mounts::{CLIENT_CONFIG, CLIENT_CONFIG_DIR, mount};
 use super::resources::Defaults;
 use super::{names, pod};
 use crate::settings::Settings;
+use crate::tenant::Tenant;
 
-const NAME: &str = "wait-for-api";
+const FOR_API: &str = "wait-for-api";
+const FOR_ETCD: &str = "wait-for-etcd";
 
 const RESOURCES: Defaults = Defaults { cpu: "5m", memory: "16Mi", memory_limit: "64Mi" };
 
-/// Ends when kube-apiserver answers; the rest of its start (10 s are allowed, `WaitForAPIServer` in
-/// `cmd/kube-controller-manager/app`) passes while the kubelet notices and starts the next
-/// container. Needs the volume of [`super::mounts::client_config_volume`].
-pub(super) fn build_wait_for_api(settings: &Settings) -> Container {
-    let url = format!("https://{}:{}/livez", names::API_SERVER, names::API_SERVER_PORT);
+/// Ends when kube-apiserver is healthy. Needs the volume of [`super::mounts::client_config_volume`].
+pub(super) fn build_wait_for_api(tenant: &Tenant, settings: &Settings) -> Container {
+    let url = format!("--url=https://{}:{}/livez", names::API_SERVER, names::API_SERVER_PORT);
+    let ca_file = format!("--ca-file={CLIENT_CONFIG_DIR}/ca.crt");
     Container {
-        name: NAME.to_owned(),
-        image: Some(settings.control_plane_images.resolve(&settings.manager_image)),
-        image_pull_policy: Some("IfNotPresent".to_owned()),
-        args: Some(vec![
-            "wait".to_owned(),
-            format!("--url={url}"),
-            format!("--ca-file={CLIENT_CONFIG_DIR}/ca.crt"),
-        ]),
-        resources: Some(RESOURCES.or_configured(NAME, settings)),
-        security_context: Some(pod::container_security(&[])),
         volume_mounts: Some(vec![mount(CLIENT_CONFIG, CLIENT_CONFIG_DIR)]),
+        ..build_wait(FOR_API, vec![url, ca_file], tenant, settings)
+    }
+}
+
+/// Ends when etcd accepts connections. kube-apiserver would ask by itself, but with pauses that grow by 1.6
+/// from 1 s on (gRPC's connection back-off).
+pub(super) fn build_wait_for_etcd(tenant: &Tenant, settings: &Settings) -> Container {
+    let url = format!("--url=tcp://{}:{}", names::ETCD_CLIENT, names::ETCD_CLIENT_PORT);
+    build_wait(FOR_ETCD, vec![url], tenant, settings)
+}
+
+fn build_wait(name: &str, options: Vec<String>, tenant: &Tenant, settings: &Settings) -> Container {
+    Container {
+        name: name.to_owned(),
+        image: Some(tenant.wait_image.clone()),
+        image_pull_policy: Some("IfNotPresent".to_owned()),
+        args: Some(std::iter::once("wait".to_owned()).chain(options).collect()),
+        resources: Some(RESOURCES.or_configured(name, settings)),
+        security_context: Some(pod::container_security(&[])),
         ..Container::default()
     }
 }

@@ -17,7 +17,7 @@ pub(super) fn all(findings: &Findings<'_>) -> Vec<(&'static str, Option<Verdict>
         (types::STALLED, stalled(findings)),
         (types::ACCEPTED, Some(accepted(findings))),
     ];
-    if findings.tenant.is_err() && !findings.plane_exists {
+    if findings.tenant.is_none() && !findings.plane_exists {
         return found;
     }
     found.extend([
@@ -56,8 +56,8 @@ fn ready(findings: &Findings<'_>) -> Verdict {
              at the management cluster first",
         ),
         Probed::NotYet if findings.born => keep_ready(findings),
-        Probed::NotYet => match (findings.tenant, findings.failure) {
-            (Err(refusal), _) => Verdict::new(State::False, "Refused", refusal.to_string()),
+        Probed::NotYet => match (findings.refusal, findings.failure) {
+            (Some(refusal), _) => Verdict::new(State::False, "Refused", refusal.to_string()),
             (_, Some(failure)) => Verdict::new(State::False, failure.reason, &failure.message),
             _ => Verdict::new(State::False, "Provisioning", waiting_for(findings)),
         },
@@ -67,7 +67,7 @@ fn ready(findings: &Findings<'_>) -> Verdict {
 /// A manager that has just started knows nothing yet: what its predecessor saw stays for the few seconds
 /// until the first probe.
 fn keep_ready(findings: &Findings<'_>) -> Verdict {
-    if was_true(findings, types::READY) && findings.tenant.is_ok() {
+    if was_true(findings, types::READY) && findings.tenant.is_some() {
         return Verdict::new(State::True, "Joinable", JOINABLE);
     }
     Verdict::new(State::Unknown, "NotProbedYet", "the endpoint has not been probed yet")
@@ -99,7 +99,7 @@ fn reconciling(findings: &Findings<'_>) -> Option<Verdict> {
 }
 
 fn stalled(findings: &Findings<'_>) -> Option<Verdict> {
-    if let Err(refusal) = findings.tenant {
+    if let Some(refusal) = findings.refusal {
         return Some(Verdict::new(State::True, "Refused", refusal.to_string()));
     }
     let etcd = findings.workloads.etcd.as_ref()?;
@@ -114,14 +114,14 @@ fn stalled(findings: &Findings<'_>) -> Option<Verdict> {
 }
 
 fn accepted(findings: &Findings<'_>) -> Verdict {
-    match findings.tenant {
-        Ok(_) if findings.raw.spec.paused => Verdict::new(
+    match findings.refusal {
+        Some(refusal) => Verdict::new(State::False, "Refused", refusal.to_string()),
+        None if findings.raw.spec.paused => Verdict::new(
             State::True,
             "Paused",
             "the spec is valid; nothing is applied while spec.paused is true",
         ),
-        Ok(_) => Verdict::new(State::True, "Valid", "the spec is valid"),
-        Err(refusal) => Verdict::new(State::False, "Refused", refusal.to_string()),
+        None => Verdict::new(State::True, "Valid", "the spec is valid"),
     }
 }
 
@@ -133,7 +133,7 @@ fn certificates(findings: &Findings<'_>) -> Option<Verdict> {
             "every key and certificate is in its life",
         ));
     }
-    findings.tenant.ok()?;
+    findings.tenant?;
     Some(Verdict::new(State::False, "Pending", "keys and certificates are not all there yet"))
 }
 
@@ -171,6 +171,11 @@ fn content(findings: &Findings<'_>) -> Verdict {
         );
     }
     match findings.content {
+        ContentState::Pending if findings.raw.spec.paused => Verdict::new(
+            State::Unknown,
+            "Paused",
+            "the content is not looked after while spec.paused is true",
+        ),
         ContentState::Applied | ContentState::Pending => {
             Verdict::new(State::False, "Pending", "waiting for the tenant's API server")
         }
@@ -187,7 +192,7 @@ fn endpoint(findings: &Findings<'_>) -> Option<Verdict> {
         Probed::Report(report) => report,
         // As in `keep_ready`.
         Probed::NotYet if findings.born && was_true(findings, types::ENDPOINT_REACHABLE) => {
-            return findings.tenant.is_ok().then(reachable);
+            return findings.tenant.is_some().then(reachable);
         }
         Probed::NotYet | Probed::Blind => return None,
     };

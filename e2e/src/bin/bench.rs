@@ -1,0 +1,35 @@
+//! `make bench`.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser;
+use e2e::bench::{self, Extent};
+use e2e::{interrupt, progress};
+
+/// What Nagaya costs in time and memory, beside the same objects without Nagaya.
+#[derive(Parser)]
+struct Cli {
+    /// Planes made on each side, one after the other.
+    #[arg(long, default_value = "5", value_parser = clap::value_parser!(u16).range(1..=100))]
+    rounds: u16,
+    /// Seconds that the last plane of each side is left alone before its memory is read.
+    #[arg(long, default_value = "300")]
+    idle: u64,
+}
+
+fn main() -> ExitCode {
+    let Cli { rounds, idle } = Cli::parse();
+    let extent = Extent { rounds: rounds.into(), idle: Duration::from_secs(idle) };
+    if let Err(error) = interrupt::watch() {
+        progress::say(&format!("bench: {error}"));
+        return ExitCode::FAILURE;
+    }
+    match bench::run(extent) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            progress::say(&format!("bench: {failure}"));
+            ExitCode::FAILURE
+        }
+    }
+}
