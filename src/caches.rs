@@ -34,8 +34,10 @@ pub struct Caches {
     pub services: Store<Service>,
     /// ConfigMaps of control planes.
     pub config_maps: Store<ConfigMap>,
-    /// Role bindings of control planes and projects that are ours.
+    /// Role bindings of control planes.
     pub role_bindings: Store<RoleBinding>,
+    /// Role bindings of projects that are ours. A cache of their own: projects may be in another cluster.
+    pub project_role_bindings: Store<RoleBinding>,
     /// etcd, kube-controller-manager and kube-scheduler.
     pub stateful_sets: Store<StatefulSet>,
     /// kube-apiserver.
@@ -51,12 +53,16 @@ impl Caches {
         wakeups: &Wakeups,
         enabled: mpsc::UnboundedSender<String>,
     ) -> (Self, impl Future<Output = ()> + use<>) {
-        let (planes, watch_planes) = watch(&clients.planes, wakeups);
-        let (services, watch_services) = watch(&clients.planes, wakeups);
-        let (config_maps, watch_config_maps) = watch(&clients.planes, wakeups);
-        let (role_bindings, watch_role_bindings) = watch(&clients.planes, wakeups);
-        let (stateful_sets, watch_stateful_sets) = watch(&clients.planes, wakeups);
-        let (deployments, watch_deployments) = watch(&clients.planes, wakeups);
+        let ours = format!("{}={}", labels::MANAGED_BY, labels::MANAGER);
+        let (planes, watch_planes) = watch(&clients.planes, wakeups, &ours);
+        let (services, watch_services) = watch(&clients.planes, wakeups, &ours);
+        let (config_maps, watch_config_maps) = watch(&clients.planes, wakeups, &ours);
+        let (role_bindings, watch_role_bindings) =
+            watch(&clients.planes, wakeups, &format!("{ours},{}", labels::TENANT_NAME));
+        let (project_role_bindings, watch_project_role_bindings) =
+            watch(&clients.projects, wakeups, &format!("{ours},!{}", labels::TENANT_NAME));
+        let (stateful_sets, watch_stateful_sets) = watch(&clients.planes, wakeups, &ours);
+        let (deployments, watch_deployments) = watch(&clients.planes, wakeups, &ours);
         let (projects, watch_projects) = watch_projects(&clients.projects, enabled);
         let caches = Self {
             planes,
@@ -64,6 +70,7 @@ impl Caches {
             services,
             config_maps,
             role_bindings,
+            project_role_bindings,
             stateful_sets,
             deployments,
         };
@@ -73,6 +80,7 @@ impl Caches {
                 watch_services,
                 watch_config_maps,
                 watch_role_bindings,
+                watch_project_role_bindings,
                 watch_stateful_sets,
                 watch_deployments,
                 watch_projects,
@@ -89,6 +97,7 @@ impl Caches {
             services,
             config_maps,
             role_bindings,
+            project_role_bindings,
             stateful_sets,
             deployments,
         } = self;
@@ -98,22 +107,26 @@ impl Caches {
             services.wait_until_ready(),
             config_maps.wait_until_ready(),
             role_bindings.wait_until_ready(),
+            project_role_bindings.wait_until_ready(),
             stateful_sets.wait_until_ready(),
             deployments.wait_until_ready(),
         );
     }
 }
 
-fn watch<K>(client: &Client, wakeups: &Wakeups) -> (Store<K>, impl Future<Output = ()> + use<K>)
+fn watch<K>(
+    client: &Client,
+    wakeups: &Wakeups,
+    selector: &str,
+) -> (Store<K>, impl Future<Output = ()> + use<K>)
 where
     K: Resource + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
     K::DynamicType: Default + Eq + Hash + Clone,
 {
     let (reader, writer) = reflector::store();
     let wakeups = wakeups.clone();
-    let ours =
-        watcher::Config::default().labels(&format!("{}={}", labels::MANAGED_BY, labels::MANAGER));
-    let events = watcher(Api::<K>::all(client.clone()), ours)
+    let selected = watcher::Config::default().labels(selector);
+    let events = watcher(Api::<K>::all(client.clone()), selected)
         .default_backoff()
         .modify(|object| owned_fields::keep_only_ours(object.meta_mut()));
     let task = reflect(writer, events).touched_objects().for_each(move |object| {

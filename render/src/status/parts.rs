@@ -67,14 +67,15 @@ fn ready(findings: &Findings<'_>) -> Verdict {
 /// A manager that has just started knows nothing yet: what its predecessor saw stays for the few seconds
 /// until the first probe.
 fn keep_ready(findings: &Findings<'_>) -> Verdict {
-    let will_be_probed = findings.tenant.is_some();
-    let joinable = findings.raw.status.as_ref().is_some_and(|previous| {
-        previous.conditions.iter().any(|one| one.type_ == types::READY && one.status == "True")
-    });
-    if joinable && will_be_probed {
+    if was_true(findings, types::READY) && findings.tenant.is_some() {
         return Verdict::new(State::True, "Joinable", JOINABLE);
     }
     Verdict::new(State::Unknown, "NotProbedYet", "the endpoint has not been probed yet")
+}
+
+fn was_true(findings: &Findings<'_>, kind: &str) -> bool {
+    let previous = findings.raw.status.iter().flat_map(|status| &status.conditions);
+    previous.into_iter().any(|one| one.type_ == kind && one.status == "True")
 }
 
 fn reconciling(findings: &Findings<'_>) -> Option<Verdict> {
@@ -91,7 +92,7 @@ fn reconciling(findings: &Findings<'_>) -> Option<Verdict> {
     let rolled_out = [&all.etcd, &all.api_server, &all.controller_manager, &all.scheduler]
         .into_iter()
         .all(|workload| workload.as_ref().is_some_and(|w| w.rolled_out && w.ready >= w.desired));
-    if rolled_out && *findings.content == ContentState::Applied {
+    if rolled_out && content_is_in_place(findings) {
         return None;
     }
     Some(Verdict::new(State::True, "Progressing", waiting_for(findings)))
@@ -150,19 +151,32 @@ fn workload(name: &str, workload: Option<&Workload>) -> Verdict {
     }
 }
 
-fn content(findings: &Findings<'_>) -> Verdict {
+/// As [`keep_ready`]: what a manager that has just started has not looked at yet stays as it was.
+fn content_is_in_place(findings: &Findings<'_>) -> bool {
     match findings.content {
-        ContentState::Applied => Verdict::new(
+        ContentState::Applied => true,
+        ContentState::Pending => {
+            findings.born && !findings.raw.spec.paused && was_true(findings, types::CONTENT_READY)
+        }
+        ContentState::Failed(_) => false,
+    }
+}
+
+fn content(findings: &Findings<'_>) -> Verdict {
+    if content_is_in_place(findings) {
+        return Verdict::new(
             State::True,
             "Applied",
             "everything that kubeadm and nodes read is in place",
-        ),
+        );
+    }
+    match findings.content {
         ContentState::Pending if findings.raw.spec.paused => Verdict::new(
             State::Unknown,
             "Paused",
             "the content is not looked after while spec.paused is true",
         ),
-        ContentState::Pending => {
+        ContentState::Applied | ContentState::Pending => {
             Verdict::new(State::False, "Pending", "waiting for the tenant's API server")
         }
         ContentState::Failed(message) => {
@@ -172,11 +186,18 @@ fn content(findings: &Findings<'_>) -> Verdict {
 }
 
 fn endpoint(findings: &Findings<'_>) -> Option<Verdict> {
-    let Probed::Report(report) = findings.probed else { return None };
-    Some(match &report.endpoint {
-        probe::Finding::Ok => {
-            Verdict::new(State::True, "Reachable", "the public endpoint answers as it should")
+    let reachable =
+        || Verdict::new(State::True, "Reachable", "the public endpoint answers as it should");
+    let report = match findings.probed {
+        Probed::Report(report) => report,
+        // As in `keep_ready`.
+        Probed::NotYet if findings.born && was_true(findings, types::ENDPOINT_REACHABLE) => {
+            return findings.tenant.is_some().then(reachable);
         }
+        Probed::NotYet | Probed::Blind => return None,
+    };
+    Some(match &report.endpoint {
+        probe::Finding::Ok => reachable(),
         probe::Finding::Failed { reason, message } => {
             Verdict::new(State::False, (*reason).into(), message)
         }

@@ -151,7 +151,7 @@ async fn apply_rights(
     let clients = &context.manager.clients;
     let (plane, project) = join(
         apply_one(&clients.planes, &context.caches.role_bindings, in_plane),
-        apply_one(&clients.projects, &context.caches.role_bindings, &in_project),
+        apply_one(&clients.projects, &context.caches.project_role_bindings, &in_project),
     )
     .await;
     Ok(matches!(plane?, Applied::Written(_)) | matches!(project?, Applied::Written(_)))

@@ -1,0 +1,62 @@
+//! A `JoinToken` is handed out for a cluster that can be joined, says why if not, and goes without a trace.
+
+use serde_json::{Value, json};
+
+use crate::memory_api::{Id, Kind};
+use crate::stage::{PROJECT, Stage, TENANT, spec};
+
+#[tokio::test(start_paused = true)]
+async fn a_token_for_no_cluster_says_so_and_makes_nothing() {
+    let stage = Stage::new();
+    create_token(&stage, "missing");
+    stage.until("an answer", |stage| issued(stage)["reason"] == "NoCluster").await;
+    let message = issued(&stage)["message"].as_str().unwrap().to_owned();
+    assert!(message.starts_with("spec.clusterName: "), "{message}");
+    assert_eq!(stage.writes(), [format!("Apply {} status 200", token_id())]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_was_there_before_its_cluster_is_issued_when_that_comes() {
+    let mut stage = Stage::new();
+    create_token(&stage, TENANT);
+    stage.until("an answer", |stage| issued(stage)["reason"] == "NoCluster").await;
+    stage.add_nodes();
+    stage.create_tenant(&spec());
+    stage.until("it is issued", |stage| issued(stage)["status"] == "True").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_is_in_the_tenant_and_in_the_project_until_it_is_deleted() {
+    let stage = Stage::ready().await;
+    create_token(&stage, TENANT);
+    stage.until("it is issued", |stage| issued(stage)["status"] == "True").await;
+    let token = stage.projects.get("JoinToken", PROJECT, "vms").unwrap();
+    let in_tenant = format!("bootstrap-token-{}", token["status"]["tokenID"].as_str().unwrap());
+    let is_in_tenant = |stage: &Stage| stage.inside.get("Secret", "kube-system", &in_tenant);
+    let is_in_project = |stage: &Stage| stage.projects.get("Secret", PROJECT, "vms-join");
+    assert!(is_in_tenant(&stage).is_some() && is_in_project(&stage).is_some());
+    stage.projects.delete(&token_id());
+    stage
+        .until("the token is gone", |stage| {
+            stage.projects.get("JoinToken", PROJECT, "vms").is_none()
+        })
+        .await;
+    assert_eq!((is_in_tenant(&stage), is_in_project(&stage)), (None, None));
+}
+
+fn create_token(stage: &Stage, cluster: &str) {
+    let token = json!({
+        "kind": "JoinToken", "metadata": {"name": "vms", "namespace": PROJECT},
+        "spec": {"clusterName": cluster},
+    });
+    stage.projects.create(&token).unwrap();
+}
+
+fn token_id() -> Id {
+    Id::new(Kind::named("JoinToken"), PROJECT, "vms")
+}
+
+fn issued(stage: &Stage) -> Value {
+    let token = stage.projects.get("JoinToken", PROJECT, "vms").unwrap_or_default();
+    token["status"]["conditions"][0].clone()
+}

@@ -1,0 +1,13 @@
+//! The controllers as they run, against a Kubernetes API server in memory.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test's helper fails the test")]
+
+mod crashes;
+mod creating;
+mod deleting;
+mod join_tokens;
+mod memory_api;
+mod refusing;
+mod settled;
+mod stage;
+mod world;

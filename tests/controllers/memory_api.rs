@@ -1,0 +1,230 @@
+//! A Kubernetes API server in memory, as far as Nagaya uses one.
+//!
+//! It does what kube-apiserver does with versions, generations, field ownership, finalizers, preconditions
+//! and watches; what it cannot do it refuses (`NotPlayed`) rather than answer wrongly. Nothing happens in it
+//! by itself: what other controllers do is in [`crate::world`].
+//!
+//! | what | file |
+//! |---|---|
+//! | the kinds it serves | `kinds.rs` |
+//! | what a request asks for, and refusals | `request.rs`, `select.rs`, `refusal.rs` |
+//! | what is answered | `answer.rs` |
+//! | objects and their history | `store.rs` |
+//! | create, change, apply, delete | `writes.rs`, `admission.rs` |
+//! | who owns which field | `ownership.rs`, `fields.rs` |
+//! | watches | `watch.rs` |
+//! | what goes wrong on purpose | `faults.rs` |
+//! | how tests and the world look in and act | `actor.rs` |
+
+mod actor;
+mod admission;
+mod answer;
+mod faults;
+mod fields;
+mod kinds;
+mod ownership;
+mod refusal;
+mod request;
+mod select;
+mod store;
+mod watch;
+mod writes;
+
+use std::io;
+use std::net::Ipv4Addr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use http::Response;
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt as _, Full, StreamBody};
+use hyper::body::Bytes;
+use kube::Client;
+use kube::client::Body;
+use serde_json::Value;
+use tokio::sync::watch as channel;
+use tower::BoxError;
+
+pub use faults::Fault;
+pub use fields::leaves as owned_fields;
+pub use kinds::Kind;
+pub use store::Id;
+
+use faults::Faults;
+use refusal::Refusal;
+use request::{Request, Verb};
+use store::Store;
+
+type Answer = Response<UnsyncBoxBody<Bytes, std::convert::Infallible>>;
+
+/// What a client has asked for.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// Grows over all servers.
+    pub number: u64,
+    pub verb: Verb,
+    pub id: Id,
+    pub subresource: String,
+    pub body: Value,
+    /// Status code of the answer.
+    pub code: u16,
+}
+
+impl Asked {
+    pub fn is_write(&self) -> bool {
+        is_change(self.verb, self.id.kind)
+    }
+}
+
+/// An Event is a notice to people: nothing follows from it, and a lost one is no harm.
+fn is_change(verb: Verb, kind: &str) -> bool {
+    !matches!(verb, Verb::Get | Verb::List | Verb::Watch | Verb::Review) && kind != "Event"
+}
+
+impl std::fmt::Display for Asked {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:?} {} {} {}", self.verb, self.id, self.subresource, self.code)
+    }
+}
+
+/// The server; clones are the same one.
+#[derive(Clone)]
+pub struct MemoryApi {
+    store: Arc<Mutex<Store>>,
+    asked: Arc<Mutex<Vec<Asked>>>,
+    faults: Arc<Mutex<Faults>>,
+    /// Watches show changes up to this version; sent at every change.
+    shown: Arc<channel::Sender<u64>>,
+}
+
+impl Default for MemoryApi {
+    fn default() -> Self {
+        Self {
+            store: Arc::default(),
+            asked: Arc::default(),
+            faults: Arc::default(),
+            shown: Arc::new(channel::channel(0).0),
+        }
+    }
+}
+
+impl MemoryApi {
+    /// A client whose requests are remembered.
+    pub fn client(&self) -> Client {
+        let api = self.clone();
+        let service = tower::service_fn(move |request: http::Request<Body>| {
+            let api = api.clone();
+            async move { api.serve(request).await }
+        });
+        Client::new(service, "default")
+    }
+
+    /// The address of this cluster's nodes.
+    pub fn node_address(&self) -> Ipv4Addr {
+        self.lock().address(u8::MAX)
+    }
+
+    /// Everything that clients have asked for, in order.
+    pub fn asked(&self) -> Vec<Asked> {
+        self.asked.lock().unwrap().clone()
+    }
+
+    /// What clients have asked for to be written, in order; also what was refused.
+    pub fn writes(&self) -> Vec<Asked> {
+        self.asked().into_iter().filter(Asked::is_write).collect()
+    }
+
+    /// Plans a fault for the write number `write` from now, the next one being 1.
+    pub fn plan_fault(&self, write: usize, fault: Fault) {
+        self.faults.lock().unwrap().plan(write, fault);
+    }
+
+    pub fn all_faults_happened(&self) -> bool {
+        self.faults.lock().unwrap().all_happened()
+    }
+
+    /// Does something to the store as somebody who is no client of ours, and shows it to the watches.
+    fn act<T>(&self, work: impl FnOnce(&mut Store) -> T) -> T {
+        let mut store = self.lock();
+        let done = work(&mut store);
+        let version = store.version();
+        drop(store);
+        self.shown.send_if_modified(|shown| {
+            let news = *shown < version;
+            *shown = version.max(*shown);
+            news
+        });
+        done
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Store> {
+        self.store.lock().unwrap()
+    }
+
+    fn shown(&self) -> channel::Receiver<u64> {
+        self.shown.subscribe()
+    }
+
+    /// Answers a request, from wherever it comes.
+    pub async fn serve<B>(&self, request: http::Request<B>) -> Result<Answer, io::Error>
+    where
+        B: http_body::Body<Error: Into<BoxError>>,
+    {
+        let (head, body) = request.into_parts();
+        if head.uri.path() == "/livez" {
+            return Ok(Response::new(Full::from("ok").boxed_unsync()));
+        }
+        let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
+        let request = match Request::read(&head, &body) {
+            Ok(request) => request,
+            Err(refusal) => return Ok(whole(refusal.code, &refusal.status())),
+        };
+        if request.verb == Verb::Watch {
+            self.note(&request, 200);
+            return Ok(match watch::open(self, &request) {
+                Ok(events) => Response::new(StreamBody::new(events).boxed_unsync()),
+                Err(refusal) => whole(refusal.code, &refusal.status()),
+            });
+        }
+        let changes = is_change(request.verb, request.kind.name);
+        let fault = if changes { self.faults.lock().unwrap().next() } else { None };
+        let answer = match fault {
+            Some(Fault::Refused) => Err(Refusal::new(500, "InternalError", "a fault of the test")),
+            Some(Fault::Conflict) => Err(Refusal::new(409, "Conflict", "a fault of the test")),
+            _ => self.act(|store| answer::answer(store, &request)),
+        };
+        let code = match &answer {
+            Ok(_) if matches!(request.verb, Verb::Create | Verb::Review) => 201,
+            Ok(_) => 200,
+            Err(refusal) => refusal.code,
+        };
+        self.note(&request, code);
+        match fault {
+            Some(Fault::AnswerLost) => Err(io::ErrorKind::ConnectionReset.into()),
+            Some(Fault::Silence) => std::future::pending().await,
+            _ => Ok(match answer {
+                Ok(object) => whole(code, &answer::as_asked(request.metadata_only, object)),
+                Err(refusal) => whole(code, &refusal.status()),
+            }),
+        }
+    }
+
+    fn note(&self, request: &Request, code: u16) {
+        static ASKED: AtomicU64 = AtomicU64::new(0);
+        let named = request.name.as_deref().or(request.body["metadata"]["name"].as_str());
+        let namespace = request.namespace.as_deref().unwrap_or_default();
+        self.asked.lock().unwrap().push(Asked {
+            number: ASKED.fetch_add(1, Ordering::Relaxed),
+            verb: request.verb,
+            id: Id::new(request.kind, namespace, named.unwrap_or_default()),
+            subresource: request.subresource.clone().unwrap_or_default(),
+            body: request.body.clone(),
+            code,
+        });
+    }
+}
+
+fn whole(code: u16, body: &Value) -> Answer {
+    let body = Full::new(Bytes::from(body.to_string())).boxed_unsync();
+    Response::builder().status(code).body(body).unwrap()
+}

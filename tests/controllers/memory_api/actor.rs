@@ -1,0 +1,89 @@
+//! How a test, or the world, looks into the server and acts on it: past faults, and not among what clients
+//! asked for.
+
+use serde_json::Value;
+
+use super::answer::merge_patch;
+use super::kinds::Kind;
+use super::ownership::Writer;
+use super::store::Id;
+use super::{MemoryApi, writes};
+
+/// Owner of the fields that are written here.
+const SOMEBODY: Writer<'static> = Writer { manager: "somebody-else", subresource: "" };
+const SOMEBODYS_STATUS: Writer<'static> =
+    Writer { manager: "somebody-else", subresource: "status" };
+
+impl MemoryApi {
+    /// Another one after every change.
+    pub fn version(&self) -> u64 {
+        self.lock().version()
+    }
+
+    pub fn get(&self, kind: &str, namespace: &str, name: &str) -> Option<Value> {
+        self.lock().get(&Id::new(Kind::named(kind), namespace, name)).cloned()
+    }
+
+    /// All objects of a kind; those of one namespace if it is given.
+    pub fn all(&self, kind: &str, namespace: Option<&str>) -> Vec<Value> {
+        self.lock().of_kind(Kind::named(kind), namespace).cloned().collect()
+    }
+
+    /// Names of all objects in a namespace.
+    pub fn names_in(&self, namespace: &str) -> Vec<Id> {
+        let store = self.lock();
+        store.all().filter(|(id, _)| id.namespace == namespace).map(|(id, _)| id.clone()).collect()
+    }
+
+    /// Every object with its name.
+    pub fn everything(&self) -> Vec<(Id, Value)> {
+        self.lock().all().map(|(id, object)| (id.clone(), object.clone())).collect()
+    }
+
+    /// What came into being, in order.
+    pub fn made(&self) -> Vec<Id> {
+        let store = self.lock();
+        let made = store.since(0).iter().filter(|change| change.before.is_none());
+        made.map(|change| change.id.clone()).collect()
+    }
+
+    /// What has gone, in order.
+    pub fn removed(&self) -> Vec<Id> {
+        let store = self.lock();
+        let removed = store.since(0).iter().filter(|change| change.after.is_none());
+        removed.map(|change| change.id.clone()).collect()
+    }
+
+    /// Makes an object of complete JSON; `None` if the server refuses.
+    pub fn create(&self, object: &Value) -> Option<Value> {
+        let kind = Kind::named(object["kind"].as_str().unwrap());
+        let namespace = object["metadata"]["namespace"].as_str().unwrap_or_default();
+        self.act(|store| writes::create(store, kind, namespace, object, SOMEBODY)).ok()
+    }
+
+    /// Merges `patch` into an object. Panics if the server refuses.
+    pub fn patch(&self, id: &Id, patch: &Value) -> Value {
+        self.change(id, patch, SOMEBODY)
+    }
+
+    /// Merges `{"status": status}` into an object. Panics if the server refuses.
+    pub fn patch_status(&self, id: &Id, status: &Value) -> Value {
+        self.change(id, &serde_json::json!({ "status": status }), SOMEBODYS_STATUS)
+    }
+
+    fn change(&self, id: &Id, patch: &Value, writer: Writer<'_>) -> Value {
+        let change = |live: &Value| {
+            let mut patched = live.clone();
+            merge_patch(&mut patched, patch);
+            Ok(patched)
+        };
+        let kind = Kind::named(id.kind);
+        self.act(|store| writes::change(store, kind, id, writer, change)).unwrap()
+    }
+
+    /// Deletes an object, at once unless a finalizer holds it; gone already is fine.
+    pub fn delete(&self, id: &Id) {
+        let options = serde_json::json!({"gracePeriodSeconds": 0});
+        let _ = self.act(|store| writes::delete(store, Kind::named(id.kind), id, &options));
+    }
+}

@@ -1,0 +1,141 @@
+//! What is stored, and the history of it that watches read.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use serde_json::{Value, json};
+
+use super::kinds::Kind;
+
+/// The name of an object: kind, namespace (empty: none), name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Id {
+    pub kind: &'static str,
+    pub namespace: String,
+    pub name: String,
+}
+
+impl Id {
+    pub fn new(kind: &Kind, namespace: &str, name: &str) -> Self {
+        let namespace = if kind.namespaced { namespace } else { "" };
+        Self { kind: kind.name, namespace: namespace.to_owned(), name: name.to_owned() }
+    }
+}
+
+impl std::fmt::Display for Id {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.namespace.as_str() {
+            "" => write!(f, "{} {}", self.kind, self.name),
+            namespace => write!(f, "{} {namespace}/{}", self.kind, self.name),
+        }
+    }
+}
+
+/// One object came, changed or went.
+#[derive(Clone, Debug)]
+pub struct Change {
+    pub version: u64,
+    pub id: Id,
+    pub before: Option<Value>,
+    pub after: Option<Value>,
+}
+
+/// All objects. Each change has a resourceVersion of its own; what changes nothing has none.
+#[derive(Debug)]
+pub struct Store {
+    network: [u8; 2],
+    version: u64,
+    uids: u64,
+    objects: BTreeMap<Id, Value>,
+    history: Vec<Change>,
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        static STORES: AtomicU8 = AtomicU8::new(1);
+        let process = u8::try_from(std::process::id() % 250).unwrap() + 1;
+        Self {
+            network: [process, STORES.fetch_add(1, Ordering::Relaxed)],
+            version: 0,
+            uids: 0,
+            objects: BTreeMap::new(),
+            history: Vec::new(),
+        }
+    }
+}
+
+impl Store {
+    /// An address that no other store of this machine gives away. It is loopback: what connects to it meets
+    /// what the test has put there, or is refused at once.
+    pub fn address(&self, number: u8) -> Ipv4Addr {
+        let [a, b] = self.network;
+        Ipv4Addr::new(127, a, b, number)
+    }
+
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    pub fn get(&self, id: &Id) -> Option<&Value> {
+        self.objects.get(id)
+    }
+
+    /// All objects, sorted by kind, namespace and name.
+    pub fn all(&self) -> impl Iterator<Item = (&Id, &Value)> {
+        self.objects.iter()
+    }
+
+    pub fn of_kind<'a>(
+        &'a self,
+        kind: &'a Kind,
+        namespace: Option<&'a str>,
+    ) -> impl Iterator<Item = &'a Value> {
+        let wanted = move |id: &Id| {
+            id.kind == kind.name && namespace.is_none_or(|namespace| id.namespace == namespace)
+        };
+        self.objects.iter().filter(move |(id, _)| wanted(id)).map(|(_, object)| object)
+    }
+
+    /// Everything that happened after `version`.
+    pub fn since(&self, version: u64) -> &[Change] {
+        let start = self.history.partition_point(|change| change.version <= version);
+        &self.history[start..]
+    }
+
+    pub fn next_uid(&mut self) -> String {
+        self.uids += 1;
+        format!("00000000-0000-4000-8000-{:012}", self.uids)
+    }
+
+    /// Stores `object` and returns it with its version; the one that is there if nothing differs.
+    pub fn put(&mut self, id: Id, mut object: Value) -> Value {
+        let before = self.objects.get(&id).cloned();
+        if let Some(before) = &before {
+            object["metadata"]["resourceVersion"] = before["metadata"]["resourceVersion"].clone();
+            if object == *before {
+                return object;
+            }
+        }
+        self.version += 1;
+        object["metadata"]["resourceVersion"] = json!(self.version.to_string());
+        self.objects.insert(id.clone(), object.clone());
+        self.history.push(Change {
+            version: self.version,
+            id,
+            before,
+            after: Some(object.clone()),
+        });
+        object
+    }
+
+    pub fn remove(&mut self, id: &Id) {
+        if let Some(mut before) = self.objects.remove(id) {
+            self.version += 1;
+            before["metadata"]["resourceVersion"] = json!(self.version.to_string());
+            let change =
+                Change { version: self.version, id: id.clone(), before: Some(before), after: None };
+            self.history.push(change);
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! Watches: a body that goes on with every change of what was asked for.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use futures::stream::{self, Stream};
+use hyper::body::{Bytes, Frame};
+use serde_json::{Value, json};
+use tokio::time::{Instant, timeout_at};
+
+use super::MemoryApi;
+use super::answer::as_asked;
+use super::kinds::Kind;
+use super::refusal::Refusal;
+use super::request::Request;
+use super::select::Selector;
+use super::store::Change;
+
+/// What kube-apiserver takes if the client does not say.
+const USUAL_SECONDS: u64 = 1800;
+
+struct Watch {
+    api: MemoryApi,
+    kind: &'static Kind,
+    namespace: Option<String>,
+    selector: Selector,
+    metadata_only: bool,
+    /// Everything up to this version has been looked at.
+    version: u64,
+    ends: Instant,
+}
+
+/// The events after the resourceVersion that the request names, until its time is over.
+pub fn open(
+    api: &MemoryApi,
+    request: &Request,
+) -> Result<impl Stream<Item = Result<Frame<Bytes>, Infallible>> + Send + use<>, Refusal> {
+    if request.parameter("sendInitialEvents").is_some() {
+        return Err(Refusal::not_played("send initial events"));
+    }
+    let number = |name| request.parameter(name).and_then(|value| value.parse::<u64>().ok());
+    let seconds = number("timeoutSeconds").unwrap_or(USUAL_SECONDS);
+    let version = number("resourceVersion").filter(|version| *version > 0);
+    let watch = Watch {
+        api: api.clone(),
+        kind: request.kind,
+        namespace: request.namespace.clone(),
+        selector: Selector::of(request)?,
+        metadata_only: request.metadata_only,
+        version: version.ok_or_else(|| Refusal::not_played("watch from no version"))?,
+        ends: Instant::now() + Duration::from_secs(seconds),
+    };
+    Ok(stream::unfold(watch, |mut watch| async {
+        watch.next().await.map(|lines| (Ok(Frame::data(Bytes::from(lines))), watch))
+    }))
+}
+
+impl Watch {
+    /// What has happened, a line for each event; `None` at the end.
+    async fn next(&mut self) -> Option<String> {
+        let mut shown = self.api.shown();
+        loop {
+            let version = *shown.borrow_and_update();
+            let events = self.events_until(version);
+            if !events.is_empty() {
+                let lines = events.iter().map(Value::to_string);
+                return Some(lines.flat_map(|line| [line, "\n".to_owned()]).collect());
+            }
+            if !matches!(timeout_at(self.ends, shown.changed()).await, Ok(Ok(()))) {
+                return None;
+            }
+        }
+    }
+
+    fn events_until(&mut self, version: u64) -> Vec<Value> {
+        let store = self.api.lock();
+        let all = store.since(self.version).iter().filter(|change| change.version <= version);
+        let events = all.filter_map(|change| self.event(change)).collect();
+        self.version = self.version.max(version);
+        events
+    }
+
+    /// An object that comes to match has been added for this watch, one that ceases to is deleted.
+    fn event(&self, change: &Change) -> Option<Value> {
+        if change.id.kind != self.kind.name
+            || self.namespace.as_ref().is_some_and(|namespace| *namespace != change.id.namespace)
+        {
+            return None;
+        }
+        let matching =
+            |object: &Option<Value>| object.clone().filter(|object| self.selector.matches(object));
+        let (what, mut object) = match (matching(&change.before), matching(&change.after)) {
+            (None, None) => return None,
+            (None, Some(after)) => ("ADDED", after),
+            (Some(_), Some(after)) => ("MODIFIED", after),
+            (Some(before), None) => ("DELETED", before),
+        };
+        object["metadata"]["resourceVersion"] = json!(change.version.to_string());
+        Some(json!({"type": what, "object": as_asked(self.metadata_only, object)}))
+    }
+}

@@ -1,0 +1,63 @@
+//! A control plane that is as it should be costs no write, and what is not is put right.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::memory_api::{Id, Kind};
+use crate::stage::{Stage, spec};
+
+const NOTHING: [String; 0] = [];
+
+#[tokio::test(start_paused = true)]
+async fn a_pass_that_finds_everything_as_it_should_be_writes_nothing() {
+    let stage = Stage::ready().await;
+    assert_eq!(written_after_a_touch(&stage).await, NOTHING);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_manager_that_has_just_started_writes_nothing_into_what_its_predecessor_left() {
+    let mut stage = Stage::ready().await;
+    stage.kill_manager();
+    let writes = stage.management_writes().len();
+    stage.start_manager();
+    stage.settled().await;
+    assert!(stage.passes() > 0, "nothing was looked at");
+    assert_eq!(stage.management_writes()[writes..], NOTHING);
+}
+
+#[tokio::test(start_paused = true)]
+async fn planes_in_a_cluster_of_their_own_cost_no_writes_either() {
+    let mut stage = Stage::with_two_clusters();
+    stage.add_nodes();
+    stage.create_tenant(&spec());
+    stage.settled().await;
+    assert!(stage.projects.get("Namespace", "", &Stage::plane()).is_none());
+    assert_eq!(written_after_a_touch(&stage).await, NOTHING);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_foreign_change_of_a_field_that_we_own_is_undone_with_one_write() {
+    let stage = Stage::ready().await;
+    let before = stage.writes();
+    let id = Id::new(Kind::named("StatefulSet"), &Stage::plane(), "kube-scheduler");
+    stage.planes.patch(&id, &json!({"spec": {"revisionHistoryLimit": 7}}));
+    stage.settled().await;
+    let live = stage.planes.get("StatefulSet", &Stage::plane(), "kube-scheduler").unwrap();
+    assert_eq!(live["spec"]["revisionHistoryLimit"], 2);
+    let undone = format!("Apply StatefulSet {}/kube-scheduler  200", Stage::plane());
+    let writes = stage.writes().split_off(before.len());
+    let of_objects: Vec<&String> = writes.iter().filter(|one| !one.contains(" status ")).collect();
+    assert_eq!(of_objects, [&undone]);
+}
+
+/// What is written after somebody has changed the tenant in a way that means nothing.
+async fn written_after_a_touch(stage: &Stage) -> Vec<String> {
+    let (passes, writes) = (stage.passes(), stage.writes());
+    let events = stage.projects.all("Event", None);
+    stage.touch();
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    assert!(stage.passes() > passes, "nothing was looked at");
+    assert_eq!(stage.projects.all("Event", None), events);
+    stage.writes().split_off(writes.len())
+}

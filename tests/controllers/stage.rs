@@ -1,0 +1,246 @@
+//! The stage of every test: a management cluster in memory, a project in it, and the real controllers.
+//!
+//! Time is tokio's virtual one (`start_paused`): a test that waits for a minute takes milliseconds.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use nagaya::config::Config;
+use nagaya::controllers;
+use nagaya::kube_ops::{Clients, Events};
+use nagaya::metrics::Metrics;
+use nagaya::readiness::Readiness;
+use nagaya::startup::Manager;
+use nagaya_api::{conditions, labels};
+use nagaya_render::plane::plane_namespace_name;
+use nagaya_render::settings::Settings;
+use serde_json::{Value, json};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+
+use crate::memory_api::{Id, Kind, MemoryApi};
+use crate::world::World;
+
+/// The project of every test.
+pub const PROJECT: &str = "acme";
+/// The tenant of every test.
+pub const TENANT: &str = "demo";
+
+/// Longer than any pause after which something may still happen by itself: the pause between probes of a
+/// joinable tenant, and of looks at one that is not ready.
+const QUIET: Duration = Duration::from_secs(15);
+/// Virtual time jumps to the next timer whenever nobody can go on, also while the kernel has bytes on their
+/// way over loopback. With a timer always so near, and a moment for the kernel at each, no deadline passes
+/// between a question and its answer.
+const LONGEST_JUMP: Duration = Duration::from_millis(5);
+const MOMENT: Duration = Duration::from_micros(10);
+/// Whatever a test waits for has happened by then, or never will.
+const PATIENCE: Duration = Duration::from_mins(5);
+
+/// A management cluster with the manager in it.
+pub struct Stage {
+    /// Where `TenantCluster`s are.
+    pub projects: MemoryApi,
+    /// Where control planes are; usually the same cluster.
+    pub planes: MemoryApi,
+    /// Inside the tenant.
+    pub inside: MemoryApi,
+    world: World,
+    metronome: JoinHandle<()>,
+    manager: Option<Running>,
+}
+
+struct Running {
+    metrics: Arc<Metrics>,
+    task: JoinHandle<()>,
+}
+
+impl Stage {
+    /// One cluster for all, without nodes, and the manager running.
+    pub fn new() -> Self {
+        let api = MemoryApi::default();
+        Self::of(api.clone(), api)
+    }
+
+    /// [`Stage::new`] with nodes and a tenant that is joinable and settled.
+    pub async fn ready() -> Self {
+        let mut stage = Self::new();
+        stage.add_nodes();
+        stage.create_tenant(&spec());
+        stage.settled().await;
+        assert_eq!(stage.condition(conditions::READY)["status"], "True");
+        stage
+    }
+
+    /// One cluster for the projects, another one for the planes.
+    pub fn with_two_clusters() -> Self {
+        Self::of(MemoryApi::default(), MemoryApi::default())
+    }
+
+    fn of(projects: MemoryApi, planes: MemoryApi) -> Self {
+        let enabled = json!({labels::PROJECT: labels::PROJECT_ENABLED});
+        let namespace =
+            json!({"kind": "Namespace", "metadata": {"name": PROJECT, "labels": enabled}});
+        projects.create(&namespace).unwrap();
+        let world = World::without_nodes(&planes);
+        let metronome = tokio::spawn(async {
+            loop {
+                sleep(LONGEST_JUMP).await;
+                std::thread::sleep(MOMENT);
+            }
+        });
+        let inside = MemoryApi::default();
+        let mut stage = Self { projects, planes, inside, world, metronome, manager: None };
+        stage.start_manager();
+        stage
+    }
+
+    /// Starts the manager, as a pod that comes after the one that was killed.
+    pub fn start_manager(&mut self) {
+        let metrics = Arc::new(Metrics::default());
+        let clients = Clients { projects: self.projects.client(), planes: self.planes.client() };
+        let manager = Manager {
+            events: Events::new(clients.projects.clone(), None),
+            config: self.config(),
+            clients,
+            metrics: Arc::clone(&metrics),
+            readiness: Readiness::default(),
+            shutdown: CancellationToken::new(),
+        };
+        let run = async move { Box::pin(controllers::run(Arc::new(manager))).await.unwrap() };
+        self.manager = Some(Running { metrics, task: tokio::spawn(run) });
+    }
+
+    fn config(&self) -> Config {
+        let render = Settings {
+            node_port_host: Some(self.planes.node_address().to_string()),
+            manager_image: "nagaya".to_owned(),
+            ..Settings::default()
+        };
+        Config { render, ..Config::default() }
+    }
+
+    /// Ends the manager without a goodbye.
+    pub fn kill_manager(&mut self) {
+        if let Some(manager) = self.manager.take() {
+            manager.task.abort();
+        }
+    }
+
+    /// From now on pods start.
+    pub fn add_nodes(&mut self) {
+        self.world.add_nodes(&self.planes, &Self::plane(), &self.inside);
+    }
+
+    /// The tenant's control-plane namespace.
+    pub fn plane() -> String {
+        plane_namespace_name(PROJECT, TENANT)
+    }
+
+    /// Somebody creates the tenant.
+    pub fn create_tenant(&self, spec: &Value) {
+        let tenant = json!({
+            "kind": "TenantCluster", "metadata": {"name": TENANT, "namespace": PROJECT}, "spec": spec,
+        });
+        self.projects.create(&tenant).unwrap();
+    }
+
+    /// Somebody changes the tenant in a way that means nothing.
+    pub fn touch(&self) {
+        let annotation = json!({"metadata": {"annotations": {"touched": "yes"}}});
+        self.projects.patch(&tenant_id(), &annotation);
+    }
+
+    /// The tenant as it is now.
+    pub fn tenant(&self) -> Option<Value> {
+        self.projects.get("TenantCluster", PROJECT, TENANT)
+    }
+
+    /// A condition of the tenant; null if it has none of the type.
+    pub fn condition(&self, kind: &str) -> Value {
+        let tenant = self.tenant().unwrap_or_default();
+        let mut all = tenant["status"]["conditions"].as_array().into_iter().flatten();
+        all.find(|condition| condition["type"] == kind).cloned().unwrap_or_default()
+    }
+
+    /// Everything that the manager has asked to be written, in order.
+    pub fn writes(&self) -> Vec<String> {
+        in_order(&[&self.projects, &self.planes, &self.inside])
+    }
+
+    /// [`Stage::writes`], but for those into the tenant.
+    pub fn management_writes(&self) -> Vec<String> {
+        in_order(&[&self.projects, &self.planes])
+    }
+
+    /// How many passes over `TenantCluster`s this manager has made.
+    pub fn passes(&self) -> u64 {
+        let text = self.manager.as_ref().unwrap().metrics.encode().unwrap();
+        let counts = text.lines().filter_map(|line| {
+            line.strip_prefix(
+                "nagaya_reconcile_duration_seconds_count{controller=\"tenantcluster\"",
+            )
+        });
+        counts.map(|rest| rest.rsplit(' ').next().unwrap().parse::<u64>().unwrap()).sum()
+    }
+
+    /// Waits until `reached`; fails the test if that never comes.
+    pub async fn until(&self, what: &str, reached: impl Fn(&Self) -> bool) {
+        let started = Instant::now();
+        while !reached(self) {
+            assert!(
+                started.elapsed() < PATIENCE,
+                "never: {what}; the tenant is {:#}; written was {:#?}",
+                self.tenant().unwrap_or_default(),
+                self.writes(),
+            );
+            sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Waits until nothing has been written for a while.
+    pub async fn settled(&self) {
+        self.settled_for(QUIET).await;
+    }
+
+    /// Waits until nothing has been written for so long.
+    pub async fn settled_for(&self, quiet: Duration) {
+        let started = Instant::now();
+        loop {
+            let before = self.writes().len();
+            sleep(quiet).await;
+            let writes = self.writes();
+            if before == writes.len() {
+                return;
+            }
+            assert!(started.elapsed() < PATIENCE * 3, "never settles: {:#?}", &writes[before..]);
+        }
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        self.kill_manager();
+        self.metronome.abort();
+    }
+}
+
+/// A spec that can be served.
+pub fn spec() -> Value {
+    json!({"version": "v1.37.1"})
+}
+
+/// The name of the tenant.
+pub fn tenant_id() -> Id {
+    Id::new(Kind::named("TenantCluster"), PROJECT, TENANT)
+}
+
+/// The writes to several servers, of which two may be the same.
+fn in_order(apis: &[&MemoryApi]) -> Vec<String> {
+    let writes = apis.iter().flat_map(|api| api.writes());
+    let by_number: BTreeMap<u64, String> =
+        writes.map(|asked| (asked.number, asked.to_string())).collect();
+    by_number.into_values().collect()
+}

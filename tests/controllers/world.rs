@@ -1,0 +1,91 @@
+//! Plays the other controllers of a management cluster: what happens to an object after Nagaya has made it.
+//!
+//! | who | file |
+//! |---|---|
+//! | the controllers of StatefulSets and Deployments, and kubelet | `world/workloads.rs` |
+//! | the tenant's own API server and its controllers | `world/tenant.rs` |
+//! | the namespace controller and the garbage collector | `world/removal.rs` |
+
+mod removal;
+mod tenant;
+mod workloads;
+
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::task::JoinHandle;
+use tokio::time::sleep;
+
+use crate::memory_api::{Id, Kind, MemoryApi};
+use removal::Removal;
+use tenant::Tenant;
+
+/// How often the world looks whether something has changed.
+const TICK: Duration = Duration::from_millis(200);
+
+/// The world; ends when dropped.
+pub struct World {
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl World {
+    /// Removes what is deleted, starts nothing: nodes are missing.
+    pub fn without_nodes(api: &MemoryApi) -> Self {
+        let (api, mut removal) = (api.clone(), Removal::default());
+        let task = tokio::spawn(async move {
+            let mut known = 0;
+            loop {
+                let waiting = known == api.version() && !removal.is_busy();
+                if !waiting {
+                    known = api.version();
+                    removal.tick(&api);
+                }
+                sleep(TICK).await;
+            }
+        });
+        Self { tasks: vec![task] }
+    }
+
+    /// From now on pods start, and get ready. Once its kube-apiserver is, the plane in `namespace` serves
+    /// `tenant`.
+    pub fn add_nodes(&mut self, planes: &MemoryApi, namespace: &str, tenant: &MemoryApi) {
+        let (planes, namespace, api) = (planes.clone(), namespace.to_owned(), tenant.clone());
+        self.tasks.push(tokio::spawn(async move {
+            let mut serving = None;
+            let mut known = (0, 0);
+            loop {
+                sleep(TICK).await;
+                if known == (planes.version(), api.version()) {
+                    continue;
+                }
+                known = (planes.version(), api.version());
+                workloads::tick(&planes);
+                let ready = workloads::is_serving(&planes, &namespace, "kube-apiserver");
+                match &serving {
+                    Some(_) if ready => tenant::tick(&planes, &namespace, &api),
+                    None if ready => {
+                        serving = Some(Tenant::start(&planes, &namespace, &api).await);
+                    }
+                    _ => serving = None,
+                }
+            }
+        }));
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        for task in &self.tasks {
+            task.abort();
+        }
+    }
+}
+
+fn id_of(object: &Value) -> Id {
+    let text = |field: &str| object["metadata"][field].as_str().unwrap_or_default();
+    Id::new(Kind::named(object["kind"].as_str().unwrap()), text("namespace"), text("name"))
+}
+
+fn is_ending(object: &Value) -> bool {
+    object["metadata"].get("deletionTimestamp").is_some()
+}
