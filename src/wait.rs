@@ -9,6 +9,7 @@ use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -19,12 +20,16 @@ use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use signal_hook::consts::SIGTERM;
+use signal_hook::flag;
 
 const INTERVAL: Duration = Duration::from_millis(100);
 /// For each of connect, write and read.
 const STEP_TIMEOUT: Duration = Duration::from_secs(2);
 /// `HTTP/1.1 200`.
 const STATUS_LENGTH: usize = 12;
+/// Exit code of a process that SIGTERM ended, as shells have it.
+const TERMINATED: i32 = 128 + SIGTERM;
 
 /// What to wait for.
 #[derive(Debug, clap::Args)]
@@ -58,6 +63,9 @@ pub enum Error {
         /// What is wrong with it.
         why: String,
     },
+    /// The kernel does not let us be told to end.
+    #[error("cannot handle SIGTERM: {0}")]
+    Signal(#[source] io::Error),
     /// Time is up.
     #[error("{url} was not there within {timeout:#}: {last}")]
     TimedOut {
@@ -76,6 +84,10 @@ pub enum Error {
 /// [`Error`]; an address or CA file that can never work fails at once.
 pub fn until_ok(options: &WaitOptions) -> Result<(), Error> {
     let endpoint = Endpoint::parse(options)?;
+    // The kernel ignores SIGTERM for a container's first process unless it is handled: a deleted pod would
+    // wait for its whole grace period.
+    flag::register_conditional_shutdown(SIGTERM, TERMINATED, Arc::new(AtomicBool::new(true)))
+        .map_err(Error::Signal)?;
     let started = Instant::now();
     let mut last = String::new();
     loop {

@@ -5,7 +5,7 @@
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::path::PathBuf;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -134,6 +134,20 @@ fn a_tcp_address_is_there_when_it_accepts_connections() {
     let output = wait(port);
     assert!(!output.status.success());
     assert!(words(&output).contains("within 1s: Connection refused"), "{}", words(&output));
+}
+
+#[test]
+fn it_ends_when_it_is_told_to() {
+    // As the first process of its pid namespace, as in a container.
+    let nagaya = env!("CARGO_BIN_EXE_nagaya");
+    let words = ["--pid", "--fork", "--kill-child", nagaya, "wait", "--url=tcp://127.0.0.1:1"];
+    let mut child = Command::new("unshare").args(words).stderr(Stdio::piped()).spawn().unwrap();
+    let mut said = [0; 8];
+    child.stderr.as_mut().unwrap().read_exact(&mut said).unwrap();
+    let children = format!("/proc/{0}/task/{0}/children", child.id());
+    let first = std::fs::read_to_string(children).unwrap();
+    assert!(Command::new("kill").arg(first.trim()).status().unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(143));
 }
 
 #[test]

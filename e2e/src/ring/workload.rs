@@ -9,7 +9,8 @@ use super::{Kubectl, Look, Machine, Outcome, ensure_says, wait_until};
 use crate::command::{command, output};
 use crate::network;
 
-const ROLLOUT: Duration = Duration::from_mins(2);
+/// An emulated machine starts a container in seconds, and has other tests beside it.
+const ROLLOUT: Duration = Duration::from_mins(5);
 const ANSWER: Duration = Duration::from_mins(1);
 /// A part of the page that the sandbox's nginx image serves.
 const PAGE: &str = "a tenant's own node";

@@ -61,6 +61,7 @@ async fn connect(target: &ProbeTarget) -> Result<TlsStream<TcpStream>, EndpointE
         .map_err(|_| tls::TlsError::ServerName { name: host.clone() })?;
     let config = tls::client_config(&target.cluster_ca_pem, None)?;
     let stream = TcpStream::connect(target.address).await.map_err(EndpointError::Connect)?;
+    stream.set_nodelay(true).map_err(EndpointError::Connect)?;
     TlsConnector::from(Arc::new(config))
         .connect(name, stream)
         .await

@@ -32,6 +32,13 @@ pub fn make(host: &str) -> Result<()> {
             delegate(&root.path);
             delegate(&group);
         }
+        // All of a host's processes together would weigh as much as one compiler or emulator beside it.
+        for (file, weight) in [("cpu.shares", "8192"), ("cpu.weight", "800")] {
+            let file = group.join(file);
+            if file.exists() {
+                fs::write(&file, weight).on("write", &file)?;
+            }
+        }
         // A cpuset without these takes no process.
         for file in ["cpuset.cpus", "cpuset.mems"] {
             let (from, to) = (root.path.join(file), group.join(file));
