@@ -26,7 +26,7 @@ const DATA_DIR: &str = "/var/lib/etcd";
 /// Idle: 24 MiB anonymous, 63 with the shared parts of its files.
 const RESOURCES: Defaults = Defaults { cpu: "50m", memory: "64Mi", memory_limit: "2Gi" };
 /// Go's default lets an idle etcd grow to 36 MiB.
-const GOGC: u8 = 50;
+const GOGC: u8 = 30;
 
 /// etcd's own recommendation for the largest database (`--quota-backend-bytes`).
 const LARGEST_QUOTA: u64 = 8 << 30;

@@ -16,7 +16,7 @@ const USER: i64 = 10_004;
 
 /// Idle: 15 MiB anonymous, 54 with the shared parts of its files.
 const RESOURCES: Defaults = Defaults { cpu: "10m", memory: "32Mi", memory_limit: "512Mi" };
-const GOGC: u8 = 50;
+const GOGC: u8 = 30;
 
 const PROBE: Endpoint = Endpoint { scheme: "HTTPS", port: 10259 };
 
