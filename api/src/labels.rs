@@ -40,6 +40,9 @@ pub const WAIT_IMAGE: &str = "nagaya.dev/wait-image";
 /// Annotation on a control-plane namespace: the `TenantCluster`'s spec that was accepted last, as JSON. It
 /// stays in force while a later one is refused.
 pub const ACCEPTED_SPEC: &str = "nagaya.dev/accepted-spec";
+/// Annotation on a control-plane namespace: the storage class of its etcd volumes, if one was asked for by the
+/// spec or the configuration when it was made. Volume claims cannot change theirs.
+pub const STORAGE_CLASS: &str = "nagaya.dev/storage-class";
 /// Annotation on a control-plane namespace: `true` once its etcd has been healthy. From then on missing keys
 /// or data are a loss to be reported, never a reason to start anew.
 pub const BORN: &str = "nagaya.dev/born";

@@ -67,9 +67,13 @@ fn cannot_reach_beyond(project: &Project) -> Outcome {
     refuses_binding(&other, "no RoleBinding but its own")?;
     let no_plane = binding("default", "nagaya-manager", "nagaya:control-plane");
     refuses_binding(&no_plane, "labelled nagaya.dev/control-plane=true")?;
-    let spec = json!({"spec": {"paused": true}}).to_string();
-    let patch = ["patch", "tnc", "-n", &project.name, "demo", "--type=merge", "-p", &spec];
-    refused(&patch, "may not change what")
+    let adopt = json!({"metadata": {"annotations": {"nagaya.dev/adopt": "another-uid"}}});
+    for change in [json!({"spec": {"paused": true}}), adopt] {
+        let change = change.to_string();
+        let patch = ["patch", "tnc", "-n", &project.name, "demo", "--type=merge", "-p", &change];
+        refused(&patch, "may not change what")?;
+    }
+    Ok(())
 }
 
 /// Asks the authorizer, as the administrator who may.

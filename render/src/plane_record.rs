@@ -27,6 +27,8 @@ pub struct PlaneRecord {
     pub version: Option<KubernetesVersion>,
     /// Spec that was accepted last.
     pub accepted_spec: Option<TenantClusterSpec>,
+    /// Storage class of its etcd volumes; `None`: the cluster's default.
+    pub storage_class: Option<String>,
     /// Manager's image that its pods wait with.
     pub wait_image: Option<String>,
 }
@@ -50,6 +52,7 @@ impl PlaneRecord {
             version: note(labels::VERSION).and_then(|version| version.parse().ok()),
             accepted_spec: note(labels::ACCEPTED_SPEC)
                 .and_then(|spec| serde_json::from_str(&spec).ok()),
+            storage_class: note(labels::STORAGE_CLASS),
             wait_image: note(labels::WAIT_IMAGE),
         }
     }

@@ -8,6 +8,8 @@ mod version;
 
 use nagaya_api::{Management, TenantCluster, TenantClusterSpec};
 
+use serde_json::{Value, json};
+
 use crate::fragments;
 use crate::plane_record::PlaneRecord;
 use crate::settings::Settings;
@@ -47,6 +49,7 @@ pub struct Surroundings<'a> {
 pub fn validate(raw: &TenantCluster, around: Surroundings<'_>) -> Result<Tenant, Refusal> {
     let owner = ownership::check(raw, around)?;
     let spec = &raw.spec;
+    refuse_other_foundations(spec, owner.record)?;
     let version = version::resolve(raw, owner.record)?;
     refuse_replicas("spec.controlPlane.replicas", spec.control_plane.replicas)?;
     refuse_replicas("spec.etcd.replicas", spec.etcd.replicas)?;
@@ -76,12 +79,7 @@ pub fn validate(raw: &TenantCluster, around: Surroundings<'_>) -> Result<Tenant,
         api_server_replicas: spec.control_plane.replicas,
         etcd: EtcdMembers {
             replicas: spec.etcd.replicas,
-            storage_class: spec
-                .etcd
-                .storage
-                .class_name
-                .clone()
-                .or_else(|| around.settings.storage_class.clone()),
+            storage_class: storage_class(spec, around.settings, owner.record),
             storage_size: spec.etcd.storage.size.clone(),
         },
         kubelet_patch: spec.kubelet.clone(),
@@ -98,6 +96,40 @@ pub fn last_accepted(raw: &TenantCluster, around: Surroundings<'_>) -> Option<Te
     let accepted = around.planes.first()?.accepted_spec.clone()?;
     let spec = TenantClusterSpec { paused: raw.spec.paused, ..accepted };
     validate(&TenantCluster { spec, ..raw.clone() }, around).ok()
+}
+
+/// The configuration is asked for new planes only: volume claims cannot change theirs.
+fn storage_class(
+    spec: &TenantClusterSpec,
+    settings: &Settings,
+    record: Option<&PlaneRecord>,
+) -> Option<String> {
+    let otherwise = match record {
+        Some(record) if record.accepted_spec.is_some() => &record.storage_class,
+        _ => &settings.storage_class,
+    };
+    spec.etcd.storage.class_name.clone().or_else(|| otherwise.clone())
+}
+
+/// A plane that is adopted was made with fields that cannot change, as the schema has it for updates.
+fn refuse_other_foundations(
+    spec: &TenantClusterSpec,
+    record: Option<&PlaneRecord>,
+) -> Result<(), Refusal> {
+    let born = record.filter(|record| record.born);
+    let Some(made) = born.and_then(|record| record.accepted_spec.as_ref()) else { return Ok(()) };
+    let refusal = |field: &str, made: &Value| {
+        let message =
+            format!("the control plane was made with {made} and cannot change it; set it back");
+        Err(Refusal::new(field, message))
+    };
+    if made.networking != spec.networking {
+        return refusal("spec.networking", &json!(made.networking));
+    }
+    if made.etcd.storage != spec.etcd.storage {
+        return refusal("spec.etcd.storage", &json!(made.etcd.storage));
+    }
+    Ok(())
 }
 
 /// The recorded one: a manager's upgrade restarts no tenant.

@@ -161,6 +161,10 @@ fn a_manager_that_has_just_started_keeps_what_its_predecessor_saw_until_it_has_l
     restarted.raw.status = Some(restarted.status());
     restarted.probed = None;
     assert_eq!(says(&restarted.status(), "Ready"), "True Joinable");
+    let reason = "KeysLost";
+    let failed = Failure { reason, message: "the keys are gone".to_owned() };
+    restarted.failure = Some(failed);
+    assert_eq!(says(&restarted.status(), "Ready"), "Unknown NotProbedYet");
     let newborn = Pass { probed: None, born: false, ..valid() };
     assert_eq!(says(&newborn.status(), "Ready"), "False Provisioning");
 }

@@ -39,6 +39,7 @@ fn record() -> PlaneRecord {
         endpoint_host: Some("192.0.2.1".to_owned()),
         endpoint_port: Some(31000),
         version: "v1.35.4".parse().ok(),
+        born: true,
         ..PlaneRecord::default()
     }
 }
@@ -175,6 +176,66 @@ fn an_endpoint_that_kubelets_know_cannot_be_changed() {
     assert_eq!(check(&moved, &planes).unwrap_err().field, "spec.expose.nodePort.port");
     let same = object(json!({"version": "1.37"}));
     assert_eq!(check(&same, &planes).unwrap().exposure.node_port, Some(31000));
+}
+
+#[test]
+fn a_value_that_never_worked_can_be_corrected() {
+    let planes = [PlaneRecord { born: false, endpoint_port: Some(80), ..record() }];
+    let expose = json!({"nodePort": {"host": "192.0.2.9", "port": 31001}});
+    let tenant = check(&object(json!({"version": "v1.37.1", "expose": expose})), &planes).unwrap();
+    assert_eq!(tenant.exposure.host, "192.0.2.9");
+    assert_eq!(tenant.exposure.node_port, Some(31001));
+    assert_eq!(tenant.version.to_string(), "v1.37.1");
+}
+
+#[test]
+fn the_addresses_behind_an_endpoint_follow_the_endpoint_and_not_the_configuration() {
+    let settings = Settings { node_port_host: Some("192.0.2.2".to_owned()), ..settings() };
+    let planes = [record()];
+    let around = Surroundings { settings: &settings, project_enabled: true, planes: &planes };
+    let tenant = validate(&object(json!({"version": "1.35"})), around).unwrap();
+    assert_eq!(tenant.exposure.host, "192.0.2.1");
+    assert_eq!(tenant.exposure.addresses[0].to_string(), "192.0.2.1");
+}
+
+#[test]
+fn a_host_that_nodes_cannot_reach_is_refused() {
+    for host in ["0.0.0.0", "*.example.com", "999.1.1.1", "Upper.example.com"] {
+        let expose = json!({"hostname": host});
+        assert_eq!(
+            refused_field(json!({"version": "1.37", "expose": expose})),
+            "spec.expose.hostname"
+        );
+    }
+}
+
+#[test]
+fn the_storage_class_of_the_configuration_is_asked_for_new_planes_only() {
+    let settings = Settings { storage_class: Some("fast".to_owned()), ..settings() };
+    let raw = object(json!({"version": "v1.35.4"}));
+    let class = |planes: &[PlaneRecord]| {
+        let around = Surroundings { settings: &settings, project_enabled: true, planes };
+        validate(&raw, around).unwrap().etcd.storage_class
+    };
+    let accepted_spec = Some(raw.spec.clone());
+    let before = PlaneRecord { accepted_spec: accepted_spec.clone(), ..record() };
+    let slow = PlaneRecord { storage_class: Some("slow".to_owned()), ..before.clone() };
+    assert_eq!(class(&[]).as_deref(), Some("fast"));
+    assert_eq!(class(&[before]), None);
+    assert_eq!(class(&[slow]).as_deref(), Some("slow"));
+}
+
+#[test]
+fn a_plane_that_is_adopted_keeps_its_networks_and_its_storage() {
+    let made = object(json!({"version": "v1.35.4"})).spec;
+    let retained = PlaneRecord { retained: true, accepted_spec: Some(made), ..record() };
+    let other = |field: &str, value: Value| {
+        let raw = object(json!({"version": "v1.35.4", field: value}));
+        check(&raw, std::slice::from_ref(&retained)).unwrap_err().field
+    };
+    let networking = json!({"podCIDRs": ["10.1.0.0/16"]});
+    assert_eq!(other("networking", networking), "spec.networking");
+    assert_eq!(other("etcd", json!({"storage": {"size": "9Gi"}})), "spec.etcd.storage");
 }
 
 #[test]

@@ -111,8 +111,8 @@ async fn pass(context: &Context, token: &JoinToken, now: Timestamp) -> Result<Ac
     let phase = phase(context, token, expires, now).await?;
     let (outcome, next) = match &phase {
         Phase::Deleted => {
-            issue::revoke(context, token).await?;
-            return Ok(Action::await_change());
+            let revoked = issue::revoke(context, token).await?;
+            return Ok(if revoked { Action::await_change() } else { Action::requeue(LOOK_AGAIN) });
         }
         Phase::Expired => (issue::withdraw(context, token).await.map(|()| None), None),
         // A cluster that is made again under the name is another one: the old token is of no use to it.
@@ -185,8 +185,11 @@ async fn plane_of(context: &Context, token: &JoinToken) -> Result<Found, Error> 
     let ready_for_tokens = context.content.state(&key)
         == nagaya_render::status::ContentState::Applied
         || cluster.spec.paused;
-    Ok(match context.planes.get(&key).filter(|_| ready_for_tokens) {
+    // One that swallows packets would hold this pass up for as long as a call may take.
+    let answers = context.prober.store().get(&key).is_none_or(|seen| !seen.report.unreachable());
+    Ok(match context.planes.get(&key).filter(|_| ready_for_tokens && answers) {
         Some(plane) => Found::Plane(plane),
+        None if cluster.meta().deletion_timestamp.is_some() => Found::NoCluster,
         None => Found::NotYet,
     })
 }

@@ -7,6 +7,7 @@ mod diagnose;
 mod error;
 mod follow;
 mod observe;
+mod rights;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -23,6 +24,7 @@ use nagaya_render::tenant::Tenant;
 use nagaya_render::validate::{Refusal, last_accepted, validate};
 use tokio::sync::mpsc;
 
+use apply::Progress;
 pub use error::Error;
 use observe::Observed;
 
@@ -96,25 +98,17 @@ async fn pass(context: &Context, raw: &TenantCluster, key: &TenantKey) -> Result
         Ok(tenant) => (Some(tenant), None),
         Err(refusal) => (last_accepted(raw, around), Some(refusal)),
     };
-    let progress = match &tenant {
-        Some(tenant) if raw.spec.paused => {
-            apply::look_on(context, key, tenant, &observed, now).await.map(Some)
-        }
-        Some(tenant) => {
-            Box::pin(apply::apply(context, raw, key, tenant, &observed, now)).await.map(Some)
-        }
-        None => Ok(None),
+    let (progress, mut trouble) = match &tenant {
+        Some(tenant) => Box::pin(make(context, raw, key, tenant, &observed, now)).await,
+        None => (None, None),
     };
-    let followed = match &progress {
-        Ok(Some(progress)) => follow::follow(context, raw, key, progress, &observed),
-        _ => Ok(()),
-    };
-    let (tenant, trouble) = match progress {
-        Ok(Some(progress)) => {
-            (Some(progress.tenant), followed.err().or(progress.kubeconfig_failure))
+    let tenant = match progress {
+        Some(progress) => {
+            let followed = follow::follow(context, raw, key, &progress, &observed);
+            trouble = trouble.or(followed.err()).or(progress.kubeconfig_failure);
+            Some(progress.tenant)
         }
-        Ok(None) => (None, None),
-        Err(error) => (tenant, Some(error)),
+        None => tenant,
     };
     let verdict =
         Verdict { tenant: tenant.as_ref(), refusal: refusal.as_ref(), trouble: trouble.as_ref() };
@@ -128,6 +122,31 @@ async fn pass(context: &Context, raw: &TenantCluster, key: &TenantKey) -> Result
     }
     let keys = context.keyring.last_seen(key);
     Ok(Action::requeue(observe::next_look(&status, keys.as_deref(), now)))
+}
+
+/// How far the management side is now, and what went wrong. What runs is followed all the same: Ready is not
+/// to be guessed for as long as something cannot be applied.
+async fn make(
+    context: &Context,
+    raw: &TenantCluster,
+    key: &TenantKey,
+    tenant: &Tenant,
+    observed: &Observed,
+    now: Timestamp,
+) -> (Option<Progress>, Option<Error>) {
+    let look_on = async || {
+        if observed.planes.is_empty() {
+            return Ok(None);
+        }
+        apply::look_on(context, key, tenant, observed, now).await.map(Some)
+    };
+    if raw.spec.paused {
+        return look_on().await.map_or_else(|error| (None, Some(error)), |seen| (seen, None));
+    }
+    match Box::pin(apply::apply(context, raw, key, tenant, observed, now)).await {
+        Ok(progress) => (Some(progress), None),
+        Err(error) => (look_on().await.ok().flatten(), Some(error)),
+    }
 }
 
 /// What a pass came to.

@@ -30,8 +30,6 @@ pub enum Side {
     Projects,
     /// Where control planes run.
     Planes,
-    /// A tenant's own.
-    Tenant,
 }
 
 impl EncodeLabelValue for Side {
@@ -39,7 +37,6 @@ impl EncodeLabelValue for Side {
         encoder.write_str(match self {
             Self::Projects => "projects",
             Self::Planes => "planes",
-            Self::Tenant => "tenant",
         })
     }
 }

@@ -30,8 +30,6 @@ pub struct Figures {
     pub manager_rss: Vec<f64>,
     /// Requests to the management side from the object to Ready, token included.
     pub manager_api_calls_create: Vec<u64>,
-    /// Requests to the tenant's own API server meanwhile.
-    pub manager_tenant_api_calls_create: Vec<u64>,
     /// Requests to the management side for a change that asks for nothing.
     pub manager_api_calls_noop: Vec<u64>,
     /// Container restarts of all planes together.
@@ -103,11 +101,6 @@ impl Figures {
             row("floor_idle_millicores", &self.floor_idle_millicores, None),
             row("manager_rss_mib", &self.manager_rss, Some(30.0)),
             row("manager_api_calls_create", &calls(&self.manager_api_calls_create), None),
-            row(
-                "manager_tenant_api_calls_create",
-                &calls(&self.manager_tenant_api_calls_create),
-                None,
-            ),
             row("manager_api_calls_noop", &calls(&self.manager_api_calls_noop), None),
             row("restarts", &[float(self.restarts)], Some(0.0)),
         ]

@@ -28,7 +28,7 @@ pub fn require() -> Outcome {
     })
 }
 
-/// How often the manager has asked API servers, by side, verb and resource.
+/// How often the manager has asked the management side's API servers, by side, verb and resource.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Requests(BTreeMap<String, u64>);
 
@@ -42,20 +42,10 @@ impl Requests {
         Self(more.filter(|(_, count)| *count > 0).collect())
     }
 
-    /// Those to tenants' own API servers.
+    /// How many.
     #[must_use]
-    pub fn to_tenants(&self) -> u64 {
-        self.count(|labels| labels.contains("side=\"tenant\""))
-    }
-
-    /// Those to the management side.
-    #[must_use]
-    pub fn to_management(&self) -> u64 {
-        self.count(|labels| !labels.contains("side=\"tenant\""))
-    }
-
-    fn count(&self, wanted: impl Fn(&str) -> bool) -> u64 {
-        self.0.iter().filter(|(labels, _)| wanted(labels)).map(|(_, count)| count).sum()
+    pub fn count(&self) -> u64 {
+        self.0.values().sum()
     }
 }
 

@@ -21,10 +21,10 @@ const LONGEST_NAME: usize = 63;
 #[must_use]
 pub fn plane_namespace_name(project: &str, name: &str) -> String {
     let digest = Sha256::digest(format!("{project}/{name}"));
-    let hash = format!("{:02x}{:02x}{:02x}", digest[0], digest[1], digest[2]);
+    let hash = digest.iter().take(5).fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
     let mut readable = format!("nagaya-{project}-{name}");
-    readable.truncate(LONGEST_NAME - 6);
-    format!("{}-{}", readable.trim_end_matches('-'), &hash[..5])
+    readable.truncate(LONGEST_NAME - hash.len() - 1);
+    format!("{}-{hash}", readable.trim_end_matches('-'))
 }
 
 pub(super) fn build_namespace(tenant: &Tenant) -> Namespace {
@@ -51,6 +51,9 @@ fn record(tenant: &Tenant) -> BTreeMap<String, String> {
         (labels::WAIT_IMAGE.to_owned(), tenant.wait_image.clone()),
         (labels::ACCEPTED_SPEC.to_owned(), json!(tenant.spec).to_string()),
     ]);
+    if let Some(class) = &tenant.etcd.storage_class {
+        record.insert(labels::STORAGE_CLASS.to_owned(), class.clone());
+    }
     if let Some(port) = tenant.exposure.node_port {
         record.insert(labels::ENDPOINT_PORT.to_owned(), port.to_string());
     }

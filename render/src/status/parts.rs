@@ -67,7 +67,8 @@ fn ready(findings: &Findings<'_>) -> Verdict {
 /// A manager that has just started knows nothing yet: what its predecessor saw stays for the few seconds
 /// until the first probe.
 fn keep_ready(findings: &Findings<'_>) -> Verdict {
-    if was_true(findings, types::READY) && findings.tenant.is_some() {
+    let will_be_probed = findings.tenant.is_some() && findings.failure.is_none();
+    if was_true(findings, types::READY) && will_be_probed {
         return Verdict::new(State::True, "Joinable", JOINABLE);
     }
     Verdict::new(State::Unknown, "NotProbedYet", "the endpoint has not been probed yet")

@@ -24,10 +24,12 @@ pub(super) fn resolve(
         .as_ref()
         .and_then(|node_port| node_port.host.clone())
         .or_else(|| settings.node_port_host.clone());
-    let addresses = addresses(node_host.as_deref(), settings)?;
-    let Wanted { field, host: wanted, explicit } = wanted_host(raw, settings, node_host);
+    let Wanted { field, host: wanted, explicit } = wanted_host(raw, settings, node_host.clone());
     let recorded = record.and_then(|record| record.endpoint_host.clone());
+    let born = record.is_some_and(|record| record.born);
     let host = match (recorded, wanted) {
+        // No kubelet knows it yet.
+        (Some(_), Some(wanted)) if explicit && !born => wanted,
         (Some(recorded), Some(wanted)) if recorded != wanted && explicit => {
             return Err(Refusal::new(
                 field,
@@ -47,13 +49,13 @@ pub(super) fn resolve(
             ));
         }
     };
-    check_name(field, &host)?;
+    check_host(field, &host)?;
     for (index, name) in expose.extra_names.iter().enumerate() {
         check_name(&format!("spec.expose.extraNames[{index}]"), name)?;
     }
     Ok(Exposure {
+        addresses: addresses(&host, node_host.as_deref(), settings)?,
         host,
-        addresses,
         node_port: node_port(raw, record)?,
         extra_names: expose.extra_names.clone(),
     })
@@ -84,8 +86,14 @@ fn wanted_host(raw: &TenantCluster, settings: &Settings, node_host: Option<Strin
     Wanted { field: NODE_PORT_HOST, host: node_host, explicit }
 }
 
-fn addresses(node_host: Option<&str>, settings: &Settings) -> Result<Vec<IpAddr>, Refusal> {
-    if let Some(Ok(address)) = node_host.map(str::parse) {
+/// Those behind `host`: its own if it is one, whatever the configuration says today.
+fn addresses(
+    host: &str,
+    node_host: Option<&str>,
+    settings: &Settings,
+) -> Result<Vec<IpAddr>, Refusal> {
+    let mut literal = [Some(host), node_host].into_iter().flatten();
+    if let Some(address) = literal.find_map(|host| host.parse().ok()) {
         return Ok(vec![address]);
     }
     if settings.node_port_addresses.is_empty() {
@@ -106,7 +114,9 @@ fn node_port(raw: &TenantCluster, record: Option<&PlaneRecord>) -> Result<Option
         ),
         None => None,
     };
+    let born = record.is_some_and(|record| record.born);
     match (record.and_then(|record| record.endpoint_port), wanted) {
+        (Some(_), Some(wanted)) if !born => Ok(Some(wanted)),
         (Some(recorded), Some(wanted)) if recorded != wanted => Err(Refusal::new(
             NODE_PORT,
             format!(
@@ -116,6 +126,19 @@ fn node_port(raw: &TenantCluster, record: Option<&PlaneRecord>) -> Result<Option
         )),
         (recorded, wanted) => Ok(recorded.or(wanted)),
     }
+}
+
+/// One that nodes can dial: not a pattern, and no address that is nobody's.
+fn check_host(field: &str, host: &str) -> Result<(), Refusal> {
+    let of_no_machine = host
+        .parse::<IpAddr>()
+        .is_ok_and(|address| address.is_unspecified() || address.is_multicast());
+    let last = host.rsplit('.').next().unwrap_or_default();
+    let no_address = host.parse::<IpAddr>().is_err() && last.bytes().all(|b| b.is_ascii_digit());
+    if of_no_machine || no_address || host.starts_with("*.") {
+        return Err(Refusal::new(field, format!("{host:?} is no host that nodes could reach")));
+    }
+    check_name(field, host)
 }
 
 /// A DNS-1123 subdomain, `*.` before it allowed, or an IP address.

@@ -19,13 +19,14 @@ pub(super) fn resolve(
 ) -> Result<Version, Refusal> {
     let wanted = raw.spec.version.as_str();
     let running = record.and_then(|record| record.version);
+    let born = record.is_some_and(|record| record.born);
     let exact = match wanted.parse::<KubernetesVersion>() {
         Ok(exact) => exact,
         Err(()) => resolve_minor(raw, wanted, running)?,
     };
     let facts = Minor::find(exact.minor).ok_or_else(|| unknown(wanted))?;
     match running {
-        Some(running) if running != exact => Err(Refusal::new(
+        Some(running) if running != exact && born => Err(Refusal::new(
             FIELD,
             format!(
                 "the control plane runs {running}; changing the version of a running cluster is not \

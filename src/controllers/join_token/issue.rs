@@ -29,7 +29,8 @@ pub(super) async fn issue(
     let name = join_secret_name(&token.name_any());
     let live = kube_ops::get(&secrets, &name).await?;
     let bootstrap = match &live {
-        Some(secret) if is_owned(secret, token) => {
+        // Claimed and not written: we were ended in between.
+        Some(secret) if is_owned(secret, token) && secret.data.is_some() => {
             read_token(secret).ok_or_else(|| Error::TokenUnreadable(name.clone()))?
         }
         _ => BootstrapToken::generate()?,
@@ -57,32 +58,47 @@ pub(super) async fn issue(
 
 /// Takes the token away from the tenant and from the project. The object stays, and says so.
 pub(super) async fn withdraw(context: &Context, token: &JoinToken) -> Result<(), Error> {
-    let already = token.status.as_ref().is_some_and(|status| status.secret_name.is_none())
-        && !finalizer::is_held(token, FINALIZER);
-    if already {
-        return Ok(());
-    }
-    take_away(context, token).await?;
-    Ok(finalizer::release(&tokens_of(context, token), token, FINALIZER).await?)
-}
-
-/// The object is being deleted: the token goes first.
-pub(super) async fn revoke(context: &Context, token: &JoinToken) -> Result<(), Error> {
+    // Held before anything is issued.
     if !finalizer::is_held(token, FINALIZER) {
         return Ok(());
     }
-    take_away(context, token).await?;
+    let plane = match plane_of(context, token).await? {
+        Found::Plane(plane) => Some(plane),
+        // kube-controller-manager removes an expired token, and a cluster that is gone took it along.
+        Found::NotYet | Found::NoCluster => None,
+    };
+    take_away(context, token, plane.as_deref()).await?;
     Ok(finalizer::release(&tokens_of(context, token), token, FINALIZER).await?)
 }
 
-/// A cluster that is gone took the token along; one that does not answer is asked again.
-async fn take_away(context: &Context, token: &JoinToken) -> Result<(), Error> {
+/// The object is being deleted: the token goes first. Returns whether it is gone; a cluster that cannot be
+/// asked now has to be asked again.
+pub(super) async fn revoke(context: &Context, token: &JoinToken) -> Result<bool, Error> {
+    if !finalizer::is_held(token, FINALIZER) {
+        return Ok(true);
+    }
+    let plane = match plane_of(context, token).await? {
+        Found::Plane(plane) => Some(plane),
+        Found::NotYet => return Ok(false),
+        Found::NoCluster => None,
+    };
+    take_away(context, token, plane.as_deref()).await?;
+    finalizer::release(&tokens_of(context, token), token, FINALIZER).await?;
+    Ok(true)
+}
+
+/// From the tenant, if there is one to ask, then from the project.
+async fn take_away(
+    context: &Context,
+    token: &JoinToken,
+    plane: Option<&Plane>,
+) -> Result<(), Error> {
     let secrets = secrets_of(context, token);
     let live = kube_ops::get(&secrets, &join_secret_name(&token.name_any())).await?;
     let live = live.filter(|secret| is_owned(secret, token));
     let id = live.as_ref().and_then(read_token).map(|bootstrap| bootstrap.id().to_owned());
     let id = id.or_else(|| token.status.as_ref().and_then(|status| status.token_id.clone()));
-    if let (Found::Plane(plane), Some(id)) = (plane_of(context, token).await?, id) {
+    if let (Some(plane), Some(id)) = (plane, id) {
         let in_tenant = Api::<Secret>::namespaced(plane.client.clone(), "kube-system");
         let there = kube_ops::get(&in_tenant, &bootstrap_token_secret_name(&id)).await?;
         if let Some(there) = there {

@@ -2,13 +2,12 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures::future::join;
 use jiff::Timestamp;
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret, Service};
-use k8s_openapi::api::rbac::v1::RoleBinding;
+
 use kube::api::{Patch, PatchParams};
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Api, Client, Resource, ResourceExt};
@@ -17,22 +16,18 @@ use nagaya_render::certificates::{AdminKubeconfig, admin_secret_name, plan_admin
 use nagaya_render::plane::{
     Foundation, PlaneObjects, build_etcd_state, build_foundation, build_plane,
 };
-use nagaya_render::project::build_project_role_binding;
+
 use nagaya_render::tenant::{Endpoint, Tenant};
 use nagaya_render::workloads::Workload;
 use serde_json::json;
-use tokio::time::sleep;
 
 use super::observe::Observed;
+use super::rights::{apply_rights, permitted};
 use super::{Error, FINALIZER};
 use crate::controllers::Context;
-use crate::keyring::{self, Access, Keys};
+use crate::keyring::{Access, Keys};
 use crate::kube_ops::{self, Applied, Object, apply as apply_object, finalizer};
 use crate::tenant::TenantKey;
-
-/// A new RoleBinding works once the API server's own cache has seen it.
-const RIGHTS_TAKE: Duration = Duration::from_secs(5);
-const RIGHTS_PAUSE: Duration = Duration::from_millis(50);
 
 /// How far the management side is after the step.
 pub struct Progress {
@@ -61,7 +56,7 @@ pub async fn apply(
     finalizer::hold(&projects, raw, FINALIZER).await?;
     let foundation = build_foundation(tenant);
     let born = observed.born() || note_birth(context, observed).await?;
-    apply_namespace(context, &foundation.namespace).await?;
+    let namespace = apply_namespace(context, &foundation.namespace, None).await?;
     let new_rights = apply_rights(context, tenant, &foundation.role_binding).await?;
     let (services, keys) = join(
         permitted(new_rights, || apply_services(context, tenant, &foundation)),
@@ -74,9 +69,11 @@ pub async fn apply(
     let (services, keys) = (services?, keys?);
     let tenant = with_port(tenant, services.node_port);
     let record = build_foundation(&tenant).namespace;
-    let (recorded, plane) =
-        join(apply_namespace(context, &record), Box::pin(apply_plane(context, &tenant, born)))
-            .await;
+    let (recorded, plane) = join(
+        apply_namespace(context, &record, namespace),
+        Box::pin(apply_plane(context, &tenant, born)),
+    )
+    .await;
     let endpoint = tenant.endpoint();
     let kubeconfig_failure = match &endpoint {
         Some(endpoint) => hand_out_kubeconfig(context, &tenant, endpoint, &keys, now).await.err(),
@@ -130,53 +127,19 @@ async fn note_birth(context: &Context, observed: &Observed) -> Result<bool, Erro
     Ok(true)
 }
 
-async fn apply_namespace(context: &Context, namespace: &Namespace) -> Result<(), Error> {
-    let all = Api::<Namespace>::all(context.manager.clients.planes.clone());
-    let live = context.caches.planes.get(&ObjectRef::new(&namespace.name_any()));
-    match live {
-        // Adoption changes the labels that say whose it is: the consent was validated.
-        Some(live) => kube_ops::take_over(&all, Some(live.as_ref()), namespace).await?,
-        None => kube_ops::apply(&all, None, namespace).await?,
-    };
-    Ok(())
-}
-
-/// Returns whether the manager has been given rights just now.
-async fn apply_rights(
+/// Returns what was written; `newer` is what this pass has written before, which a cache may not have yet.
+async fn apply_namespace(
     context: &Context,
-    tenant: &Tenant,
-    in_plane: &RoleBinding,
-) -> Result<bool, Error> {
-    let in_project = build_project_role_binding(&tenant.namespace);
-    let clients = &context.manager.clients;
-    let (plane, project) = join(
-        apply_one(&clients.planes, &context.caches.role_bindings, in_plane),
-        apply_one(&clients.projects, &context.caches.project_role_bindings, &in_project),
-    )
-    .await;
-    Ok(matches!(plane?, Applied::Written(_)) | matches!(project?, Applied::Written(_)))
-}
-
-/// Repeats what is forbidden for as long as new rights take to reach the API server's authorizer.
-async fn permitted<T, F>(new_rights: bool, work: impl Fn() -> F) -> Result<T, Error>
-where
-    F: Future<Output = Result<T, Error>>,
-{
-    let started = tokio::time::Instant::now();
-    loop {
-        match work().await {
-            Err(error) if new_rights && is_forbidden(&error) && started.elapsed() < RIGHTS_TAKE => {
-                sleep(RIGHTS_PAUSE).await;
-            }
-            done => return done,
-        }
-    }
-}
-
-fn is_forbidden(error: &Error) -> bool {
-    match error {
-        Error::Call(error) | Error::Keys(keyring::Error::Call(error)) => error.is_forbidden(),
-        _ => false,
+    namespace: &Namespace,
+    newer: Option<Namespace>,
+) -> Result<Option<Namespace>, Error> {
+    let all = Api::<Namespace>::all(context.manager.clients.planes.clone());
+    let cached = || context.caches.planes.get(&ObjectRef::new(&namespace.name_any()));
+    let live = newer.or_else(|| cached().map(|live| live.as_ref().clone()));
+    // A plane that lost the label by which we find ours must not be taken for a new one.
+    match kube_ops::apply_in_project(&all, live.as_ref(), namespace).await? {
+        Applied::Written(written) => Ok(Some(written)),
+        Applied::Unchanged => Ok(None),
     }
 }
 
@@ -272,7 +235,11 @@ async fn hand_out_kubeconfig(
     }
 }
 
-async fn apply_one<K>(client: &Client, cache: &Store<K>, desired: &K) -> Result<Applied<K>, Error>
+pub async fn apply_one<K>(
+    client: &Client,
+    cache: &Store<K>,
+    desired: &K,
+) -> Result<Applied<K>, Error>
 where
     K: Object + Resource<Scope = NamespaceResourceScope, DynamicType = ()> + 'static,
 {

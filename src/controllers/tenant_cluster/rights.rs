@@ -1,0 +1,58 @@
+//! The manager's own rights: a RoleBinding in the plane and one in the project.
+
+use std::time::Duration;
+
+use futures::future::join;
+use k8s_openapi::api::rbac::v1::RoleBinding;
+use nagaya_render::project::build_project_role_binding;
+use nagaya_render::tenant::Tenant;
+use tokio::time::sleep;
+
+use super::Error;
+use super::apply::apply_one;
+use crate::controllers::Context;
+use crate::keyring;
+use crate::kube_ops::Applied;
+
+/// A new RoleBinding works once the API server's own cache has seen it.
+const TAKE: Duration = Duration::from_secs(5);
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// Returns whether the manager has been given rights just now.
+pub async fn apply_rights(
+    context: &Context,
+    tenant: &Tenant,
+    in_plane: &RoleBinding,
+) -> Result<bool, Error> {
+    let in_project = build_project_role_binding(&tenant.namespace);
+    let clients = &context.manager.clients;
+    let (plane, project) = join(
+        apply_one(&clients.planes, &context.caches.role_bindings, in_plane),
+        apply_one(&clients.projects, &context.caches.project_role_bindings, &in_project),
+    )
+    .await;
+    Ok(matches!(plane?, Applied::Written(_)) | matches!(project?, Applied::Written(_)))
+}
+
+/// Repeats what is forbidden for as long as new rights take to reach the API server's authorizer.
+pub async fn permitted<T, F>(new_rights: bool, work: impl Fn() -> F) -> Result<T, Error>
+where
+    F: Future<Output = Result<T, Error>>,
+{
+    let started = tokio::time::Instant::now();
+    loop {
+        match work().await {
+            Err(error) if new_rights && is_forbidden(&error) && started.elapsed() < TAKE => {
+                sleep(PAUSE).await;
+            }
+            done => return done,
+        }
+    }
+}
+
+fn is_forbidden(error: &Error) -> bool {
+    match error {
+        Error::Call(error) | Error::Keys(keyring::Error::Call(error)) => error.is_forbidden(),
+        _ => false,
+    }
+}
