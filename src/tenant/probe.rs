@@ -60,8 +60,8 @@ pub struct ProbeTarget {
 pub struct SignerView {
     /// Its pod is ready.
     pub ready: bool,
-    /// Changes whenever another process or another signing CA may be at work (pod UID, restart count and
-    /// the name of the CA Secret): then a certificate request is posted to see.
+    /// Changes whenever another process may be at work (the StatefulSet's resourceVersion): then a
+    /// certificate request is posted to see.
     pub generation: String,
 }
 
