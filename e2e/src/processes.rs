@@ -122,24 +122,27 @@ fn all() -> Vec<Process> {
 
 #[cfg(test)]
 mod tests {
+    use std::process::{Child, Command, Stdio};
+
     use super::*;
+
+    /// Started, and become its program: for a moment the kernel shows no words of it. It holds none of the
+    /// test's outputs open, should it outlive a failure.
+    fn start(command: &mut Command) -> (Child, Process) {
+        let silent = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        let child = silent.spawn().unwrap();
+        let process = Process(Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap());
+        while process.words().is_empty() {
+            thread::sleep(Duration::from_millis(1));
+        }
+        (child, process)
+    }
 
     #[test]
     fn a_process_is_found_in_its_network_and_ended() {
-        // A child that outlives a failure must not hold the test's output open.
-        let mut child = std::process::Command::new("sleep")
-            .arg("60")
-            .stdout(std::process::Stdio::null())
-            .stderr(std::process::Stdio::null())
-            .spawn()
-            .unwrap();
-        let number = i32::try_from(child.id()).unwrap();
+        let (mut child, process) = start(Command::new("sleep").arg("60"));
         let same = in_network(Path::new("/proc/self/ns/net"));
-        let found = same.into_iter().find(|process| process.number() == number).unwrap();
-        // The kernel shows no words for a moment while the child becomes its program.
-        while found.command_line().is_empty() {
-            thread::sleep(Duration::from_millis(1));
-        }
+        let found = same.into_iter().find(|found| *found == process).unwrap();
         assert_eq!(found.command_line(), "sleep 60");
         found.end().unwrap();
         assert!(!child.wait().unwrap().success());
@@ -150,15 +153,10 @@ mod tests {
         let folder = std::env::temp_dir().join(format!("processes-{}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
         fs::copy("/bin/sleep", folder.join("init")).unwrap();
-        let mut own = std::process::Command::new(folder.join("init")).arg("600").spawn().unwrap();
         let script = format!("read line; : {}", folder.display());
-        let mut other = std::process::Command::new("sh")
-            .args(["-c", &script])
-            .stdin(std::process::Stdio::piped())
-            .spawn()
-            .unwrap();
-        let found: Vec<_> = of_hosts_below(&folder).into_iter().map(Process::number).collect();
-        assert_eq!(found, [i32::try_from(own.id()).unwrap()]);
+        let (mut own, process) = start(Command::new(folder.join("init")).arg("60"));
+        let (mut other, _) = start(Command::new("sh").args(["-c", &script]));
+        assert_eq!(of_hosts_below(&folder), [process]);
         for child in [&mut own, &mut other] {
             child.kill().unwrap();
             child.wait().unwrap();
