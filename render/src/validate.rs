@@ -7,7 +7,6 @@ mod ownership;
 mod version;
 
 use nagaya_api::{Management, TenantCluster, TenantClusterSpec};
-
 use serde_json::{Value, json};
 
 use crate::fragments;

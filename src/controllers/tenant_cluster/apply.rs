@@ -7,7 +7,6 @@ use futures::future::join;
 use jiff::Timestamp;
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret, Service};
-
 use kube::api::{Patch, PatchParams};
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Api, Client, Resource, ResourceExt};
@@ -16,7 +15,6 @@ use nagaya_render::certificates::{AdminKubeconfig, admin_secret_name, plan_admin
 use nagaya_render::plane::{
     Foundation, PlaneObjects, build_etcd_state, build_foundation, build_plane,
 };
-
 use nagaya_render::tenant::{Endpoint, Tenant};
 use nagaya_render::workloads::Workload;
 use serde_json::json;
