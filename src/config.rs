@@ -14,6 +14,7 @@ use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
 
 use nagaya_render::settings::Settings;
+use nagaya_render::validate::check_settings;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -135,16 +136,8 @@ impl Config {
     }
 
     fn check(&self) -> Result<(), Error> {
-        if self.render.manager_image.is_empty() {
-            return Err(Error::InvalidValue {
-                key: "managerImage".to_owned(),
-                why:
-                    "must be set to the image that this manager runs from: control-plane pods run \
-                      its `wait` verb before they start"
-                        .to_owned(),
-            });
-        }
-        Ok(())
+        check_settings(&self.render)
+            .map_err(|refusal| Error::InvalidValue { key: refusal.field, why: refusal.message })
     }
 }
 

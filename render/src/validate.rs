@@ -4,15 +4,20 @@
 mod exposure;
 mod networks;
 mod ownership;
+mod settings;
+mod storage;
 mod version;
 
 use nagaya_api::{Management, TenantCluster, TenantClusterSpec};
 use serde_json::{Value, json};
 
-use crate::fragments;
+use crate::fragments::{self, FragmentError};
+use crate::minors::Minor;
 use crate::plane_record::PlaneRecord;
 use crate::settings::Settings;
 use crate::tenant::{EtcdMembers, KubeProxy, Tenant};
+
+pub use settings::check_settings;
 
 /// A spec that cannot be served, in words.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -54,13 +59,14 @@ pub fn validate(raw: &TenantCluster, around: Surroundings<'_>) -> Result<Tenant,
     refuse_replicas("spec.etcd.replicas", spec.etcd.replicas)?;
     let networks = networks::parse(&spec.networking)?;
     let exposure = exposure::resolve(raw, around.settings, owner.record)?;
-    if let Some(patch) = &spec.kubelet {
-        fragments::check_kubelet(patch, version.facts)
-            .map_err(|error| Refusal::new(error.field, error.message))?;
+    let born = owner.record.is_some_and(|record| record.born);
+    if !born {
+        networks::check(&networks, &exposure.addresses)?;
+        storage::check(&spec.etcd.storage)?;
     }
-    if let Some(patch) = &spec.addons.kube_proxy.config {
-        fragments::check_kube_proxy(patch, version.facts)
-            .map_err(|error| Refusal::new(error.field, error.message))?;
+    // What was accepted once stays so, whatever a newer manager thinks of it.
+    if !(born && is_accepted(spec, owner.record)) {
+        check_fragments(spec, version.facts)?;
     }
     Ok(Tenant {
         name: owner.name,
@@ -88,12 +94,31 @@ pub fn validate(raw: &TenantCluster, around: Surroundings<'_>) -> Result<Tenant,
     })
 }
 
+fn is_accepted(spec: &TenantClusterSpec, record: Option<&PlaneRecord>) -> bool {
+    let accepted = record.and_then(|record| record.accepted_spec.as_ref());
+    let at_rest = |spec: &TenantClusterSpec| TenantClusterSpec { paused: false, ..spec.clone() };
+    accepted.is_some_and(|accepted| at_rest(accepted) == at_rest(spec))
+}
+
+fn check_fragments(spec: &TenantClusterSpec, minor: &Minor) -> Result<(), Refusal> {
+    let refused = |error: FragmentError| Refusal::new(error.field, error.message);
+    if let Some(patch) = &spec.kubelet {
+        fragments::check_kubelet(patch, minor).map_err(refused)?;
+    }
+    if let Some(patch) = &spec.addons.kube_proxy.config {
+        fragments::check_kube_proxy(patch, minor).map_err(refused)?;
+    }
+    Ok(())
+}
+
 /// What stays in force while `raw` is refused: the spec that was accepted last. `None`: there is none, or it
 /// would be refused too, such as when the control plane belongs to another object.
 #[must_use]
 pub fn last_accepted(raw: &TenantCluster, around: Surroundings<'_>) -> Option<Tenant> {
     let accepted = around.planes.first()?.accepted_spec.clone()?;
     let spec = TenantClusterSpec { paused: raw.spec.paused, ..accepted };
+    // A project that is not enabled any more gets nothing new; what runs in it goes on.
+    let around = Surroundings { project_enabled: true, ..around };
     validate(&TenantCluster { spec, ..raw.clone() }, around).ok()
 }
 

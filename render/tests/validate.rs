@@ -84,7 +84,7 @@ fn a_refused_spec_leaves_the_last_accepted_one_in_force() {
     assert_eq!(tenant.kubelet_patch, Some(json!({"maxPods": 50})));
     assert!(tenant.spec.paused, "pausing is no matter of what is in force");
     let not_enabled = Surroundings { project_enabled: false, ..around };
-    assert_eq!(last_accepted(&refused, not_enabled), None);
+    assert_eq!(last_accepted(&refused, not_enabled), Some(tenant), "what runs goes on");
     assert_eq!(last_accepted(&refused, Surroundings { planes: &[record()], ..around }), None);
 }
 
@@ -101,6 +101,39 @@ fn a_minor_is_resolved_to_the_newest_patch_once() {
 }
 
 #[test]
+fn a_plane_without_an_owners_uid_is_adopted_by_the_words_that_are_said() {
+    let planes = [PlaneRecord { owner_uid: None, ..record() }];
+    let mut raw = object(json!({"version": "v1.35.4"}));
+    assert!(check(&raw, &planes).unwrap_err().message.contains("nagaya.dev/adopt=unknown"));
+    raw.metadata.annotations = Some([(labels::ADOPT.to_owned(), "unknown".to_owned())].into());
+    check(&raw, &planes).unwrap();
+}
+
+#[test]
+fn what_was_accepted_once_stays_so_whatever_a_newer_manager_thinks_of_it() {
+    let spec = json!({
+        "version": "v1.35.4", "kubelet": {"unheardOf": 1},
+        "etcd": {"storage": {"size": "100Mi"}}, "networking": {"podCIDRs": ["169.254.0.0/16"]},
+    });
+    let accepted_spec = serde_json::from_value(spec.clone()).ok();
+    let plane = PlaneRecord { accepted_spec, ..record() };
+    check(&object(spec.clone()), std::slice::from_ref(&plane)).unwrap();
+    let mut paused = spec;
+    paused["paused"] = json!(true);
+    check(&object(paused.clone()), &[plane]).unwrap();
+    paused["kubelet"]["maxPods"] = json!(5);
+    assert_eq!(check(&object(paused), &[record()]).unwrap_err().field, "spec.kubelet.unheardOf");
+}
+
+#[test]
+fn addresses_that_come_to_lie_in_a_network_do_not_stop_what_runs() {
+    let raw = object(json!({"version": "1.35", "networking": {"podCIDRs": ["192.0.0.0/16"]}}));
+    check(&raw, &[record()]).unwrap();
+    let unborn = PlaneRecord { born: false, ..record() };
+    assert_eq!(check(&raw, &[unborn]).unwrap_err().field, "spec.networking.podCIDRs[0]");
+}
+
+#[test]
 fn a_bad_spec_is_refused_with_the_name_of_the_field() {
     for (spec, field) in [
         (json!({"version": "v1.20.0"}), "spec.version"),
@@ -114,6 +147,43 @@ fn a_bad_spec_is_refused_with_the_name_of_the_field() {
         (
             json!({"version": "1.37", "networking": {"podCIDRs": ["10.0.0.1/16"]}}),
             "spec.networking.podCIDRs[0]",
+        ),
+        (
+            json!({"version": "1.37", "networking": {"podCIDRs": ["192.0.0.0/16"]}}),
+            "spec.networking.podCIDRs[0]",
+        ),
+        (
+            json!({"version": "1.37", "networking": {"serviceCIDRs": ["192.0.0.0/16"]}}),
+            "spec.networking.serviceCIDRs[0]",
+        ),
+        (
+            json!({"version": "1.37", "networking": {"podCIDRs": ["127.0.0.0/16"]}}),
+            "spec.networking.podCIDRs[0]",
+        ),
+        (
+            json!({"version": "1.37", "networking": {"serviceCIDRs": ["fd00::/112"]}}),
+            "spec.networking.serviceCIDRs[0]",
+        ),
+        (
+            json!({"version": "1.37", "etcd": {"storage": {"size": "1Mi"}}}),
+            "spec.etcd.storage.size",
+        ),
+        (
+            json!({"version": "1.37", "etcd": {"storage": {"size": "99999999999Ti"}}}),
+            "spec.etcd.storage.size",
+        ),
+        (
+            json!({"version": "1.37", "etcd": {"storage": {"className": "Fast SSD"}}}),
+            "spec.etcd.storage.className",
+        ),
+        (json!({"version": "1.37", "kubelet": {"healthzPort": 0}}), "spec.kubelet.healthzPort"),
+        (
+            json!({"version": "1.37", "kubelet": {"maxPods": 3_000_000_000_u32}}),
+            "spec.kubelet.maxPods",
+        ),
+        (
+            json!({"version": "1.37", "kubelet": {"enableServer": false}}),
+            "spec.kubelet.enableServer",
         ),
         (
             json!({"version": "1.37", "networking": {"podCIDRs": ["10.0.0.0/28"]}}),

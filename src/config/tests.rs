@@ -86,6 +86,20 @@ fn the_manager_image_must_be_given() {
 }
 
 #[test]
+fn what_would_break_every_tenant_is_refused_by_its_key() {
+    for (key, yaml) in [
+        ("domain", "domain: Clusters.example.com"),
+        ("domain", "domain: 10.0.0.1.5"),
+        ("nodePortHost", "nodePortHost: '*.example.com'"),
+        ("storageClass", "storageClass: 'a b'"),
+        ("resources.kube-apisever", "resources: {kube-apisever: {}}"),
+    ] {
+        let message = refusal(&format!("managerImage: m:1\n{yaml}"), &[]);
+        assert!(message.starts_with(&format!("configuration key {key}: ")), "{message}");
+    }
+}
+
+#[test]
 fn a_missing_file_is_refused_by_name() {
     let error = Config::load(Some(Path::new("/nowhere/nagaya.yaml")), &BTreeMap::new());
     assert!(error.unwrap_err().to_string().contains("/nowhere/nagaya.yaml"));

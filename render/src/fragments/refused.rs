@@ -51,6 +51,27 @@ const KUBELET: &[Refused] = &[
     (&["providerID"], "it names one machine, and this configuration is for all of them; remove it"),
 ];
 
+/// A path, the value that it may not have, and why.
+type RefusedValue = (&'static [&'static str], fn(&Value) -> bool, &'static str);
+
+const KUBELET_VALUES: &[RefusedValue] = &[
+    (
+        &["healthzPort"],
+        |value| value.as_i64().is_none_or(|port| !(1..=65535).contains(&port)),
+        "must be from 1 to 65535: kubeadm join waits for the kubelet to answer there",
+    ),
+    (
+        &["port"],
+        |value| value.as_i64().is_none_or(|port| !(1..=65535).contains(&port)),
+        "must be from 1 to 65535: the API server reaches the kubelet there",
+    ),
+    (
+        &["enableServer"],
+        |value| value != true,
+        "cannot be false: the API server could not read logs or run commands; remove it",
+    ),
+];
+
 const KUBE_PROXY: &[Refused] = &[
     (&["apiVersion"], "it says what the file is; remove it"),
     (&["kind"], "it says what the file is; remove it"),
@@ -73,6 +94,17 @@ pub(super) fn check(root: &str, patch: &Value, kind: Kind) -> Result<(), Fragmen
             return Err(FragmentError {
                 field: format!("{root}.{}", path.join(".")),
                 message: format!("cannot be set here: {reason}"),
+            });
+        }
+    }
+    let values = if kind == Kind::Kubelet { KUBELET_VALUES } else { &[] };
+    for (path, is_refused, reason) in values {
+        let set = path.iter().try_fold(patch, |value, key| value.get(key));
+        // Null leaves kubelet's default.
+        if set.is_some_and(|value| !value.is_null() && is_refused(value)) {
+            return Err(FragmentError {
+                field: format!("{root}.{}", path.join(".")),
+                message: (*reason).to_owned(),
             });
         }
     }

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use super::FragmentError;
 use crate::go_duration;
+use crate::quantity::is_quantity;
 
 /// Key of a shape that stands for every key: a Go map.
 const ANY_KEY: &str = "*";
@@ -72,22 +73,47 @@ fn suggestion(key: &str, fields: &Map<String, Value>) -> String {
 }
 
 fn check_scalar(path: &str, value: &Value, scalar: &str) -> Result<(), FragmentError> {
-    let is_integer = value.is_i64() || value.is_u64();
+    let integer = value.as_i64().map(i128::from).or_else(|| value.as_u64().map(i128::from));
+    if let Some((least, most)) = range_of(scalar) {
+        let fits = integer.is_some_and(|integer| (least..=most).contains(&integer));
+        let wanted = || format!("a whole number from {least} to {most}");
+        return if fits { Ok(()) } else { Err(wrong_type(path, value, &wanted())) };
+    }
     let is_duration = value.as_str().is_some_and(|text| go_duration::parse(text).is_some());
     let (fits, wanted) = match scalar {
         "bool" => (value.is_boolean(), "true or false"),
-        "integer" => (is_integer, "a whole number"),
         "number" => (value.is_number(), "a number"),
         "duration" => (is_duration, "a duration such as \"5m0s\""),
-        "integer-or-duration" => {
-            (is_integer || is_duration, "a duration such as \"5s\", or nanoseconds as a number")
+        "integer-or-duration" => (
+            integer.is_some() || is_duration,
+            "a duration such as \"5s\", or nanoseconds as a number",
+        ),
+        "quantity" => (
+            value.is_number() || value.as_str().is_some_and(is_quantity),
+            "a quantity such as \"100Mi\" or a number",
+        ),
+        "string" | "time" => (value.is_string(), "a string"),
+        other => {
+            let message = format!("cannot be checked: {other} is no shape");
+            return Err(FragmentError { field: path.to_owned(), message });
         }
-        "quantity" => {
-            (value.is_string() || value.is_number(), "a quantity such as \"100Mi\" or a number")
-        }
-        _ => (value.is_string(), "a string"),
     };
     if fits { Ok(()) } else { Err(wrong_type(path, value, wanted)) }
+}
+
+/// What a Go integer of that name holds.
+fn range_of(scalar: &str) -> Option<(i128, i128)> {
+    Some(match scalar {
+        "int8" => (i8::MIN.into(), i8::MAX.into()),
+        "int16" => (i16::MIN.into(), i16::MAX.into()),
+        "int32" => (i32::MIN.into(), i32::MAX.into()),
+        "int" | "int64" => (i64::MIN.into(), i64::MAX.into()),
+        "uint8" => (0, u8::MAX.into()),
+        "uint16" => (0, u16::MAX.into()),
+        "uint32" => (0, u32::MAX.into()),
+        "uint" | "uint64" => (0, u64::MAX.into()),
+        _ => return None,
+    })
 }
 
 fn wrong_type(path: &str, value: &Value, wanted: &str) -> FragmentError {

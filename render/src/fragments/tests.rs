@@ -64,8 +64,14 @@ fn a_field_of_a_later_minor_is_unknown_in_an_earlier_one() {
 #[test]
 fn a_value_of_another_json_type_is_refused() {
     for (patch, answer) in [
-        (json!({"maxPods": "110"}), "spec.kubelet.maxPods: must be a whole number, not \"110\""),
-        (json!({"maxPods": 1.5}), "spec.kubelet.maxPods: must be a whole number, not 1.5"),
+        (
+            json!({"maxPods": "110"}),
+            "spec.kubelet.maxPods: must be a whole number from -2147483648 to 2147483647, not \"110\"",
+        ),
+        (
+            json!({"maxPods": 1.5}),
+            "spec.kubelet.maxPods: must be a whole number from -2147483648 to 2147483647, not 1.5",
+        ),
         (json!({"failSwapOn": "no"}), "spec.kubelet.failSwapOn: must be true or false, not \"no\""),
         (json!({"evictionHard": []}), "spec.kubelet.evictionHard: must be an object, not a list"),
         (

@@ -16,6 +16,7 @@ use super::probes::{self, Endpoint};
 use super::resources::{self, Defaults};
 use crate::certificates::{Authority, LeafSecret};
 use crate::minors::ETCD_IMAGE;
+use crate::quantity::bytes;
 use crate::settings::Settings;
 use crate::tenant::Tenant;
 
@@ -235,7 +236,7 @@ fn peer_url(tenant: &Tenant, member: &str) -> String {
 /// Half of the volume: the write-ahead log, snapshots and the copy that a defragmentation makes need the
 /// other half.
 fn quota(volume_size: &str) -> u64 {
-    resources::bytes(volume_size).map_or(LARGEST_QUOTA, |bytes| (bytes / 2).min(LARGEST_QUOTA))
+    bytes(volume_size).map_or(LARGEST_QUOTA, |bytes| (bytes / 2).min(LARGEST_QUOTA))
 }
 
 #[cfg(test)]

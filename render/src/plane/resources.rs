@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::core::v1::{EnvVar, ResourceRequirements};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
+use crate::quantity::bytes;
 use crate::settings::Settings;
 
 /// What a component gets unless the operator says otherwise.
@@ -55,39 +56,4 @@ pub(super) fn go_runtime(gogc: u8, resources: &ResourceRequirements) -> Vec<EnvV
 
 pub(super) fn variable(name: &str, value: String) -> EnvVar {
     EnvVar { name: name.to_owned(), value: Some(value), value_from: None }
-}
-
-/// Bytes of a whole Kubernetes quantity (`apimachinery/pkg/api/resource`). `None` for the other forms
-/// (`1.5Gi`, `1e9`, `500m`), which nobody writes for memory.
-pub(super) fn bytes(quantity: &str) -> Option<u64> {
-    let digits = quantity.find(|c: char| !c.is_ascii_digit()).unwrap_or(quantity.len());
-    let (number, suffix) = quantity.split_at(digits);
-    let unit: u64 = match suffix {
-        "" => 1,
-        "k" => 1000,
-        "M" => 1000_u64.pow(2),
-        "G" => 1000_u64.pow(3),
-        "T" => 1000_u64.pow(4),
-        "Ki" => 1024,
-        "Mi" => 1024_u64.pow(2),
-        "Gi" => 1024_u64.pow(3),
-        "Ti" => 1024_u64.pow(4),
-        _ => return None,
-    };
-    number.parse::<u64>().ok()?.checked_mul(unit)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn quantities_of_memory_are_read_as_kubernetes_reads_them() {
-        assert_eq!(bytes("2Gi"), Some(2_147_483_648));
-        assert_eq!(bytes("512M"), Some(512_000_000));
-        assert_eq!(bytes("1024"), Some(1024));
-        for other in ["1.5Gi", "1e9", "500m", "Gi", "", "99999999999999Ti"] {
-            assert_eq!(bytes(other), None, "{other}");
-        }
-    }
 }

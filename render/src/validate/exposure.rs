@@ -50,6 +50,9 @@ pub(super) fn resolve(
         }
     };
     check_host(field, &host)?;
+    if let Some(node_host) = &node_host {
+        check_host(NODE_PORT_HOST, node_host)?;
+    }
     for (index, name) in expose.extra_names.iter().enumerate() {
         check_name(&format!("spec.expose.extraNames[{index}]"), name)?;
     }
@@ -129,7 +132,7 @@ fn node_port(raw: &TenantCluster, record: Option<&PlaneRecord>) -> Result<Option
 }
 
 /// One that nodes can dial: not a pattern, and no address that is nobody's.
-fn check_host(field: &str, host: &str) -> Result<(), Refusal> {
+pub(super) fn check_host(field: &str, host: &str) -> Result<(), Refusal> {
     let of_no_machine = host
         .parse::<IpAddr>()
         .is_ok_and(|address| address.is_unspecified() || address.is_multicast());
@@ -142,7 +145,7 @@ fn check_host(field: &str, host: &str) -> Result<(), Refusal> {
 }
 
 /// A DNS-1123 subdomain, `*.` before it allowed, or an IP address.
-fn check_name(field: &str, name: &str) -> Result<(), Refusal> {
+pub(super) fn check_name(field: &str, name: &str) -> Result<(), Refusal> {
     if name.parse::<IpAddr>().is_ok() {
         return Ok(());
     }

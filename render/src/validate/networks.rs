@@ -1,5 +1,7 @@
 //! Pod and Service networks: the limits are those of kube-apiserver and kube-controller-manager.
 
+use std::net::IpAddr;
+
 use ipnet::IpNet;
 use nagaya_api::Networking;
 
@@ -47,6 +49,36 @@ pub(super) fn parse(networking: &Networking) -> Result<Networks, Refusal> {
     Ok(Networks { pods, services })
 }
 
+/// What would not work, for a cluster that is to be made. `addresses`: where nodes reach its API server.
+pub(super) fn check(networks: &Networks, addresses: &[IpAddr]) -> Result<(), Refusal> {
+    let Networks { pods, services } = networks;
+    let lists = [("spec.networking.podCIDRs", pods), ("spec.networking.serviceCIDRs", services)];
+    for (field, nets) in lists {
+        for (index, net) in nets.iter().enumerate() {
+            if let Some(why) = why_useless(net, addresses) {
+                let words = format!("{net} {why}; delete this object and create it with another");
+                return Err(Refusal::new(format!("{field}[{index}]"), words));
+            }
+        }
+    }
+    if pods.first().map(is_v4) == services.first().map(is_v4) {
+        return Ok(());
+    }
+    Err(Refusal::new(
+        "spec.networking.serviceCIDRs[0]",
+        "must be of the same IP family as podCIDRs[0], since the first of each is what pods and Services use; \
+         delete this object and create it so",
+    ))
+}
+
+fn why_useless(net: &IpNet, addresses: &[IpAddr]) -> Option<String> {
+    if let Some(address) = addresses.iter().find(|address| net.contains(*address)) {
+        return Some(format!("contains {address}, where nodes reach the API server"));
+    }
+    let (special, purpose) = special_network(net)?;
+    Some(format!("overlaps with {special}, {purpose}"))
+}
+
 fn parse_list(field: &str, texts: &[String], limits: &Limits) -> Result<Vec<IpNet>, Refusal> {
     let nets = texts
         .iter()
@@ -79,6 +111,23 @@ fn parse_one(field: &str, text: &str, limits: &Limits) -> Result<IpNet, Refusal>
         field,
         format!("{net} must have a prefix from /{shortest} to /{longest}: {}", limits.reason),
     ))
+}
+
+/// Networks that no packet is routed to (the IANA registries of special-purpose addresses, RFC 6890).
+const SPECIAL: [(&str, &str); 8] = [
+    ("0.0.0.0/8", "which stands for no host"),
+    ("127.0.0.0/8", "the loopback network"),
+    ("169.254.0.0/16", "the link-local network"),
+    ("224.0.0.0/3", "multicast and reserved"),
+    ("::/127", "unspecified and loopback"),
+    ("::ffff:0:0/96", "IPv4 addresses written as IPv6"),
+    ("fe80::/10", "the link-local network"),
+    ("ff00::/8", "multicast"),
+];
+
+fn special_network(net: &IpNet) -> Option<(&'static str, &'static str)> {
+    let overlaps = |text: &str| text.parse().is_ok_and(|special: IpNet| overlap(net, &special));
+    SPECIAL.into_iter().find(|(text, _)| overlaps(text))
 }
 
 fn is_v4(net: &IpNet) -> bool {

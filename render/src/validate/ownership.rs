@@ -67,33 +67,42 @@ pub(super) fn check<'a>(
 
 fn may_adopt(raw: &TenantCluster, uid: &str, record: &PlaneRecord) -> Result<(), Refusal> {
     if record.terminating {
-        return Err(Refusal::new(
-            "metadata.name",
-            format!(
-                "the control-plane namespace {} is being deleted by somebody; it is made anew as soon as \
-                 it is gone",
-                record.namespace
-            ),
-        ));
+        return Err(being_deleted(raw, &record.namespace));
     }
     let consent = raw.metadata.annotations.as_ref().and_then(|all| all.get(labels::ADOPT));
-    match &record.owner_uid {
-        Some(owner) if owner == uid => Ok(()),
-        Some(_) if record.retained => Ok(()),
-        Some(owner) if consent == Some(owner) => Ok(()),
-        owner => {
-            let owner = owner.as_deref().unwrap_or("unknown");
-            Err(Refusal::new(
-                "metadata.name",
-                format!(
-                    "control-plane namespace {} belongs to another TenantCluster of this name (UID {owner}); \
-                     to take it over with its data, annotate this object with {}={owner}",
-                    record.namespace,
-                    labels::ADOPT
-                ),
-            ))
-        }
+    let owner = record.owner_uid.as_deref().unwrap_or("unknown");
+    if owner == uid || record.retained || consent.is_some_and(|consent| consent == owner) {
+        return Ok(());
     }
+    Err(Refusal::new(
+        "metadata.name",
+        format!(
+            "control-plane namespace {} belongs to another TenantCluster of this name (UID {owner}); to take \
+             it over with its data, annotate this object with {}={owner}",
+            record.namespace,
+            labels::ADOPT
+        ),
+    ))
+}
+
+fn being_deleted(raw: &TenantCluster, namespace: &str) -> Refusal {
+    let is_own = raw.status.as_ref().is_some_and(|status| status.control_plane_namespace.is_some());
+    if is_own {
+        return Refusal::new(
+            "status.controlPlaneNamespace",
+            format!(
+                "the control-plane namespace {namespace} is being deleted by somebody, and with it the \
+                 cluster's keys and data"
+            ),
+        );
+    }
+    Refusal::new(
+        "metadata.name",
+        format!(
+            "namespace {namespace}, the control plane of an earlier TenantCluster of this name, is still being \
+             deleted; this one is made as soon as it is gone"
+        ),
+    )
 }
 
 /// A control plane that was deleted behind our back took its PKI and etcd along: an empty twin under the

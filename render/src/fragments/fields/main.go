@@ -2,7 +2,7 @@
 // that this module is built with. generate.sh runs it once for each Kubernetes minor.
 //
 // A struct becomes an object of its fields, a map {"*": values}, a list [items], anything else the name of
-// what JSON may hold there: bool, integer, number, string, duration, integer-or-duration, quantity, time.
+// what JSON may hold there: bool, int32 (and Go's other integers), number, string, duration, integer-or-duration, quantity, time.
 package main
 
 import (
@@ -57,7 +57,7 @@ func shape(t reflect.Type) any {
 		return "string"
 	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64,
 		reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
-		return "integer"
+		return t.Kind().String()
 	case reflect.Float32, reflect.Float64:
 		return "number"
 	case reflect.Slice:

@@ -1,0 +1,65 @@
+//! Kubernetes quantities (`apimachinery/pkg/api/resource`).
+
+/// Bytes of a whole quantity. `None` for the other forms (`1.5Gi`, `1e9`, `500m`), which nobody writes for
+/// memory, and for more than an u64 holds.
+pub(crate) fn bytes(quantity: &str) -> Option<u64> {
+    let (number, suffix) = split(quantity);
+    let unit: u64 = match suffix {
+        "" => 1,
+        "k" => 1000,
+        "M" => 1000_u64.pow(2),
+        "G" => 1000_u64.pow(3),
+        "T" => 1000_u64.pow(4),
+        "Ki" => 1024,
+        "Mi" => 1024_u64.pow(2),
+        "Gi" => 1024_u64.pow(3),
+        "Ti" => 1024_u64.pow(4),
+        _ => return None,
+    };
+    number.parse::<u64>().ok()?.checked_mul(unit)
+}
+
+const SUFFIXES: [&str; 16] =
+    ["", "n", "u", "m", "k", "M", "G", "T", "P", "E", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"];
+
+/// Whether Kubernetes reads `text` as a quantity (`ParseQuantity`).
+pub(crate) fn is_quantity(text: &str) -> bool {
+    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let (number, suffix) = split(unsigned);
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
+    let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+    let is_number = digits(whole) && digits(fraction) && !(whole.is_empty() && fraction.is_empty());
+    let is_exponent =
+        suffix.strip_prefix(['e', 'E']).is_some_and(|power| power.parse::<i32>().is_ok());
+    is_number && (is_exponent || SUFFIXES.contains(&suffix))
+}
+
+fn split(quantity: &str) -> (&str, &str) {
+    let is_of_number = |c: char| c.is_ascii_digit() || c == '.';
+    quantity.split_at(quantity.find(|c| !is_of_number(c)).unwrap_or(quantity.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantities_of_memory_are_read_as_kubernetes_reads_them() {
+        assert_eq!(bytes("2Gi"), Some(2_147_483_648));
+        assert_eq!(bytes("512M"), Some(512_000_000));
+        assert_eq!(bytes("1024"), Some(1024));
+        for other in ["1.5Gi", "1e9", "500m", "Gi", "", "99999999999999Ti"] {
+            assert_eq!(bytes(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn what_kubernetes_reads_as_a_quantity_is_one() {
+        for good in ["0", "100Mi", "1.5Gi", "-1", "+.5", "1e3", "1E-3", "500m", "2E", "5."] {
+            assert!(is_quantity(good), "{good}");
+        }
+        for bad in ["", "Mi", "100MiB", "1 Gi", "ten", "1e", "1.2.3", "10%", "--1"] {
+            assert!(!is_quantity(bad), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! What the operator configured, checked when the manager starts.
+
+use super::Refusal;
+use super::exposure::{check_host, check_name};
+use crate::plane::names;
+use crate::settings::Settings;
+
+/// Refuses what would otherwise show only in every tenant, or be ignored.
+///
+/// # Errors
+/// The first key that cannot be used, such as `resources.kube-apisever`.
+pub fn check_settings(settings: &Settings) -> Result<(), Refusal> {
+    if settings.manager_image.is_empty() {
+        return Err(Refusal::new(
+            "managerImage",
+            "must be given: the image of this very manager, whose `wait` verb control planes use",
+        ));
+    }
+    if let Some(host) = &settings.node_port_host {
+        check_host("nodePortHost", host)?;
+    }
+    if let Some(domain) = &settings.domain {
+        check_host("domain", domain)?;
+    }
+    if let Some(class) = &settings.storage_class {
+        check_name("storageClass", class)?;
+    }
+    let components = [names::ETCD, names::API_SERVER, names::CONTROLLER_MANAGER, names::SCHEDULER];
+    match settings.resources.keys().find(|key| !components.contains(&key.as_str())) {
+        None => Ok(()),
+        Some(unknown) => Err(Refusal::new(
+            format!("resources.{unknown}"),
+            format!("there is no such component; the components are {}", components.join(", ")),
+        )),
+    }
+}
