@@ -89,6 +89,12 @@ impl Caches {
         (caches, all)
     }
 
+    /// Whether the operator has enabled a namespace for projects.
+    #[must_use]
+    pub fn project_enabled(&self, namespace: &str) -> bool {
+        self.projects.get(&ObjectRef::new(namespace)).is_some()
+    }
+
     /// Ends when every cache has been filled once: before that, absence proves nothing.
     pub async fn filled(&self) {
         let Self {

@@ -1,6 +1,10 @@
 //! What the manager may and may not do, asked from the API server as the manager.
 
-use e2e::ring::{Kubectl, Outcome, Project, Tenant, ensure, ensure_says, scenario};
+use std::time::Duration;
+
+use e2e::ring::{
+    Kubectl, Look, Outcome, Project, Tenant, ensure, ensure_says, scenario, wait_until,
+};
 use serde_json::{Value, json};
 
 const MANAGER: &str = "system:serviceaccount:nagaya-system:nagaya";
@@ -16,7 +20,7 @@ fn the_manager_may_do_its_work_and_nothing_else() -> Outcome {
             may(words, "", true)?;
         }
         for namespace in [project.name.as_str(), plane.as_str()] {
-            for verb in ["get", "create", "patch", "delete"] {
+            for verb in ["get", "create", "patch"] {
                 may(&format!("{verb} - secrets"), namespace, true)?;
             }
             for verb in ["list", "watch"] {
@@ -26,8 +30,20 @@ fn the_manager_may_do_its_work_and_nothing_else() -> Outcome {
         for (words, namespace) in NEVER {
             may(words, namespace, false)?;
         }
-        cannot_reach_beyond(project)
+        cannot_reach_beyond(project)?;
+        gives_back_what_the_operator_takes(project)
     })
+}
+
+fn gives_back_what_the_operator_takes(project: &Project) -> Outcome {
+    let binding = ["rolebinding", "-n", &project.name, "nagaya-manager"];
+    ensure(project.management.find(&binding)?.is_some(), || "there is no binding".to_owned())?;
+    project.management.run(&["label", "namespace", &project.name, "nagaya.dev/project-"])?;
+    wait_until("the manager's binding is gone", Duration::from_secs(5), || {
+        let left = project.management.find(&binding)?;
+        Ok(Look::done_if(left.is_none(), || "it is still there".to_owned()))
+    })?;
+    may("get - secrets", &project.name, false)
 }
 
 /// Rights that would make the manager an administrator: verb, API group (`-` is the core's) and resource,

@@ -3,7 +3,7 @@
 //! | file | what |
 //! |---|---|
 //! | `names.rs` | every name and port, in one place |
-//! | `namespace.rs` | the control-plane namespace, and the manager's rights in it |
+//! | `namespace.rs` | the control-plane namespace, and what is recorded on it |
 //! | `services.rs` | how the components and the outside find each other |
 //! | `etcd.rs` | etcd and what it was born with |
 //! | `kube_apiserver.rs`, `kube_controller_manager.rs`, `kube_scheduler.rs` | the components |
@@ -30,6 +30,7 @@ use k8s_openapi::api::rbac::v1::RoleBinding;
 pub use etcd::build_etcd_state;
 pub use namespace::plane_namespace_name;
 
+use crate::rights::build_plane_role_binding;
 use crate::settings::Settings;
 use crate::tenant::Tenant;
 
@@ -72,7 +73,7 @@ pub struct PlaneObjects {
 pub fn build_foundation(tenant: &Tenant) -> Foundation {
     Foundation {
         namespace: namespace::build_namespace(tenant),
-        role_binding: namespace::build_role_binding(tenant),
+        role_binding: build_plane_role_binding(tenant),
         etcd: services::build_etcd(tenant),
         etcd_client: services::build_etcd_client(tenant),
         api_server: services::build_api_server(tenant),

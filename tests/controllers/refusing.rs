@@ -61,6 +61,17 @@ async fn a_good_spec_that_becomes_bad_leaves_all_that_runs_as_it_was() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_project_that_is_disabled_gets_the_managers_rights_back() {
+    let stage = Stage::ready().await;
+    let binding = || stage.projects.get("RoleBinding", PROJECT, "nagaya-manager");
+    assert!(binding().is_some());
+    let project = Id::new(Kind::named("Namespace"), "", PROJECT);
+    stage.projects.patch(&project, &json!({"metadata": {"labels": {labels::PROJECT: null}}}));
+    stage.until("the binding is gone", |_| binding().is_none()).await;
+    assert!(stage.planes.get("Namespace", "", &Stage::plane()).is_some());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_project_that_is_not_enabled_is_refused_until_it_is() {
     let stage = Stage::new();
     let project = Id::new(Kind::named("Namespace"), "", PROJECT);

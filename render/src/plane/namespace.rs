@@ -1,15 +1,13 @@
-//! The control-plane namespace, what is recorded on it, and the manager's rights in it.
+//! The control-plane namespace and what is recorded on it.
 
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::Namespace;
-use k8s_openapi::api::rbac::v1::{RoleBinding, RoleRef, Subject};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use nagaya_api::labels;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use super::names;
 use crate::tenant::Tenant;
 
 /// Characters of a DNS label (RFC 1123), which a namespace's name is.
@@ -58,26 +56,4 @@ fn record(tenant: &Tenant) -> BTreeMap<String, String> {
         record.insert(labels::ENDPOINT_PORT.to_owned(), port.to_string());
     }
     record
-}
-
-pub(super) fn build_role_binding(tenant: &Tenant) -> RoleBinding {
-    RoleBinding {
-        metadata: ObjectMeta {
-            name: Some(names::MANAGER_BINDING.to_owned()),
-            namespace: Some(tenant.plane_namespace.clone()),
-            labels: Some(tenant.labels(names::MANAGER_BINDING)),
-            ..ObjectMeta::default()
-        },
-        role_ref: RoleRef {
-            api_group: "rbac.authorization.k8s.io".to_owned(),
-            kind: "ClusterRole".to_owned(),
-            name: names::CONTROL_PLANE_ROLE.to_owned(),
-        },
-        subjects: Some(vec![Subject {
-            kind: "ServiceAccount".to_owned(),
-            name: names::MANAGER_SERVICE_ACCOUNT.to_owned(),
-            namespace: Some(names::MANAGER_NAMESPACE.to_owned()),
-            api_group: None,
-        }]),
-    }
 }

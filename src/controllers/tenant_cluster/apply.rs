@@ -55,7 +55,8 @@ pub async fn apply(
     let foundation = build_foundation(tenant);
     let born = observed.born() || note_birth(context, observed).await?;
     let namespace = apply_namespace(context, &foundation.namespace, None).await?;
-    let new_rights = apply_rights(context, tenant, &foundation.role_binding).await?;
+    let new_rights =
+        apply_rights(context, tenant, &foundation.role_binding, observed.project_enabled).await?;
     let (services, keys) = join(
         permitted(new_rights, || apply_services(context, tenant, &foundation)),
         permitted(new_rights, || async {
@@ -74,8 +75,10 @@ pub async fn apply(
     .await;
     let endpoint = tenant.endpoint();
     let kubeconfig_failure = match &endpoint {
-        Some(endpoint) => hand_out_kubeconfig(context, &tenant, endpoint, &keys, now).await.err(),
-        None => None,
+        Some(endpoint) if observed.project_enabled => {
+            hand_out_kubeconfig(context, &tenant, endpoint, &keys, now).await.err()
+        }
+        _ => None,
     };
     recorded?;
     plane?;

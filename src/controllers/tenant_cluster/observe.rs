@@ -59,7 +59,7 @@ pub async fn observe(context: &Context, raw: &TenantCluster) -> Result<Observed,
     let project = raw.namespace().unwrap_or_default();
     let planes = find_planes(context, raw, &project).await?;
     let mut observed = Observed {
-        project_enabled: context.caches.projects.get(&ObjectRef::new(&project)).is_some(),
+        project_enabled: context.caches.project_enabled(&project),
         planes,
         workloads: Workloads::default(),
         signer_generation: String::new(),

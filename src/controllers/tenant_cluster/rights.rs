@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use futures::future::join;
 use k8s_openapi::api::rbac::v1::RoleBinding;
-use nagaya_render::project::build_project_role_binding;
+use kube::{Api, ResourceExt};
+use nagaya_render::rights::build_project_role_binding;
 use nagaya_render::tenant::Tenant;
 use tokio::time::sleep;
 
@@ -12,26 +13,48 @@ use super::Error;
 use super::apply::apply_one;
 use crate::controllers::Context;
 use crate::keyring;
-use crate::kube_ops::Applied;
+use crate::kube_ops::{self, Applied};
 
 /// A new RoleBinding works once the API server's own cache has seen it.
 const TAKE: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Returns whether the manager has been given rights just now.
+/// Returns whether the manager has been given rights just now. In a project that is not enabled any more it takes
+/// none.
 pub async fn apply_rights(
     context: &Context,
     tenant: &Tenant,
     in_plane: &RoleBinding,
+    project_enabled: bool,
 ) -> Result<bool, Error> {
     let in_project = build_project_role_binding(&tenant.namespace);
     let clients = &context.manager.clients;
-    let (plane, project) = join(
-        apply_one(&clients.planes, &context.caches.role_bindings, in_plane),
-        apply_one(&clients.projects, &context.caches.project_role_bindings, &in_project),
-    )
-    .await;
+    let (plane, project) =
+        join(apply_one(&clients.planes, &context.caches.role_bindings, in_plane), async {
+            if !project_enabled {
+                return Ok(Applied::Unchanged);
+            }
+            apply_one(&clients.projects, &context.caches.project_role_bindings, &in_project).await
+        })
+        .await;
     Ok(matches!(plane?, Applied::Written(_)) | matches!(project?, Applied::Written(_)))
+}
+
+/// Gives back the rights in every project that the operator has enabled no longer. The policy
+/// `nagaya-manager-role-bindings` lets none be taken again.
+pub async fn give_back(context: &Context) {
+    for binding in context.caches.project_role_bindings.state() {
+        let project = binding.namespace().unwrap_or_default();
+        if context.caches.project_enabled(&project) {
+            continue;
+        }
+        let client = context.manager.clients.projects.clone();
+        let all = Api::<RoleBinding>::namespaced(client, &project);
+        match kube_ops::delete(&all, &binding).await {
+            Ok(()) => tracing::info!(project, "gave back the rights in a project that is disabled"),
+            Err(error) => tracing::warn!(project, %error, "cannot give back rights in a project"),
+        }
+    }
 }
 
 /// Repeats what is forbidden for as long as new rights take to reach the API server's authorizer.
