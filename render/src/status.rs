@@ -5,6 +5,7 @@ mod conditions;
 mod parts;
 
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use nagaya_api::{TenantCluster, TenantClusterStatus, conditions as types};
 
 pub use conditions::{State, Verdict, merge};
@@ -13,6 +14,9 @@ use crate::probe::ProbeReport;
 use crate::tenant::Tenant;
 use crate::validate::Refusal;
 use crate::workloads::Workloads;
+
+/// The reason of Ready and Reconciling while the object is being deleted.
+pub const DELETING: &str = "Deleting";
 
 /// What stopped a pass: the name of an error and its words.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,18 +110,25 @@ pub fn compute_status(findings: &Findings<'_>) -> TenantClusterStatus {
     }
 }
 
-/// The status while the object is being deleted: what blocks, in words.
+/// The status while the object is being deleted: what it waits for, or what failed, in words. Of the parts
+/// nothing is said any more: they are on their way out.
 #[must_use]
 pub fn deleting_status(
     raw: &TenantCluster,
-    blocked_by: &str,
+    waits_for: Result<&str, &Failure>,
     now: Timestamp,
 ) -> TenantClusterStatus {
     let previous = raw.status.clone().unwrap_or_default();
-    let findings = [types::READY, types::RECONCILING].map(|kind| {
-        let state = if kind == types::READY { State::False } else { State::True };
-        (kind, Some(Verdict::new(state, "Deleting", blocked_by)))
-    });
-    let conditions = merge(&previous.conditions, findings.into(), raw.metadata.generation, now);
+    let (reason, message) = match waits_for {
+        Ok(words) => (DELETING, words),
+        Err(failure) => (failure.reason, failure.message.as_str()),
+    };
+    let found = vec![
+        (types::READY, Some(Verdict::new(State::False, DELETING, message))),
+        (types::RECONCILING, Some(Verdict::new(State::True, reason, message))),
+    ];
+    let is_told = |one: &&Condition| found.iter().any(|(kind, _)| *kind == one.type_);
+    let told: Vec<Condition> = previous.conditions.iter().filter(is_told).cloned().collect();
+    let conditions = merge(&told, found, raw.metadata.generation, now);
     TenantClusterStatus { observed_generation: raw.metadata.generation, conditions, ..previous }
 }

@@ -9,7 +9,9 @@ use nagaya_api::{TenantCluster, TenantClusterStatus};
 use nagaya_render::plane_record::PlaneRecord;
 use nagaya_render::probe::{Finding, ProbeReport, Reason};
 use nagaya_render::settings::Settings;
-use nagaya_render::status::{ContentState, Failure, Findings, Probed, compute_status};
+use nagaya_render::status::{
+    ContentState, Failure, Findings, Probed, compute_status, deleting_status,
+};
 use nagaya_render::tenant::Tenant;
 use nagaya_render::validate::{Refusal, Surroundings, validate};
 use nagaya_render::workloads::{Workload, Workloads};
@@ -204,4 +206,20 @@ fn a_time_moves_only_when_a_state_flips() {
     assert_eq!(condition(&flipped, "Ready").unwrap().last_transition_time.0, pass.now);
     let untouched = condition(&flipped, "EtcdReady").unwrap();
     assert_eq!(untouched.last_transition_time.0, Timestamp::UNIX_EPOCH);
+}
+
+#[test]
+fn what_is_deleted_says_what_it_waits_for_and_nothing_of_its_parts() {
+    let mut raw = valid().raw;
+    raw.status = Some(valid().status());
+    let waiting = deleting_status(&raw, Ok("waiting for pods etcd-0"), Timestamp::UNIX_EPOCH);
+    let told: Vec<_> = waiting.conditions.iter().map(|one| (&*one.type_, &*one.reason)).collect();
+    assert_eq!(told, [("Ready", "Deleting"), ("Reconciling", "Deleting")]);
+    assert_eq!(condition(&waiting, "Ready").unwrap().message, "waiting for pods etcd-0");
+    assert!(waiting.version.is_some(), "what it was stays to be seen");
+    let failure = Failure { reason: "ApiCall", message: "cannot list pods".to_owned() };
+    let failed = deleting_status(&raw, Err(&failure), Timestamp::UNIX_EPOCH);
+    assert_eq!(says(&failed, "Ready"), "False Deleting");
+    assert_eq!(says(&failed, "Reconciling"), "True ApiCall");
+    assert_eq!(condition(&failed, "Reconciling").unwrap().message, "cannot list pods");
 }

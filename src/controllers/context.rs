@@ -50,7 +50,6 @@ impl Context {
         self.connections.forget(tenant);
         self.keyring.forget(tenant);
         self.planes.forget(tenant);
-        self.backoff.forget(tenant);
     }
 }
 

@@ -51,8 +51,11 @@ pub async fn run(
     let controller = Controller::new(all, watcher::Config::default());
     let tenants = controller.store();
     let (again, of_projects) = crate::tenant::wakeups();
-    let wake_projects = async move {
+    let for_projects = Arc::clone(&context);
+    let follow_projects = async move {
+        rights::give_back(&for_projects).await;
         while let Some(project) = enabled_projects.recv().await {
+            rights::give_back(&for_projects).await;
             let affected = tenants.state();
             for tenant in affected.iter().filter(|one| one.namespace().as_ref() == Some(&project)) {
                 again.wake_object(ObjectRef::from_obj(tenant.as_ref()));
@@ -68,8 +71,8 @@ pub async fn run(
         .run(reconcile, on_error, context)
         .for_each(|_| std::future::ready(()));
     tokio::join!(passes, async {
-        tokio::pin!(wake_projects);
-        wake_projects.await;
+        tokio::pin!(follow_projects);
+        follow_projects.await;
     });
 }
 
@@ -93,6 +96,9 @@ async fn reconcile(raw: Arc<TenantCluster>, context: Arc<Context>) -> Result<Act
 async fn pass(context: &Context, raw: &TenantCluster, key: &TenantKey) -> Result<Action, Error> {
     let now = Timestamp::now();
     let observed = observe::observe(context, raw).await?;
+    if !observed.project_enabled {
+        rights::give_back(context).await;
+    }
     let around = observed.surroundings(context.settings());
     let (tenant, refusal) = match validate(raw, around) {
         Ok(tenant) => (Some(tenant), None),
@@ -165,8 +171,7 @@ fn status(
     verdict: &Verdict<'_>,
     observed: &Observed,
 ) -> TenantClusterStatus {
-    let failure =
-        verdict.trouble.map(|error| Failure { reason: error.reason(), message: error.to_string() });
+    let failure = verdict.trouble.map(Failure::from);
     let seen = context.prober.store().get(key);
     compute_status(&Findings {
         raw,

@@ -16,9 +16,10 @@ use kube::api::{ListParams, Patch, PatchParams};
 use kube::runtime::controller::Action;
 use kube::{Api, Resource, ResourceExt};
 use nagaya_api::{DeletionPolicy, TenantCluster, labels};
-use nagaya_render::status::deleting_status;
+use nagaya_render::status::{Failure, deleting_status};
 use serde_json::json;
 
+use super::announce::announce;
 use super::{Error, FINALIZER};
 use crate::controllers::Context;
 use crate::kube_ops::{self, Object, delete_with_grace, finalizer, patch_status};
@@ -40,23 +41,27 @@ pub async fn clean_up(
     }
     context.forget(key);
     let projects = Api::namespaced(context.manager.clients.projects.clone(), &key.namespace);
-    let left = match own_namespace(context, raw, key).await? {
-        None => Left::Nothing,
-        Some(namespace) => match raw.spec.deletion_policy {
-            DeletionPolicy::Delete => end_all(context, &namespace).await?,
-            DeletionPolicy::Retain => retain(context, &namespace).await?,
-        },
-    };
-    match left {
-        Left::Nothing => {
+    let left = end(context, raw, key).await;
+    let failure = left.as_ref().err().map(Failure::from);
+    let waits_for = match (&left, &failure) {
+        (_, Some(failure)) => Err(failure),
+        (Ok(Left::Waiting(what)), _) => Ok(what.as_str()),
+        _ => {
             finalizer::release(&projects, raw, FINALIZER).await?;
-            Ok(Action::await_change())
+            return Ok(Action::await_change());
         }
-        Left::Waiting(what) => {
-            let status = deleting_status(raw, &what, Timestamp::now());
-            patch_status(&projects, raw, &status).await?;
-            Ok(Action::requeue(LOOK_AGAIN))
-        }
+    };
+    let status = deleting_status(raw, waits_for, Timestamp::now());
+    patch_status(&projects, raw, &status).await?;
+    announce(context, raw, &status).await;
+    left.map(|_| Action::requeue(LOOK_AGAIN))
+}
+
+async fn end(context: &Context, raw: &TenantCluster, key: &TenantKey) -> Result<Left, Error> {
+    let Some(namespace) = own_namespace(context, raw, key).await? else { return Ok(Left::Nothing) };
+    match raw.spec.deletion_policy {
+        DeletionPolicy::Delete => end_all(context, &namespace).await,
+        DeletionPolicy::Retain => retain(context, &namespace).await,
     }
 }
 

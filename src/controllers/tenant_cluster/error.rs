@@ -2,6 +2,7 @@
 
 use nagaya_render::certificates::CertificateError;
 use nagaya_render::content::ContentError;
+use nagaya_render::status::Failure;
 
 use crate::tenant::TlsError;
 use crate::{keyring, kube_ops};
@@ -53,5 +54,11 @@ impl Error {
             Self::ObjectIncomplete => "ObjectIncomplete",
             Self::KubeconfigForeign { .. } => "KubeconfigForeign",
         }
+    }
+}
+
+impl From<&Error> for Failure {
+    fn from(error: &Error) -> Self {
+        Self { reason: error.reason(), message: error.to_string() }
     }
 }
