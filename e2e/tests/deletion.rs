@@ -7,6 +7,8 @@ use e2e::ring::tenant::spec_for_namespaces;
 use e2e::ring::{Look, Outcome, Project, Tenant, alone, invariants, manager, scenario, wait_until};
 
 const GONE: Duration = Duration::from_secs(10);
+/// [`GONE`], and what the namespace controller takes to look at the project again.
+const PROJECT_GONE: Duration = Duration::from_secs(30);
 /// [`GONE`], and the time without a manager.
 const GONE_WITH_A_NEW_MANAGER: Duration = Duration::from_secs(25);
 
@@ -18,6 +20,21 @@ fn a_tenant_whose_plane_somebody_deleted_first_leaves_nothing() -> Outcome {
         project.management.run(&words)?;
         tenant.delete()?;
         leaves_nothing(project, GONE)
+    })
+}
+
+#[test]
+fn a_tenant_whose_project_somebody_deleted_whole_leaves_nothing() -> Outcome {
+    scenario("project-first", |project| {
+        let tenant = Tenant::ready(project, "demo", "1.37")?;
+        tenant.token("nodes", "1h")?.secret()?;
+        let words = ["delete", "namespace", &project.name, "--wait=false"];
+        project.management.run(&words)?;
+        wait_until("the project and its control plane are gone", PROJECT_GONE, || {
+            let there = project.management.find(&["namespace", &project.name])?;
+            let left = format!("{}, {:?}", there.is_some(), invariants::planes(project)?);
+            Ok(Look::done_if(left == "false, []", || left))
+        })
     })
 }
 

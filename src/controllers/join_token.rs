@@ -99,6 +99,7 @@ fn on_error(token: Arc<JoinToken>, error: &Error, shared: Arc<JoinTokens>) -> Ac
 
 /// Where in its life the token is, and what that asks for.
 enum Phase {
+    /// Its end is waited for.
     Deleted,
     Expired,
     NoCluster,
@@ -110,10 +111,10 @@ async fn pass(context: &Context, token: &JoinToken, now: Timestamp) -> Result<Ac
     let expires = expiration(token)?;
     let phase = phase(context, token, expires, now).await?;
     let (outcome, next) = match &phase {
-        Phase::Deleted => {
-            let revoked = issue::revoke(context, token).await?;
-            return Ok(if revoked { Action::await_change() } else { Action::requeue(LOOK_AGAIN) });
-        }
+        Phase::Deleted => match issue::revoke(context, token, now >= expires).await {
+            Ok(true) => return Ok(Action::await_change()),
+            waits => (waits.map(|_| None), Some(LOOK_AGAIN)),
+        },
         Phase::Expired => (issue::withdraw(context, token).await.map(|()| None), None),
         // A cluster that is made again under the name is another one: the old token is of no use to it.
         Phase::NoCluster => {
@@ -152,6 +153,12 @@ async fn phase(
         token.status.as_ref().and_then(|status| status.state) == Some(JoinTokenState::Expired);
     if ended || now >= expires {
         return Ok(Phase::Expired);
+    }
+    let project = token.namespace().ok_or(Error::ObjectIncomplete)?;
+    if !context.caches.project_enabled(&project) {
+        return Ok(Phase::WaitingFor(format!(
+            "waiting for the operator to enable namespace {project} for Nagaya"
+        )));
     }
     let name = &token.spec.cluster_name;
     Ok(match plane_of(context, token).await? {
@@ -202,44 +209,71 @@ fn status(
     now: Timestamp,
 ) -> JoinTokenStatus {
     let previous = token.status.clone().unwrap_or_default();
-    let issued = |state, reason, message: String| Some(Verdict::new(state, reason, message));
-    let (state, verdict) = match (phase, outcome) {
-        (_, Err(error)) => (previous.state, issued(State::False, error.into(), error.to_string())),
-        (Phase::Live(_), Ok(_)) => (
-            Some(JoinTokenState::Issued),
-            issued(State::True, "Issued", "nodes can join with it".to_owned()),
-        ),
-        (Phase::Expired, Ok(_)) => (
-            Some(JoinTokenState::Expired),
-            issued(
-                State::False,
-                "Expired",
-                format!("its life ended at {expires}; create another JoinToken"),
-            ),
-        ),
-        (Phase::WaitingFor(what), Ok(_)) => {
-            (Some(JoinTokenState::Pending), issued(State::False, "Waiting", what.clone()))
+    let (state, verdict) = match outcome {
+        Err(error) => {
+            let failed = Verdict::new(State::False, error.into(), error.to_string());
+            (previous.state, Some(failed))
         }
-        (Phase::NoCluster, Ok(_)) => {
-            let name = &token.spec.cluster_name;
-            let what =
-                format!("spec.clusterName: there is no TenantCluster {name} in this namespace");
-            (Some(JoinTokenState::Pending), issued(State::False, "NoCluster", what))
-        }
-        (Phase::Deleted, Ok(_)) => (previous.state, None),
+        Ok(_) => say(phase, &token.spec.cluster_name, previous.state, expires),
     };
-    let live = matches!(phase, Phase::Live(_));
+    let secret_name = match phase {
+        Phase::Live(_) => Some(join_secret_name(&token.name_any())),
+        Phase::Deleted | Phase::WaitingFor(_) => previous.secret_name,
+        Phase::Expired | Phase::NoCluster => None,
+    };
+    let found = verdict.map(|verdict| (conditions::ISSUED, Some(verdict)));
     JoinTokenStatus {
         observed_generation: token.metadata.generation,
         state,
         token_id: outcome.as_ref().ok().cloned().flatten().or(previous.token_id),
         expiration_time: Some(Time(expires)),
-        secret_name: if live { Some(join_secret_name(&token.name_any())) } else { None },
+        secret_name,
         conditions: merge(
             &previous.conditions,
-            vec![(conditions::ISSUED, verdict)],
+            found.into_iter().collect(),
             token.metadata.generation,
             now,
+        ),
+    }
+}
+
+/// `None`: what was said stays.
+fn say(
+    phase: &Phase,
+    cluster: &str,
+    previous: Option<JoinTokenState>,
+    expires: Timestamp,
+) -> (Option<JoinTokenState>, Option<Verdict>) {
+    let not_issued = |reason, words: String| Some(Verdict::new(State::False, reason, words));
+    match phase {
+        Phase::Live(_) => (
+            Some(JoinTokenState::Issued),
+            Some(Verdict::new(State::True, "Issued", "nodes can join with it")),
+        ),
+        Phase::Expired => (
+            Some(JoinTokenState::Expired),
+            not_issued("Expired", format!("its life ended at {expires}; create another JoinToken")),
+        ),
+        // A manager that has just started has not looked at the cluster yet; the token is there.
+        Phase::WaitingFor(_) if previous == Some(JoinTokenState::Issued) => (previous, None),
+        Phase::WaitingFor(what) => {
+            (Some(JoinTokenState::Pending), not_issued("Waiting", what.clone()))
+        }
+        Phase::NoCluster => (
+            Some(JoinTokenState::Pending),
+            not_issued(
+                "NoCluster",
+                format!("spec.clusterName: there is no TenantCluster {cluster} in this namespace"),
+            ),
+        ),
+        Phase::Deleted => (
+            previous,
+            not_issued(
+                "Revoking",
+                format!(
+                    "waiting for the API server of TenantCluster {cluster}, to take the token away from it"
+                ),
+            ),
         ),
     }
 }

@@ -30,8 +30,7 @@ async fn a_token_is_in_the_tenant_and_in_the_project_until_it_is_deleted() {
     let stage = Stage::ready().await;
     create_token(&stage, TENANT);
     stage.until("it is issued", |stage| issued(stage)["status"] == "True").await;
-    let token = stage.projects.get("JoinToken", PROJECT, "vms").unwrap();
-    let in_tenant = format!("bootstrap-token-{}", token["status"]["tokenID"].as_str().unwrap());
+    let in_tenant = token_in_tenant(&stage);
     let is_in_tenant = |stage: &Stage| stage.inside.get("Secret", "kube-system", &in_tenant);
     let is_in_project = |stage: &Stage| stage.projects.get("Secret", PROJECT, "vms-join");
     assert!(is_in_tenant(&stage).is_some() && is_in_project(&stage).is_some());
@@ -42,6 +41,26 @@ async fn a_token_is_in_the_tenant_and_in_the_project_until_it_is_deleted() {
         })
         .await;
     assert_eq!((is_in_tenant(&stage), is_in_project(&stage)), (None, None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_whose_secret_somebody_deletes_is_replaced_and_the_one_before_ends() {
+    let stage = Stage::ready().await;
+    create_token(&stage, TENANT);
+    stage.until("it is issued", |stage| issued(stage)["status"] == "True").await;
+    let first = token_in_tenant(&stage);
+    stage.projects.delete(&Id::new(Kind::named("Secret"), PROJECT, "vms-join"));
+    let touched = json!({"metadata": {"annotations": {"example.com/touched": "true"}}});
+    stage.projects.patch(&token_id(), &touched);
+    stage.until("there is another", |stage| token_in_tenant(stage) != first).await;
+    assert!(stage.inside.get("Secret", "kube-system", &token_in_tenant(&stage)).is_some());
+    assert_eq!(stage.inside.get("Secret", "kube-system", &first), None);
+}
+
+/// The name of its Secret there, as the status has it.
+fn token_in_tenant(stage: &Stage) -> String {
+    let token = stage.projects.get("JoinToken", PROJECT, "vms").unwrap();
+    format!("bootstrap-token-{}", token["status"]["tokenID"].as_str().unwrap())
 }
 
 fn create_token(stage: &Stage, cluster: &str) {

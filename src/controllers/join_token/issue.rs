@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
-use kube::{Api, ResourceExt};
+use kube::{Api, Resource, ResourceExt};
 use nagaya_api::{JoinToken, secret_keys};
 use nagaya_pki::BootstrapToken;
 use nagaya_render::join_token::{
@@ -44,6 +44,11 @@ pub(super) async fn issue(
     };
     let secret = build_join_secret(&inputs, context.settings())?;
     kube_ops::apply_in_project(&secrets, live.as_ref(), &secret).await?;
+    // Somebody deleted the Secret, perhaps because the token in it got known.
+    let before = token.status.as_ref().and_then(|status| status.token_id.as_deref());
+    if let Some(before) = before.filter(|before| *before != bootstrap.id()) {
+        end_in_tenant(plane, before).await?;
+    }
     let description = format!(
         "issued by Nagaya for JoinToken {}/{}",
         token.namespace().unwrap_or_default(),
@@ -72,15 +77,19 @@ pub(super) async fn withdraw(context: &Context, token: &JoinToken) -> Result<(),
 }
 
 /// The object is being deleted: the token goes first. Returns whether it is gone; a cluster that cannot be
-/// asked now has to be asked again.
-pub(super) async fn revoke(context: &Context, token: &JoinToken) -> Result<bool, Error> {
+/// asked now has to be asked again, until the token's own end.
+pub(super) async fn revoke(
+    context: &Context,
+    token: &JoinToken,
+    has_ended: bool,
+) -> Result<bool, Error> {
     if !finalizer::is_held(token, FINALIZER) {
         return Ok(true);
     }
     let plane = match plane_of(context, token).await? {
         Found::Plane(plane) => Some(plane),
-        Found::NotYet => return Ok(false),
-        Found::NoCluster => None,
+        Found::NotYet if !has_ended => return Ok(false),
+        Found::NotYet | Found::NoCluster => None,
     };
     take_away(context, token, plane.as_deref()).await?;
     finalizer::release(&tokens_of(context, token), token, FINALIZER).await?;
@@ -94,21 +103,36 @@ async fn take_away(
     plane: Option<&Plane>,
 ) -> Result<(), Error> {
     let secrets = secrets_of(context, token);
-    let live = kube_ops::get(&secrets, &join_secret_name(&token.name_any())).await?;
+    let live = match kube_ops::get(&secrets, &join_secret_name(&token.name_any())).await {
+        // The rights on Secrets end with the project, or with the operator's label on it. The Secret goes with
+        // its owner then, and what it holds is worth nothing without the token.
+        Err(error) if error.is_forbidden() && is_out_of_reach(context, token) => None,
+        found => found?,
+    };
     let live = live.filter(|secret| is_owned(secret, token));
     let id = live.as_ref().and_then(read_token).map(|bootstrap| bootstrap.id().to_owned());
     let id = id.or_else(|| token.status.as_ref().and_then(|status| status.token_id.clone()));
     if let (Some(plane), Some(id)) = (plane, id) {
-        let in_tenant = Api::<Secret>::namespaced(plane.client.clone(), "kube-system");
-        let there = kube_ops::get(&in_tenant, &bootstrap_token_secret_name(&id)).await?;
-        if let Some(there) = there {
-            kube_ops::delete(&in_tenant, &there).await?;
-        }
+        end_in_tenant(plane, &id).await?;
     }
     if let Some(live) = live {
         kube_ops::delete(&secrets, &live).await?;
     }
     Ok(())
+}
+
+async fn end_in_tenant(plane: &Plane, token_id: &str) -> Result<(), Error> {
+    let in_tenant = Api::<Secret>::namespaced(plane.client.clone(), "kube-system");
+    let there = kube_ops::get(&in_tenant, &bootstrap_token_secret_name(token_id)).await?;
+    match there {
+        Some(there) => Ok(kube_ops::delete(&in_tenant, &there).await?),
+        None => Ok(()),
+    }
+}
+
+fn is_out_of_reach(context: &Context, token: &JoinToken) -> bool {
+    let project = token.namespace().unwrap_or_default();
+    token.meta().deletion_timestamp.is_some() || !context.caches.project_enabled(&project)
 }
 
 fn secrets_of(context: &Context, token: &JoinToken) -> Api<Secret> {
