@@ -10,6 +10,8 @@ mod products;
 
 use std::env;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 
 pub(crate) use build::hex;
 pub use needs::{for_control_plane, for_management, for_node};
@@ -123,47 +125,90 @@ impl Component {
 /// # Errors
 /// The product has no such binary, or the build fails.
 pub fn ensure(component: &Component, binary: &str) -> Result<PathBuf> {
-    ensure_one(component, binary, "")
+    if let Some(folder) = env::var_os("NAGAYA_BINARIES") {
+        component.package(binary)?;
+        return given(Path::new(&folder), component, binary);
+    }
+    make(component, &[binary], "")?;
+    Ok(build::Recipe::of(component)?.output().join(binary))
 }
 
-/// [`ensure`] for several, in the order given, saying how far it is.
+/// [`ensure`] for several, saying how far it is. What a component lacks is built at once: while one binary
+/// is linked, which takes a single core, the next is compiled.
 ///
 /// # Errors
 /// As [`ensure`]; the first failure ends it.
 pub fn ensure_all(wanted: &[(Component, &str)]) -> Result<Vec<PathBuf>> {
-    let missing = wanted.iter().filter(|(component, binary)| !is_ready(component, binary)).count();
-    let mut built = 0;
-    let mut paths = Vec::with_capacity(wanted.len());
-    for (component, binary) in wanted {
-        built += usize::from(!is_ready(component, binary));
-        paths.push(ensure_one(component, binary, &format!(", {built} of {missing}"))?);
+    if env::var_os("NAGAYA_BINARIES").is_none() {
+        let mut components: Vec<&Component> = Vec::new();
+        for (component, _) in wanted {
+            if !components.contains(&component) {
+                components.push(component);
+            }
+        }
+        while_fetching(wanted, || {
+            for (index, component) in components.iter().enumerate() {
+                let its = wanted.iter().filter(|(of, _)| of == *component);
+                let binaries: Vec<&str> = its.map(|(_, binary)| *binary).collect();
+                let how_far = format!(", product {} of {}", index + 1, components.len());
+                make(component, &binaries, &how_far)?;
+            }
+            Ok(())
+        })?;
     }
-    Ok(paths)
+    wanted.iter().map(|(component, binary)| ensure(component, binary)).collect()
 }
 
-fn ensure_one(component: &Component, binary: &str, how_far: &str) -> Result<PathBuf> {
-    let package = component.package(binary)?;
-    if let Some(folder) = env::var_os("NAGAYA_BINARIES") {
-        return given(Path::new(&folder), component, binary);
-    }
-    let recipe = build::Recipe::of(component)?;
-    let path = recipe.output().join(binary);
-    if path.exists() {
-        return Ok(path);
-    }
-    paths::make_folder(&recipe.output())?;
-    // Another sandbox verb may be building the very same.
-    let _held = lock::exclusive(&recipe.output().join(".lock"))?;
-    if !path.exists() {
-        let what = format!("build {binary} {} from its Go module{how_far}", component.version()?);
-        progress::step(what, || recipe.build(package, &path))?;
-    }
-    Ok(path)
+/// Works, and meanwhile has the modules downloaded of what the cache does not have: the network is slow when
+/// the processors are busy with something else, and the other way round.
+pub fn while_fetching<T>(wanted: &[(Component, &str)], work: impl FnOnce() -> T) -> T {
+    let done = AtomicBool::new(false);
+    let fetch = || {
+        let missing = wanted.iter().filter(|(component, binary)| !is_ready(component, binary));
+        for (component, binary) in missing {
+            if done.load(Ordering::Relaxed) {
+                return;
+            }
+            let fetched = build::Recipe::of(component)
+                .and_then(|recipe| recipe.fetch(&[component.package(binary)?]));
+            // Whoever builds it will say the same, at its own time.
+            if fetched.is_err() {
+                return;
+            }
+        }
+    };
+    thread::scope(|scope| {
+        scope.spawn(fetch);
+        let result = work();
+        done.store(true, Ordering::Relaxed);
+        result
+    })
 }
 
 fn is_ready(component: &Component, binary: &str) -> bool {
     env::var_os("NAGAYA_BINARIES").is_some()
         || build::Recipe::of(component).is_ok_and(|recipe| recipe.output().join(binary).exists())
+}
+
+/// Builds those of the binaries that the cache does not have.
+fn make(component: &Component, binaries: &[&str], how_far: &str) -> Result<()> {
+    let recipe = build::Recipe::of(component)?;
+    let missing = || binaries.iter().filter(|binary| !recipe.output().join(binary).exists());
+    if missing().next().is_none() {
+        return Ok(());
+    }
+    paths::make_folder(&recipe.output())?;
+    // Another sandbox verb may be building the very same.
+    let _held = lock::exclusive(&recipe.output().join(".lock"))?;
+    let missing: Vec<&str> = missing().copied().collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let packages: Vec<_> =
+        missing.iter().map(|binary| component.package(binary)).collect::<Result<_>>()?;
+    let (names, version) = (missing.join(", "), component.version()?);
+    let what = format!("build {names} {version} from its Go module{how_far}");
+    progress::step(what, || recipe.build(&missing, &packages))
 }
 
 fn given(folder: &Path, component: &Component, binary: &str) -> Result<PathBuf> {

@@ -15,7 +15,7 @@ use wait::{Look, await_that};
 
 use crate::components::{Component, NEWEST_MINOR};
 use crate::error::{Error, Result};
-use crate::progress::say;
+use crate::progress::{say, step};
 use crate::tenant::Tenant;
 use crate::{host, install, kubectl, network, paths, sandbox};
 
@@ -48,6 +48,17 @@ pub fn up() -> Result<()> {
     println!("{}", views(&tenant)?);
     println!("{}", words::next_commands(&url));
     Ok(())
+}
+
+/// Removes the tenant and its machine; Nagaya and the management cluster stay.
+///
+/// # Errors
+/// One of them stays.
+pub fn leave() -> Result<()> {
+    sandbox::remove_host(machine::MACHINE)?;
+    step("delete the project acme", || {
+        kubectl::kubectl(&["delete", "namespace", PROJECT, "--timeout=60s"]).map(drop)
+    })
 }
 
 /// Removes all of it, and looks whether anything is left.

@@ -53,7 +53,9 @@ pub fn cargo_deny() -> Result<std::path::PathBuf> {
     let root = paths::cache().join(format!("cargo-deny-{CARGO_DENY}"));
     let program = root.join("bin/cargo-deny");
     if !program.exists() {
-        let words = ["install", "--locked", "--version", CARGO_DENY, "cargo-deny", "--root"];
+        // Run a second at a time, it is not worth the minutes that optimizing it takes.
+        let words =
+            ["install", "--debug", "--locked", "--version", CARGO_DENY, "cargo-deny", "--root"];
         let mut install = crate::cargo::cargo(&words);
         install.arg(&root).env("CARGO_TARGET_DIR", root.join("target"));
         crate::cargo::run(&format!("build cargo-deny {CARGO_DENY}"), install)?;

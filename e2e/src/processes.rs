@@ -122,6 +122,7 @@ fn all() -> Vec<Process> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::ErrorKind;
     use std::process::{Child, Command, Stdio};
 
     use super::*;
@@ -130,7 +131,15 @@ mod tests {
     /// test's outputs open, should it outlive a failure.
     fn start(command: &mut Command) -> (Child, Process) {
         let silent = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
-        let child = silent.spawn().unwrap();
+        let child = loop {
+            match silent.spawn() {
+                // Another test forked while this one's copy of a program was open for writing.
+                Err(error) if error.kind() == ErrorKind::ExecutableFileBusy => {
+                    thread::sleep(Duration::from_millis(1));
+                }
+                spawned => break spawned.unwrap(),
+            }
+        };
         let process = Process(Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap());
         while process.words().is_empty() {
             thread::sleep(Duration::from_millis(1));

@@ -18,7 +18,10 @@ use report::{Counts, Report};
 use witness::Witness;
 
 use crate::cargo::cargo;
-use crate::components::{Component, KUBERNETES_MINORS, NEWEST_MINOR, ensure, ensure_all, for_node};
+use crate::components::{
+    Component, KUBERNETES_MINORS, NEWEST_MINOR, ensure, ensure_all, for_control_plane,
+    for_management, for_node, while_fetching,
+};
 use crate::error::{Error, IoContext, Result};
 use crate::progress::say;
 use crate::{demo, host, images, install, interrupt, network, paths, prerequisites, sandbox};
@@ -38,10 +41,9 @@ pub enum Section {
     Lint,
     /// What needs no cluster: units, goldens, generated files, parity with kubeadm.
     Units,
-    /// The demo twice in a sandbox of its own, which goes down afterwards: from nothing to a page on a
-    /// tenant's virtual machine.
+    /// The demo, twice: from nothing to a page on a tenant's virtual machine.
     Demo,
-    /// A sandbox, Nagaya in it, and the tests of `e2e/tests`; it ends without a sandbox.
+    /// Nagaya in a sandbox, and the tests of `e2e/tests`.
     Ring,
 }
 
@@ -50,6 +52,14 @@ pub enum Section {
 /// # Errors
 /// The user interrupts. Whatever else fails is a failed part.
 pub fn run(sections: &[Section]) -> Result<bool> {
+    let mut needs = for_management(NEWEST_MINOR)?;
+    for minor in KUBERNETES_MINORS {
+        needs.extend(for_node(minor)?.into_iter().chain(for_control_plane(minor)?));
+    }
+    while_fetching(&needs, || run_sections(sections))
+}
+
+fn run_sections(sections: &[Section]) -> Result<bool> {
     let wanted = |section| sections.is_empty() || sections.contains(&section);
     let mut report = Report::default();
     if wanted(Section::Lint) {
@@ -58,11 +68,8 @@ pub fn run(sections: &[Section]) -> Result<bool> {
     if wanted(Section::Units) {
         without_a_cluster(&mut report)?;
     }
-    if wanted(Section::Demo) {
-        in_a_sandbox(&mut report, &BEFORE_THE_DEMO, demo_twice)?;
-    }
-    if wanted(Section::Ring) {
-        in_a_sandbox(&mut report, &BEFORE_THE_RING, ring_tests)?;
+    if wanted(Section::Demo) || wanted(Section::Ring) {
+        in_a_sandbox(&mut report, wanted(Section::Demo), wanted(Section::Ring))?;
     }
     println!("{}", report.told());
     Ok(report.passed())
@@ -102,15 +109,10 @@ fn without_a_cluster(report: &mut Report) -> Result<()> {
     })
 }
 
-/// The sandbox goes down at the end, whatever came of the tests.
-fn in_a_sandbox(
-    report: &mut Report,
-    preparations: &[Preparation],
-    tests: fn(&mut Report) -> Result<()>,
-) -> Result<()> {
+/// One sandbox for both: making it takes a minute. It goes down at the end, whatever came of the tests.
+fn in_a_sandbox(report: &mut Report, demo: bool, ring: bool) -> Result<()> {
     let witness = Witness::start();
-    let tested =
-        prepare(report, preparations).and_then(|ready| if ready { tests(report) } else { Ok(()) });
+    let tested = sandbox_tests(report, demo, ring);
     report.ran = witness.testimony();
     if !report.passed() || tested.is_err() {
         interrupt::shielded(logs::keep);
@@ -121,22 +123,40 @@ fn in_a_sandbox(
     tested.and(down)
 }
 
-type Preparation = (&'static str, fn() -> Result<()>);
+fn sandbox_tests(report: &mut Report, demo: bool, ring: bool) -> Result<()> {
+    let parts: [(bool, &[Part]); 4] = [
+        (true, &A_NEW_SANDBOX),
+        (demo, &THE_DEMO),
+        (demo && ring, &[("the demo's tenant and machine removed", demo::leave)]),
+        (ring, &BEFORE_THE_RING),
+    ];
+    for (_, parts) in parts.into_iter().filter(|(wanted, _)| *wanted) {
+        if !all_pass(report, parts)? {
+            return Ok(());
+        }
+    }
+    if ring { ring_tests(report) } else { Ok(()) }
+}
 
-const BEFORE_THE_DEMO: [Preparation; 2] =
+type Part = (&'static str, fn() -> Result<()>);
+
+const A_NEW_SANDBOX: [Part; 2] =
     [("no sandbox of before", sandbox::down), ("sandbox up", sandbox::up)];
 
-const BEFORE_THE_RING: [Preparation; 5] = [
-    ("no sandbox of before", sandbox::down),
+const THE_DEMO: [Part; 2] = [
+    ("the demo, from nothing to a page on a virtual machine", demo::up),
+    ("the demo again", demo::up),
+];
+
+const BEFORE_THE_RING: [Part; 3] = [
     ("components and images of every minor", make_images),
-    ("sandbox up", sandbox::up),
     ("images of every minor's control plane loaded", load_images),
     ("Nagaya built and installed", install::install),
 ];
 
 /// Whether all of it succeeded; what comes after a failure is left out.
-fn prepare(report: &mut Report, preparations: &[Preparation]) -> Result<bool> {
-    for (name, work) in preparations {
+fn all_pass(report: &mut Report, parts: &[Part]) -> Result<bool> {
+    for (name, work) in parts {
         report.part(name, || work().map(|()| Counts::check()))?;
         if !report.last_passed() {
             return Ok(false);
@@ -160,13 +180,6 @@ fn load_images() -> Result<()> {
     let host = host::open(network::MANAGEMENT)?;
     for minor in KUBERNETES_MINORS.into_iter().filter(|minor| *minor != NEWEST_MINOR) {
         sandbox::load(host.as_ref(), &images::control_plane(minor)?)?;
-    }
-    Ok(())
-}
-
-fn demo_twice(report: &mut Report) -> Result<()> {
-    for what in ["the demo, from nothing to a page on a virtual machine", "the demo again"] {
-        report.part(what, || demo::up().map(|()| Counts::check()))?;
     }
     Ok(())
 }

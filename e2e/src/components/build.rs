@@ -50,16 +50,46 @@ impl Recipe {
         self.output.clone()
     }
 
-    /// Builds one package; the result appears whole or not at all.
+    /// Has go download the modules that packages are made of.
+    ///
+    /// # Errors
+    /// They cannot be had.
+    pub fn fetch(&self, packages: &[&str]) -> Result<()> {
+        let mut list = go();
+        list.current_dir(&self.folder).args(["list", "-deps", "-f", ""]).args(&self.flags);
+        run(list.args(packages))
+    }
+
+    /// Builds packages into binaries of the names given, pairwise; each appears whole or not at all.
     ///
     /// # Errors
     /// The build fails; the text holds the compiler's words.
-    pub fn build(&self, package: &str, path: &Path) -> Result<()> {
-        let draft = path.with_extension("building");
-        let mut build = go();
-        build.current_dir(&self.folder).arg("build").args(&self.flags);
-        run(build.arg("-o").arg(&draft).arg(package))?;
-        std::fs::rename(&draft, path).on("keep", path)
+    pub fn build(&self, binaries: &[&str], packages: &[&str]) -> Result<()> {
+        let drafts = self.output.join("building");
+        paths::remove_folder(&drafts)?;
+        paths::make_folder(&drafts)?;
+        let build = |to: &Path, packages: &[&str]| {
+            let mut build = go();
+            build.current_dir(&self.folder).arg("build").args(&self.flags);
+            run(build.arg("-o").arg(to).args(packages))
+        };
+        // Into a folder go names each binary after its package; what is named otherwise is built alone.
+        let is_named_so =
+            |(binary, package): &(&&str, &&str)| package.rsplit('/').next() == Some(**binary);
+        let (together, alone): (Vec<_>, Vec<_>) =
+            binaries.iter().zip(packages).partition(is_named_so);
+        let together: Vec<&str> = together.into_iter().map(|(_, package)| *package).collect();
+        if !together.is_empty() {
+            build(&drafts, &together)?;
+        }
+        for (binary, package) in alone {
+            build(&drafts.join(binary), &[package])?;
+        }
+        for binary in binaries {
+            let path = self.output.join(binary);
+            std::fs::rename(drafts.join(binary), &path).on("keep", &path)?;
+        }
+        paths::remove_folder(&drafts)
     }
 }
 
