@@ -26,7 +26,7 @@ pub mod watches;
 
 pub use connection::{TenantConnection, TenantIdentity};
 pub use connections::Connections;
-pub use content::{ContentApplied, Contents};
+pub use content::Contents;
 pub use content_keeper::{ContentKeeper, Wanted};
 pub use key::TenantKey;
 pub use probe::{JoinProbe, ProbeTarget, SignerView};

@@ -31,16 +31,6 @@ pub enum Applied<K> {
     Written(K),
 }
 
-impl<K> Applied<K> {
-    /// The object as it is now: what was written, else `live`.
-    pub fn or(self, live: K) -> K {
-        match self {
-            Self::Unchanged => live,
-            Self::Written(written) => written,
-        }
-    }
-}
-
 /// Makes the live object have all of `desired`, if it is ours or does not exist yet.
 ///
 /// `live` is what was last seen of it (a cache will do). `None` may be wrong: the object is then patched

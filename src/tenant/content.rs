@@ -28,17 +28,6 @@ pub struct Contents {
     ledgers: Mutex<HashMap<TenantKey, Arc<Ledger>>>,
 }
 
-/// What a pass over the content of a tenant came to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ContentApplied {
-    /// Objects written.
-    pub written: usize,
-    /// Objects looked at and found as they should be.
-    pub unchanged: usize,
-    /// Objects not even looked at, since nobody has touched them.
-    pub settled: usize,
-}
-
 impl Contents {
     /// Applies everything, group after group, each group at once. In steady state nothing is called.
     ///
@@ -49,22 +38,17 @@ impl Contents {
         tenant: &TenantKey,
         client: &Client,
         content: &ContentObjects,
-    ) -> Result<ContentApplied, kube_ops::Error> {
+    ) -> Result<(), kube_ops::Error> {
         let ledger = self.ledger(tenant);
-        let mut outcome = ContentApplied::default();
         for group in objects::groups(content)? {
-            let (due, settled): (Vec<_>, Vec<_>) =
-                group.into_iter().partition(|object| ledger.is_due(&object.id, object.digest));
-            outcome.settled += settled.len();
-            let written: Vec<bool> = stream::iter(due)
+            let due = group.into_iter().filter(|object| ledger.is_due(&object.id, object.digest));
+            stream::iter(due)
                 .map(|object| apply_one(&ledger, client, object))
                 .buffer_unordered(AT_ONCE)
-                .try_collect()
+                .try_collect::<()>()
                 .await?;
-            outcome.written += written.iter().filter(|written| **written).count();
-            outcome.unchanged += written.iter().filter(|written| !**written).count();
         }
-        Ok(outcome)
+        Ok(())
     }
 
     /// The tenant is gone, or everything in it has to be looked at again.
@@ -78,12 +62,11 @@ impl Contents {
     }
 }
 
-/// Whether the object had to be written.
 async fn apply_one(
     ledger: &Ledger,
     client: &Client,
     object: TenantObject,
-) -> Result<bool, kube_ops::Error> {
+) -> Result<(), kube_ops::Error> {
     let api: Api<DynamicObject> = match &object.namespace {
         Some(namespace) => Api::namespaced_with(client.clone(), namespace, &object.resource),
         None => Api::all_with(client.clone(), &object.resource),
@@ -102,12 +85,12 @@ async fn apply_one(
             data: serde_json::Value::Null,
         });
     let applied = kube_ops::take_over(&api, live.as_ref(), &object.body).await?;
-    let (written, metadata) = match (applied, live) {
-        (Applied::Written(written), _) => (true, written.metadata),
-        (Applied::Unchanged, Some(live)) => (false, live.metadata),
+    let metadata = match (applied, live) {
+        (Applied::Written(written), _) => written.metadata,
+        (Applied::Unchanged, Some(live)) => live.metadata,
         // Nothing can be unchanged that does not exist.
-        (Applied::Unchanged, None) => return Ok(false),
+        (Applied::Unchanged, None) => return Ok(()),
     };
     ledger.applied(object.id, object.digest, Version::of(&object.resource.kind, &metadata));
-    Ok(written)
+    Ok(())
 }

@@ -149,7 +149,7 @@ impl Worker {
             if newborn {
                 await_health(&wanted.client).await?;
             }
-            self.contents.apply(&self.tenant, &wanted.client, &wanted.content).await.map(drop)
+            self.contents.apply(&self.tenant, &wanted.client, &wanted.content).await
         };
         match timeout(DEADLINE, pass).await {
             Ok(Ok(())) => Ok(()),

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use nagaya_render::probe::ProbeReport;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
 pub use pace::Pace;
 use pool::Pool;
@@ -141,7 +141,7 @@ impl<P: Probe> Shared<P> {
             // Once joinable, always born: that it is no longer `Ready` makes it no child again.
             established |= target.established() || report.joinable();
             let pause = self.pace.pause(established, &report);
-            for tenant in self.store.put(target.tenant(), &report, established, Instant::now()) {
+            for tenant in self.store.put(target.tenant(), &report, established) {
                 self.wakeups.wake(&tenant);
             }
             if let Ok(Err(_)) = timeout(pause, targets.changed()).await {

@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock};
 
 use nagaya_render::probe::{Eyesight, ProbeReport};
-use tokio::time::Instant;
 
 use super::super::TenantKey;
 
@@ -25,8 +24,6 @@ struct Inner {
 pub struct Seen {
     /// The last report.
     pub report: ProbeReport,
-    /// When it was made.
-    pub at: Instant,
 }
 
 #[derive(Debug)]
@@ -56,12 +53,11 @@ impl ProbeStore {
         tenant: &TenantKey,
         report: &ProbeReport,
         established: bool,
-        at: Instant,
     ) -> Vec<TenantKey> {
         let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
         let was_blind = inner.eyesight.blind();
         inner.eyesight.count(report, established);
-        let entry = Entry { seen: Seen { report: report.clone(), at }, established };
+        let entry = Entry { seen: Seen { report: report.clone() }, established };
         let before = inner.tenants.insert(tenant.clone(), entry);
         if let Some(before) = &before {
             inner.eyesight.discount(&before.seen.report, before.established);
