@@ -26,9 +26,8 @@ const SUFFIXES: [&str; 16] =
 pub(crate) fn is_quantity(text: &str) -> bool {
     let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
     let (number, suffix) = split(unsigned);
-    let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
-    let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
-    let is_number = digits(whole) && digits(fraction) && !(whole.is_empty() && fraction.is_empty());
+    let is_number =
+        number.bytes().any(|byte| byte.is_ascii_digit()) && number.matches('.').count() <= 1;
     let is_exponent =
         suffix.strip_prefix(['e', 'E']).is_some_and(|power| power.parse::<i32>().is_ok());
     is_number && (is_exponent || SUFFIXES.contains(&suffix))
