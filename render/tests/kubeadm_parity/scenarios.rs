@@ -111,7 +111,7 @@ fn sample(shape: &Value) -> Value {
         Value::Array(items) => items.iter().map(sample).collect(),
         Value::String(scalar) => match scalar.as_str() {
             "bool" => json!(true),
-            "integer" => json!(1),
+            "int" | "int32" | "int64" | "uint8" | "uint16" | "uint32" | "uint64" => json!(1),
             "number" => json!(1.5),
             "duration" | "integer-or-duration" => json!("1m0s"),
             "quantity" => json!("1Mi"),
