@@ -4,6 +4,7 @@
 //! Reading order: [`scenario()`] (what every test is), [`project`], [`tenant`], [`join_token`],
 //! [`machine`], [`workload`], [`invariants`] (what holds after every scenario).
 
+pub mod counter;
 pub mod invariants;
 pub mod join_token;
 pub mod kubectl;
@@ -16,6 +17,7 @@ pub mod tenant;
 pub mod wait;
 pub mod workload;
 
+pub use counter::{Counted, Counter};
 pub use join_token::{JoinSecret, JoinToken};
 pub use kubectl::Kubectl;
 pub use machine::{JoinAttempt, Machine};

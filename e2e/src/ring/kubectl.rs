@@ -30,6 +30,12 @@ impl Kubectl {
         Self { kubeconfig: Some(path.to_owned()), acting_as: None }
     }
 
+    /// The kubeconfig, if this is not the management cluster.
+    #[must_use]
+    pub fn kubeconfig(&self) -> Option<&Path> {
+        self.kubeconfig.as_deref()
+    }
+
     /// The same cluster, as another user (such as `system:serviceaccount:NAMESPACE:NAME`).
     #[must_use]
     pub fn acting_as(&self, user: &str) -> Self {

@@ -1,0 +1,135 @@
+//! The client that counts what a tenant's API server refuses (`load/`), running while a test does something.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, ChildStderr, Stdio};
+
+use serde::Deserialize;
+
+use super::{Failure, Kubectl, Outcome, ensure};
+use crate::cargo::cargo;
+use crate::command::{command, run};
+use crate::network;
+use crate::progress::say;
+
+/// Requests a second.
+const RATE: u32 = 200;
+/// Longer than that without an answer is an interruption, in seconds.
+const GAP: f64 = 1.0;
+/// It ends by itself after so many seconds, whatever becomes of the test.
+const AT_MOST: &str = "2400";
+
+/// The client, counting.
+pub struct Counter {
+    child: Child,
+    words: BufReader<ChildStderr>,
+}
+
+/// What came of it; the fields are those of `load/src/report.rs`.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub struct Counted {
+    /// Requests.
+    pub sent: u64,
+    /// Of them refused, reset or not answered in time.
+    pub failed: u64,
+    /// Of them put off by the server before it began, and asked once more.
+    pub deferred: u64,
+    /// How long was asked, in seconds.
+    pub seconds: f64,
+    /// Longest time without a successful answer, in seconds.
+    pub longest_gap_s: f64,
+    /// Objects that are older than an acknowledged write.
+    pub lost: u64,
+    /// Acknowledged writes that the watch did not show.
+    pub unseen: u64,
+    /// Events out of order, and versions that a watch could not go on from.
+    pub watch_gaps: u64,
+    /// How often the watch's stream ended.
+    pub watch_restarts: u64,
+    /// Failures by connection and cause.
+    pub causes: BTreeMap<String, u64>,
+}
+
+impl Counter {
+    /// Starts to count, on the network of the host `from`.
+    ///
+    /// # Errors
+    /// It does not compile, or the cluster cannot be reached.
+    pub fn start(cluster: &Kubectl, from: &str) -> Outcome<Self> {
+        let build = ["build", "--locked", "--quiet", "--package", "nagaya-load"];
+        run(&mut cargo(&build))?;
+        // The program of this test is in `deps/` beside it.
+        let own = env::current_exe()?;
+        let program = own.ancestors().nth(2).unwrap_or(&own).join("counter");
+        let kubeconfig = cluster.kubeconfig().ok_or_else(|| Failure::new("no tenant's cluster"))?;
+        let mut counter = command(&network::enter(&network::namespace(from)));
+        counter.arg(program).arg("--kubeconfig").arg(kubeconfig);
+        counter.args(["--rate", &RATE.to_string(), "--seconds", AT_MOST]);
+        // It ends when its input is closed, also when this test panics.
+        counter.stdin(Stdio::piped());
+        let mut child = counter.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+        let stderr = child.stderr.take().ok_or_else(|| Failure::new("no stderr"))?;
+        let mut words = BufReader::new(stderr);
+        let mut first = String::new();
+        words.read_line(&mut first)?;
+        ensure(first.trim() == "counting", || format!("the counter says: {first}"))?;
+        Ok(Self { child, words })
+    }
+
+    /// Ends the client, prints a line `NAME sent=… failed=…` and returns what it counted.
+    ///
+    /// # Errors
+    /// The cluster cannot be read any more.
+    pub fn end(mut self, name: &str) -> Outcome<Counted> {
+        // Closes its input.
+        let output = self.child.wait_with_output()?;
+        let mut words = String::new();
+        self.words.read_to_string(&mut words)?;
+        ensure(output.status.success(), || format!("the counter failed: {words}"))?;
+        let counted: Counted = serde_json::from_slice(&output.stdout)?;
+        say(&format!("{name} {}", counted.line()));
+        Ok(counted)
+    }
+}
+
+impl Counted {
+    fn line(&self) -> String {
+        format!(
+            "sent={} failed={} deferred={} longest_gap_s={:.2} lost={} unseen={} watch_gaps={} watch_restarts={} {:?}",
+            self.sent,
+            self.failed,
+            self.deferred,
+            self.longest_gap_s,
+            self.lost,
+            self.unseen,
+            self.watch_gaps,
+            self.watch_restarts,
+            self.causes,
+        )
+    }
+
+    /// Nothing was refused, no answer was long in coming, nothing is lost, and the watch showed everything.
+    ///
+    /// # Errors
+    /// It is not so.
+    pub fn ensure_flawless(&self) -> Outcome {
+        let flawless = self.failed == 0 && self.longest_gap_s < GAP;
+        ensure(flawless, || format!("requests failed: {}", self.line()))?;
+        self.ensure_nothing_lost()
+    }
+
+    /// What was acknowledged is there, and the watch showed it.
+    ///
+    /// # Errors
+    /// It is not so.
+    pub fn ensure_nothing_lost(&self) -> Outcome {
+        let asked = f64::from(RATE) * self.seconds * 0.9;
+        // A count, far from where a float gets inexact.
+        #[allow(clippy::cast_precision_loss)]
+        let steadily = self.sent > 0 && self.sent as f64 >= asked;
+        ensure(steadily, || format!("the counter did not keep its pace: {}", self.line()))?;
+        let lost = self.lost + self.unseen + self.watch_gaps;
+        ensure(lost == 0, || format!("something is lost: {}", self.line()))
+    }
+}

@@ -1,0 +1,162 @@
+//! Two ways to ask: over one connection for all (HTTP/2, as client-go does), or over one of its own.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use http::header::RETRY_AFTER;
+use http::{Method, Request, Response};
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client as Pool;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use serde_json::Value;
+
+use crate::access::Access;
+
+/// Before a question that was put off is asked again.
+const PAUSE: Duration = Duration::from_millis(500);
+/// Longer than an API server needs under any load that it should stand.
+const DEADLINE: Duration = Duration::from_secs(5);
+
+/// Over which connection.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Over {
+    /// The one that all share.
+    Shared,
+    /// A new one.
+    Fresh,
+}
+
+/// Asks one cluster.
+pub struct Client {
+    server: String,
+    shared: Pool<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    fresh: Pool<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    deferred: AtomicU64,
+}
+
+/// How one attempt ended that brought no answer.
+enum Failure {
+    /// The server has not begun, and says to ask again: 429 and 503 with `Retry-After`, or GOAWAY.
+    Later,
+    For(Refusal),
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        // HTTP/2's GOAWAY without an error (RFC 9113 section 6.8), in h2's words.
+        if refusal.contains("not a result of an error") {
+            return Self::Later;
+        }
+        Self::For(refusal)
+    }
+}
+
+/// A refusal, in a few words that can be counted.
+pub type Refusal = String;
+
+impl Client {
+    pub fn new(access: &Access) -> Self {
+        let connector =
+            || HttpsConnectorBuilder::new().with_tls_config(access.tls.clone()).https_only();
+        let shared = Pool::builder(TokioExecutor::new())
+            .http2_only(true)
+            .build(connector().enable_http2().build());
+        let fresh = Pool::builder(TokioExecutor::new())
+            .pool_max_idle_per_host(0)
+            .build(connector().enable_http1().build());
+        Self { server: access.server.clone(), shared, fresh, deferred: AtomicU64::new(0) }
+    }
+
+    /// One question, one answer. What the server puts off is asked once more, as every Kubernetes client does
+    /// (client-go's `rest/with_retry.go`), and counted.
+    pub async fn ask(
+        &self,
+        over: Over,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Value, Refusal> {
+        match self.attempt(over, method.clone(), path, body).await {
+            Err(Failure::Later) => self.deferred.fetch_add(1, Ordering::Relaxed),
+            Err(Failure::For(refusal)) => return Err(refusal),
+            Ok(answer) => return Ok(answer),
+        };
+        tokio::time::sleep(PAUSE).await;
+        match self.attempt(over, method, path, body).await {
+            Err(Failure::Later) => Err("put off twice".to_owned()),
+            Err(Failure::For(refusal)) => Err(refusal),
+            Ok(answer) => Ok(answer),
+        }
+    }
+
+    /// How many questions were put off.
+    pub fn deferred(&self) -> u64 {
+        self.deferred.load(Ordering::Relaxed)
+    }
+
+    async fn attempt(
+        &self,
+        over: Over,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Value, Failure> {
+        let answer = tokio::time::timeout(DEADLINE, async {
+            let answer = self.send(over, method, path, body).await?;
+            let (status, later) = (answer.status(), answer.headers().contains_key(RETRY_AFTER));
+            let body = answer.into_body().collect().await.map_err(|error| words(&error))?;
+            match status.as_u16() {
+                200..300 => Ok(serde_json::from_slice(&body.to_bytes()).unwrap_or_default()),
+                429 | 503 if later => Err(Failure::Later),
+                other => Err(Failure::For(format!("status {other}"))),
+            }
+        });
+        answer.await.unwrap_or_else(|_| Err(Failure::For("no answer in time".to_owned())))
+    }
+
+    /// The answer as a stream, over a connection of its own.
+    pub async fn open(&self, path: &str) -> Result<Incoming, Refusal> {
+        let opened = self.send(Over::Fresh, Method::GET, path, None);
+        let answer = tokio::time::timeout(DEADLINE, opened)
+            .await
+            .unwrap_or_else(|_| Err("no answer in time".to_owned()))?;
+        match answer.status().as_u16() {
+            200 => Ok(answer.into_body()),
+            status => Err(format!("status {status}")),
+        }
+    }
+
+    async fn send(
+        &self,
+        over: Over,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Response<Incoming>, Refusal> {
+        let kind = if method == Method::PATCH {
+            "application/merge-patch+json"
+        } else {
+            "application/json"
+        };
+        let request = Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", self.server))
+            .header("content-type", kind)
+            .body(Full::from(body.map(Value::to_string).unwrap_or_default()))
+            .map_err(|error| error.to_string())?;
+        let client = if over == Over::Shared { &self.shared } else { &self.fresh };
+        client.request(request).await.map_err(|error| words(&error))
+    }
+}
+
+/// The cause at the bottom: the layers above it only say that something failed.
+fn words(error: &dyn std::error::Error) -> Refusal {
+    let mut cause = error;
+    while let Some(next) = cause.source() {
+        cause = next;
+    }
+    cause.to_string()
+}

@@ -1,0 +1,102 @@
+//! The questions: reads and writes of a few ConfigMaps, in turn, at a steady pace.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::Method;
+use serde_json::{Value, json};
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::Error;
+use crate::client::{Client, Over};
+use crate::report::Tally;
+
+/// Where the ConfigMaps are.
+pub const ALL: &str = "/api/v1/namespaces/default/configmaps";
+/// What they are selected by.
+pub const SELECTOR: &str = "labelSelector=app.kubernetes.io%2Fname%3Dnagaya-load";
+/// So many that writes do not queue up behind each other.
+const OBJECTS: u64 = 16;
+
+/// Makes the ConfigMaps, and returns the resource version from which on they are watched.
+pub async fn prepare(client: &Client) -> Result<u64, Error> {
+    for index in 0..OBJECTS {
+        let object = json!({
+            "apiVersion": "v1", "kind": "ConfigMap",
+            "metadata": {"name": name(index), "labels": {"app.kubernetes.io/name": "nagaya-load"}},
+        });
+        match client.ask(Over::Shared, Method::POST, ALL, Some(&object)).await {
+            Ok(_) => {}
+            Err(refusal) if refusal == "status 409" => {}
+            Err(refusal) => {
+                return Err(Error::Cluster(format!("cannot make ConfigMaps: {refusal}")));
+            }
+        }
+    }
+    let list = list(client).await?;
+    version(&list).ok_or_else(|| Error::Cluster("the list has no resourceVersion".to_owned()))
+}
+
+/// Asks for ever: `rate` times a second, whether or not the questions before have been answered.
+pub async fn ask(client: &Arc<Client>, tally: &Arc<Tally>, rate: u32) {
+    let mut pace = interval(Duration::from_secs(1) / rate.max(1));
+    pace.set_missed_tick_behavior(MissedTickBehavior::Burst);
+    for number in 0_u64.. {
+        pace.tick().await;
+        let (client, tally) = (Arc::clone(client), Arc::clone(tally));
+        tally.sent();
+        tokio::spawn(async move {
+            let (over, name) =
+                (if number % 2 == 0 { Over::Shared } else { Over::Fresh }, name(number % OBJECTS));
+            let path = format!("{ALL}/{name}");
+            let is_write = number / 2 % 2 == 0;
+            let answer = if is_write {
+                let change = json!({"data": {"number": number.to_string()}});
+                client.ask(over, Method::PATCH, &path, Some(&change)).await
+            } else {
+                client.ask(over, Method::GET, &path, None).await
+            };
+            tally.answered(
+                over,
+                answer.map(|object| {
+                    if is_write { version(&object).map(|version| (name, version)) } else { None }
+                }),
+            );
+        });
+    }
+}
+
+/// Resource versions of the ConfigMaps, read past every cache.
+pub async fn read_all(client: &Client) -> Result<BTreeMap<String, u64>, Error> {
+    let list = list(client).await?;
+    let items = list["items"].as_array().cloned().unwrap_or_default();
+    Ok(items
+        .iter()
+        .filter_map(|item| {
+            Some((item.pointer("/metadata/name")?.as_str()?.to_owned(), version(item)?))
+        })
+        .collect())
+}
+
+async fn list(client: &Client) -> Result<Value, Error> {
+    let mut refusal = String::new();
+    // Whatever was tested may just end.
+    for _ in 0..30 {
+        match client.ask(Over::Fresh, Method::GET, &format!("{ALL}?{SELECTOR}"), None).await {
+            Ok(list) => return Ok(list),
+            Err(again) => refusal = again,
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    Err(Error::Cluster(format!("cannot list ConfigMaps: {refusal}")))
+}
+
+fn name(index: u64) -> String {
+    format!("nagaya-load-{index}")
+}
+
+/// `metadata.resourceVersion`: since KEP-5504 a number that grows.
+pub fn version(object: &Value) -> Option<u64> {
+    object.pointer("/metadata/resourceVersion")?.as_str()?.parse().ok()
+}
