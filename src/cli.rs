@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+use crate::explain::ExplainOptions;
 use crate::wait::WaitOptions;
-use crate::{crds, startup, wait};
+use crate::{crds, explain, startup, wait};
 
 /// Runs tenants' Kubernetes control planes as pods.
 #[derive(Debug, Parser)]
@@ -27,6 +28,8 @@ enum Verb {
     Crd,
     /// Wait until an address answers; what control-plane pods do before they start.
     Wait(WaitOptions),
+    /// Print what a tenant's control plane is made of and how each part is; fails if it is not Ready.
+    Explain(ExplainOptions),
     /// Print the version.
     Version,
 }
@@ -40,6 +43,9 @@ pub enum Error {
     /// See [`wait::Error`].
     #[error(transparent)]
     Wait(#[from] wait::Error),
+    /// See [`explain::Error`].
+    #[error(transparent)]
+    Explain(#[from] explain::Error),
     /// The definitions could not be written.
     #[error("cannot print the CustomResourceDefinitions: {0}")]
     Crd(#[from] serde_yaml_ng::Error),
@@ -55,6 +61,7 @@ impl Cli {
             Verb::Run => startup::run(self.config.as_deref())?,
             Verb::Crd => print!("{}", crds::all_yaml()?),
             Verb::Wait(options) => wait::until_ok(&options)?,
+            Verb::Explain(options) => explain::explain(&options)?,
             Verb::Version => println!("nagaya {}", env!("CARGO_PKG_VERSION")),
         }
         Ok(())

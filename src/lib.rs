@@ -21,6 +21,7 @@ pub mod cli;
 pub mod config;
 pub mod controllers;
 pub mod crds;
+pub mod explain;
 pub mod keyring;
 pub mod kube_ops;
 pub mod metrics;
