@@ -5,6 +5,7 @@
 mod addons;
 pub mod conditions;
 mod expose;
+mod field_policy;
 mod join_token;
 pub mod labels;
 mod networking;
@@ -12,6 +13,7 @@ mod tenant_cluster;
 
 pub use addons::{Addons, CoreDnsAddon, KubeProxyAddon, Management};
 pub use expose::{Expose, ExposeType, NodePortExpose};
+pub use field_policy::{Change, FIELD_POLICIES, FieldPolicy};
 pub use join_token::{
     CloudInit, JoinToken, JoinTokenSpec, JoinTokenState, JoinTokenStatus, secret_keys,
 };

@@ -1,0 +1,78 @@
+//! What becomes of a running cluster when a field of its spec changes: a policy for every field.
+
+/// What a change does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// The schema refuses it (a CEL rule with the reason).
+    Immutable,
+    /// Refused once nodes may have it baked in; until then it can be corrected.
+    FixedAtBirth,
+    /// Applied; these components restart, in this order, each when the one before it is healthy.
+    Restarts(&'static [&'static str]),
+    /// Applied; nothing on the management side restarts.
+    Live,
+}
+
+/// The policy of one field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FieldPolicy {
+    /// Path in the object; a map or a free-form object is one field.
+    pub path: &'static str,
+    /// What a change does.
+    pub change: Change,
+    /// What follows from it, and how long it takes.
+    pub note: &'static str,
+}
+
+const fn row(path: &'static str, change: Change, note: &'static str) -> FieldPolicy {
+    FieldPolicy { path, change, note }
+}
+
+/// Every field of a `TenantCluster`'s spec.
+pub const FIELD_POLICIES: &[FieldPolicy] = &[
+    row(
+        "spec.version",
+        Change::Restarts(&["kube-apiserver", "kube-controller-manager", "kube-scheduler"]),
+        "newer patches and one minor up, never down; then kube-proxy and CoreDNS roll out on the nodes. About \
+         a minute; the API stays up",
+    ),
+    row("spec.controlPlane.replicas", Change::Live, "API servers come or go, 10 to 20 s for each"),
+    row("spec.etcd.replicas", Change::Live, "only 1 works now; another number is refused in words"),
+    row("spec.etcd.storage.className", Change::Immutable, "a volume cannot be moved in place"),
+    row("spec.etcd.storage.size", Change::Immutable, "a volume claim cannot be changed in place"),
+    row("spec.networking.podCIDRs", Change::Immutable, "nodes already have parts of it"),
+    row("spec.networking.serviceCIDRs", Change::Immutable, "Services already have addresses of it"),
+    row("spec.networking.clusterDomain", Change::Immutable, "kubelets and certificates hold it"),
+    row("spec.expose.type", Change::Live, "only NodePort works now"),
+    row(
+        "spec.expose.nodePort.host",
+        Change::FixedAtBirth,
+        "every kubelet has it in its kubeconfig; further names go into spec.expose.extraNames",
+    ),
+    row(
+        "spec.expose.nodePort.port",
+        Change::FixedAtBirth,
+        "every kubelet has it in its kubeconfig",
+    ),
+    row("spec.expose.hostname", Change::Immutable, "once it is set: every kubelet has it"),
+    row(
+        "spec.expose.extraNames",
+        Change::Live,
+        "the API server's certificate is made anew; it is read again without a restart, within minutes",
+    ),
+    row("spec.kubelet", Change::Live, "for nodes that join from then on; those there keep theirs"),
+    row(
+        "spec.addons.kubeProxy.management",
+        Change::Live,
+        "`Unmanaged`: what is there stays, and is yours from then on",
+    ),
+    row("spec.addons.kubeProxy.config", Change::Live, "kube-proxy rolls out on the nodes"),
+    row(
+        "spec.addons.coreDNS.management",
+        Change::Live,
+        "`Unmanaged`: what is there stays, and is yours from then on",
+    ),
+    row("spec.deletionPolicy", Change::Live, "counts when the object is deleted"),
+    row("spec.deletionProtection", Change::Live, "at once"),
+    row("spec.paused", Change::Live, "at once; probing and status go on"),
+];
