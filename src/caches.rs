@@ -10,6 +10,7 @@ use std::hash::Hash;
 use futures::{StreamExt, future};
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Service};
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::api::rbac::v1::RoleBinding;
 use kube::api::{ObjectMeta, PartialObjectMeta};
 use kube::runtime::reflector::{self, ObjectRef, Store};
@@ -42,6 +43,8 @@ pub struct Caches {
     pub stateful_sets: Store<StatefulSet>,
     /// kube-apiserver.
     pub deployments: Store<Deployment>,
+    /// Budgets of etcd and kube-apiserver.
+    pub budgets: Store<PodDisruptionBudget>,
 }
 
 impl Caches {
@@ -63,6 +66,7 @@ impl Caches {
             watch(&clients.projects, wakeups, &format!("{ours},!{}", labels::TENANT_NAME));
         let (stateful_sets, watch_stateful_sets) = watch(&clients.planes, wakeups, &ours);
         let (deployments, watch_deployments) = watch(&clients.planes, wakeups, &ours);
+        let (budgets, watch_budgets) = watch(&clients.planes, wakeups, &ours);
         let (projects, watch_projects) = watch_projects(&clients.projects, enabled);
         let caches = Self {
             planes,
@@ -73,6 +77,7 @@ impl Caches {
             project_role_bindings,
             stateful_sets,
             deployments,
+            budgets,
         };
         let all = async move {
             tokio::join!(
@@ -83,6 +88,7 @@ impl Caches {
                 watch_project_role_bindings,
                 watch_stateful_sets,
                 watch_deployments,
+                watch_budgets,
                 watch_projects,
             );
         };
@@ -106,6 +112,7 @@ impl Caches {
             project_role_bindings,
             stateful_sets,
             deployments,
+            budgets,
         } = self;
         let _ = tokio::join!(
             planes.wait_until_ready(),
@@ -116,6 +123,7 @@ impl Caches {
             project_role_bindings.wait_until_ready(),
             stateful_sets.wait_until_ready(),
             deployments.wait_until_ready(),
+            budgets.wait_until_ready(),
         );
     }
 }

@@ -18,7 +18,8 @@ From `manifests/rbac.yaml` and `manifests/policies/`. Two roles are granted name
 cannot filter by label; policies confine what RBAC cannot express.
 ";
 
-const POLICIES: [&str; 4] = ["role_bindings", "namespaces", "specs", "deletion_protection"];
+const POLICIES: [&str; 5] =
+    ["role_bindings", "namespaces", "specs", "versions", "deletion_protection"];
 
 fn manifests() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests")

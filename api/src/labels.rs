@@ -2,6 +2,8 @@
 
 /// Component name, as in the recommended Kubernetes labels.
 pub const NAME: &str = "app.kubernetes.io/name";
+/// Version of what an object runs, as in the recommended Kubernetes labels: says how far an upgrade is.
+pub const VERSION_LABEL: &str = "app.kubernetes.io/version";
 /// Who manages an object; the value is [`MANAGER`].
 pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 /// Value of [`MANAGED_BY`], and the field manager of every apply.
@@ -32,8 +34,11 @@ pub const RETAINED: &str = "nagaya.dev/retained";
 pub const ADOPT: &str = "nagaya.dev/adopt";
 /// Annotation on a pod template: digest of what Nagaya rendered.
 pub const RENDER_REVISION: &str = "nagaya.dev/render-revision";
-/// Annotation on a control-plane namespace: the exact Kubernetes version that it runs.
+/// Annotation on a control-plane namespace: the exact Kubernetes version that it runs, or is on its way to.
 pub const VERSION: &str = "nagaya.dev/version";
+/// Annotation on a control-plane namespace, there while an upgrade is under way: the version at which all of it
+/// was last, and at which what nodes and kubeadm read still is.
+pub const UPGRADING_FROM: &str = "nagaya.dev/upgrading-from";
 /// Annotation on a control-plane namespace: the manager's image that its pods wait with. It stays, so that
 /// a new manager restarts nothing.
 pub const WAIT_IMAGE: &str = "nagaya.dev/wait-image";

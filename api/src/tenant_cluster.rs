@@ -34,7 +34,7 @@ use crate::{Addons, Expose, Networking};
 #[serde(rename_all = "camelCase")]
 pub struct TenantClusterSpec {
     /// Kubernetes version: exact (`v1.37.1`), or a minor (`1.37`) that is resolved once to the newest
-    /// patch then known. It never moves by itself.
+    /// patch then known. It never moves by itself; it can be set to newer patches and one minor up.
     #[schemars(regex(pattern = r"^(v[0-9]+\.[0-9]+\.[0-9]+|[0-9]+\.[0-9]+)$"))]
     pub version: String,
 
@@ -158,7 +158,7 @@ pub struct TenantClusterStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
 
-    /// Exact Kubernetes version that `spec.version` was resolved to.
+    /// Exact Kubernetes version that `spec.version` was resolved to; while an upgrade is under way, the one before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
 

@@ -13,6 +13,7 @@ use nagaya_render::minors::{KubernetesVersion, Minor};
 use nagaya_render::plane::{
     Foundation, PlaneObjects, build_etcd_state, build_foundation, build_plane, plane_namespace_name,
 };
+use nagaya_render::rollout::Rollout;
 use nagaya_render::settings::Settings;
 use nagaya_render::tenant::{EtcdMembers, Exposure, Tenant};
 use serde_json::{Value, json};
@@ -57,6 +58,7 @@ fn tenant(
             extra_names: Vec::new(),
         },
         wait_image: wait_image.to_owned(),
+        upgrading_from: None,
         api_server_replicas: 1,
         etcd: EtcdMembers { replicas: 1, storage_class: None, storage_size: "2Gi".to_owned() },
         kubelet_patch: None,
@@ -74,10 +76,18 @@ fn objects(tenant: &Tenant, settings: &Settings) -> Result<Vec<Value>, Box<dyn E
         .extend([etcd, etcd_client, api_server, api_server_public].map(|service| json!(service)));
     objects.extend(secrets(tenant)?.iter().map(|secret| json!(secret)));
     objects.push(json!(build_etcd_state(tenant, false)));
-    let PlaneObjects { etcd, api_server_authentication, api_server, controller_manager, scheduler } =
-        build_plane(tenant, settings);
+    let PlaneObjects {
+        etcd,
+        api_server_authentication,
+        api_server,
+        controller_manager,
+        scheduler,
+        etcd_budget,
+        api_server_budget,
+    } = build_plane(tenant, &Rollout::done(tenant), settings);
     objects.extend([json!(api_server_authentication), json!(etcd), json!(api_server)]);
     objects.extend([json!(controller_manager), json!(scheduler)]);
+    objects.extend([etcd_budget, api_server_budget].into_iter().flatten().map(|one| json!(one)));
     Ok(objects)
 }
 

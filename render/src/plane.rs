@@ -7,8 +7,10 @@
 //! | `services.rs` | how the components and the outside find each other |
 //! | `etcd.rs` | etcd and what it was born with |
 //! | `kube_apiserver.rs`, `kube_controller_manager.rs`, `kube_scheduler.rs` | the components |
+//! | `budgets.rs` | how many replicas may be taken away at once |
 //! | `pod.rs`, `mounts.rs`, `probes.rs`, `resources.rs`, `networks.rs`, `wait.rs` | what their pods share |
 
+mod budgets;
 mod etcd;
 mod kube_apiserver;
 mod kube_controller_manager;
@@ -25,12 +27,14 @@ mod wait;
 
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Service};
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::api::rbac::v1::RoleBinding;
 
 pub use etcd::build_etcd_state;
 pub use namespace::plane_namespace_name;
 
 use crate::rights::build_plane_role_binding;
+use crate::rollout::Rollout;
 use crate::settings::Settings;
 use crate::tenant::Tenant;
 
@@ -66,6 +70,10 @@ pub struct PlaneObjects {
     pub controller_manager: StatefulSet,
     /// `kube-scheduler`.
     pub scheduler: StatefulSet,
+    /// For `etcd`; `None`: there must be none.
+    pub etcd_budget: Option<PodDisruptionBudget>,
+    /// For `kube-apiserver`; `None`: there must be none.
+    pub api_server_budget: Option<PodDisruptionBudget>,
 }
 
 /// The objects that come first.
@@ -81,14 +89,26 @@ pub fn build_foundation(tenant: &Tenant) -> Foundation {
     }
 }
 
-/// The components.
+/// The components, each at the version that the rollout has come to.
 #[must_use]
-pub fn build_plane(tenant: &Tenant, settings: &Settings) -> PlaneObjects {
+pub fn build_plane(tenant: &Tenant, rollout: &Rollout, settings: &Settings) -> PlaneObjects {
+    let api_server = tenant.at(rollout.api_server);
+    let controller_manager = tenant.at(rollout.controller_manager);
+    let scheduler = tenant.at(rollout.scheduler);
     PlaneObjects {
         etcd: etcd::build_etcd(tenant, settings),
         api_server_authentication: kube_apiserver::build_authentication(tenant),
-        api_server: kube_apiserver::build_api_server(tenant, settings),
-        controller_manager: kube_controller_manager::build_controller_manager(tenant, settings),
-        scheduler: kube_scheduler::build_scheduler(tenant, settings),
+        api_server: kube_apiserver::build_api_server(&api_server, settings),
+        controller_manager: kube_controller_manager::build_controller_manager(
+            &controller_manager,
+            settings,
+        ),
+        scheduler: kube_scheduler::build_scheduler(&scheduler, settings),
+        etcd_budget: budgets::build_budget(tenant, names::ETCD, tenant.etcd.replicas),
+        api_server_budget: budgets::build_budget(
+            tenant,
+            names::API_SERVER,
+            tenant.api_server_replicas,
+        ),
     }
 }

@@ -23,8 +23,10 @@ pub struct PlaneRecord {
     pub endpoint_host: Option<String>,
     /// Port in every kubelet's kubeconfig.
     pub endpoint_port: Option<u16>,
-    /// Version that the plane runs.
+    /// Version that the plane runs, or is on its way to.
     pub version: Option<KubernetesVersion>,
+    /// Version at which all of it was last, while an upgrade is under way.
+    pub upgrading_from: Option<KubernetesVersion>,
     /// Spec that was accepted last.
     pub accepted_spec: Option<TenantClusterSpec>,
     /// Storage class of its etcd volumes; `None`: the cluster's default.
@@ -50,6 +52,7 @@ impl PlaneRecord {
             endpoint_host: note(labels::ENDPOINT_HOST),
             endpoint_port: note(labels::ENDPOINT_PORT).and_then(|port| port.parse().ok()),
             version: note(labels::VERSION).and_then(|version| version.parse().ok()),
+            upgrading_from: note(labels::UPGRADING_FROM).and_then(|version| version.parse().ok()),
             accepted_spec: note(labels::ACCEPTED_SPEC)
                 .and_then(|spec| serde_json::from_str(&spec).ok()),
             storage_class: note(labels::STORAGE_CLASS),

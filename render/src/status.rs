@@ -18,6 +18,9 @@ use crate::workloads::Workloads;
 /// The reason of Ready and Reconciling while the object is being deleted.
 pub const DELETING: &str = "Deleting";
 
+/// The reason of Reconciling on the way from one Kubernetes version to the next.
+pub const UPGRADING: &str = "Upgrading";
+
 /// What stopped a pass: the name of an error and its words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
@@ -33,6 +36,8 @@ pub enum ContentState {
     /// Waiting for the API server, or being written.
     #[default]
     Pending,
+    /// What was written last is there, and something else is wanted since.
+    Changing,
     /// Everything is there as rendered.
     Applied,
     /// The last attempt failed; it is tried again.
@@ -96,9 +101,14 @@ pub fn compute_status(findings: &Findings<'_>) -> TenantClusterStatus {
         ..previous
     };
     let Some(tenant) = findings.tenant else { return base };
+    // On the way to another version the cluster is still of the one before.
+    let (version, resolved_from) = match tenant.upgrading_from {
+        Some(from) => (from, base.resolved_from.clone()),
+        None => (tenant.version, Some(tenant.spec.version.clone())),
+    };
     TenantClusterStatus {
-        version: Some(tenant.version.to_string()),
-        resolved_from: Some(tenant.spec.version.clone()),
+        version: Some(version.to_string()),
+        resolved_from,
         endpoint: tenant.endpoint().map(|endpoint| endpoint.authority()).or(base.endpoint.clone()),
         addresses: tenant.exposure.addresses.iter().map(ToString::to_string).collect(),
         control_plane_namespace: if findings.plane_exists {

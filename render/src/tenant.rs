@@ -26,6 +26,8 @@ pub struct Tenant {
     pub version: KubernetesVersion,
     /// Facts about that version's minor.
     pub minor: &'static Minor,
+    /// Version at which all of it was last, while an upgrade is under way.
+    pub upgrading_from: Option<KubernetesVersion>,
     /// Networks of pods: one or two.
     pub pod_cidrs: Vec<IpNet>,
     /// Networks of Services: one or two.
@@ -106,6 +108,13 @@ pub struct KubeProxy {
 }
 
 impl Tenant {
+    /// The same tenant at another version, on the way from one to the next.
+    #[must_use]
+    pub fn at(&self, version: KubernetesVersion) -> Self {
+        let minor = Minor::find(version.minor).unwrap_or(self.minor);
+        Self { version, minor, ..self.clone() }
+    }
+
     /// The endpoint, once the port is known.
     #[must_use]
     pub fn endpoint(&self) -> Option<Endpoint> {

@@ -12,7 +12,7 @@ use nagaya_api::{Management, TenantCluster, TenantClusterSpec};
 use serde_json::{Value, json};
 
 use crate::fragments::{self, FragmentError};
-use crate::minors::Minor;
+use crate::minors::{KubernetesVersion, Minor};
 use crate::plane_record::PlaneRecord;
 use crate::settings::Settings;
 use crate::tenant::{EtcdMembers, KubeProxy, Tenant};
@@ -44,6 +44,25 @@ pub struct Surroundings<'a> {
     pub project_enabled: bool,
     /// Control-plane namespaces labelled with this tenant's namespace and name.
     pub planes: &'a [PlaneRecord],
+    /// The node that limits how far the version may go up.
+    pub oldest_kubelet: &'a OldestKubelet,
+}
+
+/// The node of a tenant whose kubelet is the oldest.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum OldestKubelet {
+    /// There is no node.
+    #[default]
+    NoNode,
+    /// This one.
+    Known {
+        /// Name of the node.
+        node: String,
+        /// `status.nodeInfo.kubeletVersion`.
+        version: KubernetesVersion,
+    },
+    /// The tenant's API server cannot be asked, in words.
+    Unknown(String),
 }
 
 /// Resolves every name, default and version of `raw`.
@@ -54,8 +73,7 @@ pub fn validate(raw: &TenantCluster, around: Surroundings<'_>) -> Result<Tenant,
     let owner = ownership::check(raw, around)?;
     let spec = &raw.spec;
     refuse_other_foundations(spec, owner.record)?;
-    let version = version::resolve(raw, owner.record)?;
-    refuse_replicas("spec.controlPlane.replicas", spec.control_plane.replicas)?;
+    let version = version::resolve(raw, owner.record, around.oldest_kubelet)?;
     refuse_replicas("spec.etcd.replicas", spec.etcd.replicas)?;
     let networks = networks::parse(&spec.networking)?;
     let exposure = exposure::resolve(raw, around.settings, owner.record)?;
@@ -76,6 +94,7 @@ pub fn validate(raw: &TenantCluster, around: Surroundings<'_>) -> Result<Tenant,
         plane_namespace: owner.plane_namespace,
         version: version.exact,
         minor: version.facts,
+        upgrading_from: version.from,
         pod_cidrs: networks.pods,
         service_cidrs: networks.services,
         cluster_domain: spec.networking.cluster_domain.clone(),

@@ -1,6 +1,10 @@
 //! What the management cluster says of a tenant's workloads.
 
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use nagaya_api::labels;
+
+use crate::minors::KubernetesVersion;
 
 /// How far one workload is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -11,6 +15,8 @@ pub struct Workload {
     pub ready: i32,
     /// The controller of the management cluster has seen the newest template and rolled it out.
     pub rolled_out: bool,
+    /// Kubernetes version of the newest template (`app.kubernetes.io/version`); `None`: not one of Kubernetes.
+    pub version: Option<KubernetesVersion>,
     /// What keeps a pod from being ready, in words, when known.
     pub problem: Option<String>,
 }
@@ -21,13 +27,20 @@ impl Workload {
     pub fn serves(&self) -> bool {
         self.ready > 0
     }
+
+    /// Whether every replica is ready and of the newest template.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.rolled_out && self.ready >= self.desired
+    }
 }
 
 impl From<&StatefulSet> for Workload {
     fn from(set: &StatefulSet) -> Self {
         let desired = set.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1);
+        let version = version(&set.metadata);
         let Some(status) = &set.status else {
-            return Self { desired, ..Self::default() };
+            return Self { desired, version, ..Self::default() };
         };
         let seen = status.observed_generation.unwrap_or(0) >= set.metadata.generation.unwrap_or(0);
         let current = status.update_revision == status.current_revision
@@ -36,6 +49,7 @@ impl From<&StatefulSet> for Workload {
             desired,
             ready: status.ready_replicas.unwrap_or(0),
             rolled_out: seen && current,
+            version,
             problem: None,
         }
     }
@@ -44,18 +58,28 @@ impl From<&StatefulSet> for Workload {
 impl From<&Deployment> for Workload {
     fn from(deployment: &Deployment) -> Self {
         let desired = deployment.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1);
+        let version = version(&deployment.metadata);
         let Some(status) = &deployment.status else {
-            return Self { desired, ..Self::default() };
+            return Self { desired, version, ..Self::default() };
         };
         let seen =
             status.observed_generation.unwrap_or(0) >= deployment.metadata.generation.unwrap_or(0);
         Self {
             desired,
             ready: status.ready_replicas.unwrap_or(0),
-            rolled_out: seen && status.updated_replicas.unwrap_or(0) == desired,
+            rolled_out: seen
+                && status.updated_replicas.unwrap_or(0) == desired
+                // Those of before are gone too: two versions no longer serve side by side.
+                && status.replicas.unwrap_or(0) + status.terminating_replicas.unwrap_or(0)
+                    == desired,
+            version,
             problem: None,
         }
     }
+}
+
+fn version(metadata: &ObjectMeta) -> Option<KubernetesVersion> {
+    metadata.labels.as_ref()?.get(labels::VERSION_LABEL)?.parse().ok()
 }
 
 /// The workloads of one tenant; `None`: not there (yet).

@@ -7,6 +7,7 @@ mod fixture;
 
 use nagaya_render::minors::MINORS;
 use nagaya_render::plane::{build_etcd_state, build_foundation, build_plane};
+use nagaya_render::rollout::Rollout;
 use nagaya_render::settings::Settings;
 use serde_json::json;
 
@@ -30,7 +31,7 @@ fn every_object_is_as_reviewed() {
     for minor in MINORS {
         let tenant = fixture::tenant(minor);
         let foundation = build_foundation(&tenant);
-        let plane = build_plane(&tenant, &settings);
+        let plane = build_plane(&tenant, &Rollout::done(&tenant), &settings);
         snapshot(
             minor.minor,
             "foundation",

@@ -12,6 +12,7 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use nagaya_api::labels;
 use nagaya_render::certificates::{Authority, LeafSecret};
 use nagaya_render::plane::{build_etcd_state, build_foundation, build_plane, plane_namespace_name};
+use nagaya_render::rollout::Rollout;
 use nagaya_render::settings::{ImageSource, Settings};
 
 fn command(template: &PodTemplateSpec) -> &[String] {
@@ -203,8 +204,9 @@ fn adopting_a_plane_under_another_uid_restarts_nothing() {
     let before = fixture::newest_tenant();
     let mut after = before.clone();
     after.uid = "another".to_owned();
-    let (before, after) =
-        [&before, &after].map(|tenant| build_plane(tenant, &Settings::default())).into();
+    let (before, after) = [&before, &after]
+        .map(|tenant| build_plane(tenant, &Rollout::done(tenant), &Settings::default()))
+        .into();
     assert_eq!(before.etcd.spec, after.etcd.spec);
     assert_eq!(before.api_server.spec, after.api_server.spec);
     assert_eq!(before.controller_manager.spec, after.controller_manager.spec);

@@ -13,7 +13,7 @@ use nagaya_render::status::{
     ContentState, Failure, Findings, Probed, compute_status, deleting_status,
 };
 use nagaya_render::tenant::Tenant;
-use nagaya_render::validate::{Refusal, Surroundings, validate};
+use nagaya_render::validate::{OldestKubelet, Refusal, Surroundings, validate};
 use nagaya_render::workloads::{Workload, Workloads};
 use serde_json::json;
 
@@ -34,7 +34,15 @@ fn resolved(raw: &TenantCluster) -> Result<Tenant, Refusal> {
         endpoint_port: Some(31000),
         ..PlaneRecord::default()
     }];
-    validate(raw, Surroundings { settings: &settings, project_enabled: true, planes: &planes })
+    validate(
+        raw,
+        Surroundings {
+            settings: &settings,
+            project_enabled: true,
+            planes: &planes,
+            oldest_kubelet: &OldestKubelet::NoNode,
+        },
+    )
 }
 
 fn joinable() -> ProbeReport {
@@ -52,7 +60,7 @@ fn joinable() -> ProbeReport {
 }
 
 fn running() -> Workloads {
-    let one = Some(Workload { desired: 1, ready: 1, rolled_out: true, problem: None });
+    let one = Some(Workload { desired: 1, ready: 1, rolled_out: true, ..Workload::default() });
     Workloads {
         etcd: one.clone(),
         api_server: one.clone(),
@@ -178,6 +186,7 @@ fn etcd_that_was_healthy_and_does_not_come_back_is_a_loss_in_words() {
         desired: 1,
         ready: 0,
         rolled_out: true,
+        version: None,
         problem: Some("container etcd is in CrashLoopBackOff: member not found".into()),
     });
     let status = pass.status();

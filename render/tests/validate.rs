@@ -7,7 +7,7 @@ use nagaya_api::{TenantCluster, labels};
 use nagaya_render::plane_record::PlaneRecord;
 use nagaya_render::settings::Settings;
 use nagaya_render::tenant::Tenant;
-use nagaya_render::validate::{Refusal, Surroundings, last_accepted, validate};
+use nagaya_render::validate::{OldestKubelet, Refusal, Surroundings, last_accepted, validate};
 use serde_json::{Value, json};
 
 fn object(spec: Value) -> TenantCluster {
@@ -25,7 +25,15 @@ fn settings() -> Settings {
 
 fn check(raw: &TenantCluster, planes: &[PlaneRecord]) -> Result<Tenant, Refusal> {
     let settings = settings();
-    validate(raw, Surroundings { settings: &settings, project_enabled: true, planes })
+    validate(
+        raw,
+        Surroundings {
+            settings: &settings,
+            project_enabled: true,
+            planes,
+            oldest_kubelet: &OldestKubelet::NoNode,
+        },
+    )
 }
 
 fn refused_field(spec: Value) -> String {
@@ -63,7 +71,12 @@ fn a_plane_keeps_the_manager_image_that_it_was_made_with() {
     let mirror = ("docker.io".to_owned(), "mirror.example.com".to_owned());
     settings.control_plane_images.rewrite = [mirror].into();
     let image = |planes: &[PlaneRecord]| {
-        let around = Surroundings { settings: &settings, project_enabled: true, planes };
+        let around = Surroundings {
+            settings: &settings,
+            project_enabled: true,
+            planes,
+            oldest_kubelet: &OldestKubelet::NoNode,
+        };
         validate(&raw, around).unwrap().wait_image
     };
     assert_eq!(image(&[]), "mirror.example.com/nagaya:v1");
@@ -78,7 +91,12 @@ fn a_refused_spec_leaves_the_last_accepted_one_in_force() {
     let planes = [PlaneRecord { accepted_spec: Some(spec), ..record() }];
     let refused = object(json!({"version": "v1.35.4", "paused": true, "kubelet": {"maxPod": 5}}));
     let settings = settings();
-    let around = Surroundings { settings: &settings, project_enabled: true, planes: &planes };
+    let around = Surroundings {
+        settings: &settings,
+        project_enabled: true,
+        planes: &planes,
+        oldest_kubelet: &OldestKubelet::NoNode,
+    };
     assert_eq!(validate(&refused, around).unwrap_err().field, "spec.kubelet.maxPod");
     let tenant = last_accepted(&refused, around).unwrap();
     assert_eq!(tenant.kubelet_patch, Some(json!({"maxPods": 50})));
@@ -133,12 +151,79 @@ fn addresses_that_come_to_lie_in_a_network_do_not_stop_what_runs() {
     assert_eq!(check(&raw, &[unborn]).unwrap_err().field, "spec.networking.podCIDRs[0]");
 }
 
+/// What a plane at `running`, whose last upgrade began at `from`, says to a version.
+fn moved(running: &str, from: Option<&str>, wanted: &str) -> Result<Tenant, Refusal> {
+    let plane = PlaneRecord {
+        version: running.parse().ok(),
+        upgrading_from: from.and_then(|from| from.parse().ok()),
+        ..record()
+    };
+    check(&object(json!({"version": wanted})), &[plane])
+}
+
+#[test]
+fn a_version_goes_up_by_patches_and_one_minor_at_a_time() {
+    let from = |wanted| moved("v1.35.4", None, wanted).unwrap().upgrading_from;
+    assert_eq!(from("v1.35.4"), None);
+    assert_eq!(from("1.35"), None);
+    for wanted in ["v1.35.5", "v1.36.0", "v1.36.3", "1.36"] {
+        assert_eq!(from(wanted), "v1.35.4".parse().ok(), "{wanted}");
+    }
+    assert_eq!(moved("v1.35.4", None, "1.36").unwrap().version.to_string(), "v1.36.3");
+    for (wanted, says) in [("1.37", "set it to 1.36 first"), ("v1.35.3", "cannot go back")] {
+        let refusal = moved("v1.35.4", None, wanted).unwrap_err();
+        assert_eq!(refusal.field, "spec.version");
+        assert!(refusal.message.contains(says), "{refusal}");
+    }
+}
+
+#[test]
+fn a_patch_that_does_not_exist_can_be_corrected() {
+    let back = |wanted| moved("v1.36.33", Some("v1.35.4"), wanted).map(|tenant| tenant.version);
+    assert_eq!(back("v1.36.3").unwrap().to_string(), "v1.36.3");
+    assert!(back("v1.35.4").is_err());
+    let there = moved("v1.36.9", Some("v1.36.3"), "v1.36.3").unwrap();
+    assert_eq!(there.upgrading_from, None, "it never left");
+}
+
+#[test]
+fn the_next_minor_waits_until_the_upgrade_before_it_is_done() {
+    let during = |wanted| moved("v1.36.3", Some("v1.35.4"), wanted);
+    assert_eq!(during("v1.36.3").unwrap().upgrading_from, "v1.35.4".parse().ok());
+    assert!(during("1.37").unwrap_err().message.contains("is under way"));
+    assert!(during("v1.35.4").unwrap_err().message.contains("cannot go back"));
+}
+
+#[test]
+fn a_kubelet_that_is_too_old_is_named() {
+    let settings = settings();
+    let raw = object(json!({"version": "1.37"}));
+    let planes = [PlaneRecord { version: "v1.36.3".parse().ok(), ..record() }];
+    let with = |oldest_kubelet: &OldestKubelet| {
+        let around = Surroundings {
+            settings: &settings,
+            project_enabled: true,
+            planes: &planes,
+            oldest_kubelet,
+        };
+        validate(&raw, around).map_err(|refusal| refusal.to_string())
+    };
+    let kubelet = |version: &str| OldestKubelet::Known {
+        node: "old-vm".to_owned(),
+        version: version.parse().unwrap(),
+    };
+    with(&OldestKubelet::NoNode).unwrap();
+    with(&kubelet("v1.34.0")).unwrap();
+    assert!(with(&kubelet("v1.33.9")).unwrap_err().contains("kubelet of node old-vm is v1.33.9"));
+    let unknown = OldestKubelet::Unknown("its API server does not answer".to_owned());
+    assert!(with(&unknown).unwrap_err().contains("does not answer"));
+}
+
 #[test]
 fn a_bad_spec_is_refused_with_the_name_of_the_field() {
     for (spec, field) in [
         (json!({"version": "v1.20.0"}), "spec.version"),
         (json!({"version": "1.99"}), "spec.version"),
-        (json!({"version": "1.37", "controlPlane": {"replicas": 2}}), "spec.controlPlane.replicas"),
         (json!({"version": "1.37", "etcd": {"replicas": 3}}), "spec.etcd.replicas"),
         (
             json!({"version": "1.37", "networking": {"podCIDRs": ["10.0.0.0"]}}),
@@ -229,7 +314,12 @@ fn a_domain_is_the_endpoint_from_birth_and_what_is_recorded_stays() {
     let raw = object(json!({"version": "1.37"}));
     let mut settings = settings();
     settings.domain = Some("k8s.example".to_owned());
-    let around = |planes| Surroundings { settings: &settings, project_enabled: true, planes };
+    let around = |planes| Surroundings {
+        settings: &settings,
+        project_enabled: true,
+        planes,
+        oldest_kubelet: &OldestKubelet::NoNode,
+    };
     let born = validate(&raw, around(&[])).unwrap();
     assert_eq!(born.exposure.host, "demo.shop.k8s.example");
     assert_eq!(born.exposure.addresses[0].to_string(), "192.0.2.1");
@@ -262,7 +352,12 @@ fn a_value_that_never_worked_can_be_corrected() {
 fn the_addresses_behind_an_endpoint_follow_the_endpoint_and_not_the_configuration() {
     let settings = Settings { node_port_host: Some("192.0.2.2".to_owned()), ..settings() };
     let planes = [record()];
-    let around = Surroundings { settings: &settings, project_enabled: true, planes: &planes };
+    let around = Surroundings {
+        settings: &settings,
+        project_enabled: true,
+        planes: &planes,
+        oldest_kubelet: &OldestKubelet::NoNode,
+    };
     let tenant = validate(&object(json!({"version": "1.35"})), around).unwrap();
     assert_eq!(tenant.exposure.host, "192.0.2.1");
     assert_eq!(tenant.exposure.addresses[0].to_string(), "192.0.2.1");
@@ -284,7 +379,12 @@ fn the_storage_class_of_the_configuration_is_asked_for_new_planes_only() {
     let settings = Settings { storage_class: Some("fast".to_owned()), ..settings() };
     let raw = object(json!({"version": "v1.35.4"}));
     let class = |planes: &[PlaneRecord]| {
-        let around = Surroundings { settings: &settings, project_enabled: true, planes };
+        let around = Surroundings {
+            settings: &settings,
+            project_enabled: true,
+            planes,
+            oldest_kubelet: &OldestKubelet::NoNode,
+        };
         validate(&raw, around).unwrap().etcd.storage_class
     };
     let accepted_spec = Some(raw.spec.clone());
@@ -309,13 +409,6 @@ fn a_plane_that_is_adopted_keeps_its_networks_and_its_storage() {
 }
 
 #[test]
-fn a_running_cluster_keeps_its_version() {
-    let refusal = check(&object(json!({"version": "v1.36.3"})), &[record()]).unwrap_err();
-    assert_eq!(refusal.field, "spec.version");
-    assert!(refusal.message.contains("set it back to v1.35.4"), "{refusal}");
-}
-
-#[test]
 fn a_plane_of_another_object_is_adopted_only_with_consent() {
     let mut raw = object(json!({"version": "1.35"}));
     let foreign = PlaneRecord { owner_uid: Some("uid-0".to_owned()), ..record() };
@@ -337,7 +430,12 @@ fn a_plane_that_vanished_is_never_replaced_by_an_empty_twin() {
 #[test]
 fn a_project_that_the_operator_has_not_enabled_is_told_how() {
     let settings = settings();
-    let around = Surroundings { settings: &settings, project_enabled: false, planes: &[] };
+    let around = Surroundings {
+        settings: &settings,
+        project_enabled: false,
+        planes: &[],
+        oldest_kubelet: &OldestKubelet::NoNode,
+    };
     let refusal = validate(&object(json!({"version": "1.37"})), around).unwrap_err();
     assert!(refusal.message.contains("kubectl label namespace shop nagaya.dev/project=enabled"));
 }

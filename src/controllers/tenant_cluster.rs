@@ -6,6 +6,7 @@ mod cleanup;
 mod diagnose;
 mod error;
 mod follow;
+mod kubelets;
 mod observe;
 mod rights;
 
@@ -95,7 +96,7 @@ async fn reconcile(raw: Arc<TenantCluster>, context: Arc<Context>) -> Result<Act
 
 async fn pass(context: &Context, raw: &TenantCluster, key: &TenantKey) -> Result<Action, Error> {
     let now = Timestamp::now();
-    let observed = observe::observe(context, raw).await?;
+    let observed = observe::observe(context, raw, key).await?;
     if !observed.project_enabled {
         rights::give_back(context).await;
     }
@@ -127,7 +128,7 @@ async fn pass(context: &Context, raw: &TenantCluster, key: &TenantKey) -> Result
         return Err(error);
     }
     let keys = context.keyring.last_seen(key);
-    Ok(Action::requeue(observe::next_look(&status, keys.as_deref(), now)))
+    Ok(Action::requeue(observe::next_look(&observed, &status, keys.as_deref(), now)))
 }
 
 /// How far the management side is now, and what went wrong. What runs is followed all the same: Ready is not

@@ -49,8 +49,16 @@ pub struct ContentKeeper {
 
 struct Task {
     wanted: watch::Sender<Wanted>,
-    state: Arc<Mutex<ContentState>>,
+    outcome: Arc<Mutex<Outcome>>,
     handle: JoinHandle<()>,
+}
+
+/// What the last attempt came to.
+#[derive(Default)]
+struct Outcome {
+    state: ContentState,
+    /// What was written last.
+    written: Option<Arc<ContentObjects>>,
 }
 
 impl Drop for Task {
@@ -73,29 +81,44 @@ impl ContentKeeper {
         if let Some(task) = tasks.get(tenant) {
             task.wanted.send_if_modified(|current| {
                 let changed = !current.is_same(&wanted);
-                *current = wanted;
+                // Equal content stays the very same, by which `state` knows it.
+                let content = if current.content == wanted.content {
+                    Arc::clone(&current.content)
+                } else {
+                    Arc::clone(&wanted.content)
+                };
+                *current = Wanted { content, ..wanted };
                 changed
             });
             return;
         }
         let (sender, receiver) = watch::channel(wanted);
-        let state = Arc::new(Mutex::new(ContentState::Pending));
+        let outcome = Arc::new(Mutex::new(Outcome::default()));
         let worker = Worker {
             tenant: tenant.clone(),
             wakeups: self.wakeups.clone(),
             contents: Arc::clone(&self.contents),
             at_once: Arc::clone(&self.at_once),
-            state: Arc::clone(&state),
+            outcome: Arc::clone(&outcome),
         };
         let handle = tokio::spawn(worker.run(receiver));
-        tasks.insert(tenant.clone(), Task { wanted: sender, state, handle });
+        tasks.insert(tenant.clone(), Task { wanted: sender, outcome, handle });
     }
 
     /// How far the tenant's content is.
     #[must_use]
     pub fn state(&self, tenant: &TenantKey) -> ContentState {
         let tasks = self.tasks();
-        tasks.get(tenant).map_or(ContentState::Pending, |task| lock(&task.state).clone())
+        let Some(task) = tasks.get(tenant) else { return ContentState::Pending };
+        let outcome = lock(&task.outcome);
+        let wanted = task.wanted.borrow();
+        let is_wanted = |written: &Arc<_>| Arc::ptr_eq(written, &wanted.content);
+        match &outcome.state {
+            ContentState::Applied if !outcome.written.as_ref().is_some_and(is_wanted) => {
+                ContentState::Changing
+            }
+            state => state.clone(),
+        }
     }
 
     /// The tenant is gone or paused: its content is no longer looked after.
@@ -113,7 +136,7 @@ struct Worker {
     wakeups: Wakeups,
     contents: Arc<Contents>,
     at_once: Arc<Semaphore>,
-    state: Arc<Mutex<ContentState>>,
+    outcome: Arc<Mutex<Outcome>>,
 }
 
 impl Worker {
@@ -125,15 +148,15 @@ impl Worker {
             match self.attempt(&current).await {
                 Ok(()) => {
                     pause = FIRST_PAUSE;
-                    self.tell(ContentState::Applied);
+                    self.tell(ContentState::Applied, Some(current.content));
                     if wanted.changed().await.is_err() {
                         return;
                     }
                 }
                 Err(why) => {
                     tracing::debug!(tenant = %self.tenant, why, "cannot write tenant content yet");
-                    if born.elapsed() > PATIENCE || *lock(&self.state) == ContentState::Applied {
-                        self.tell(ContentState::Failed(why));
+                    if born.elapsed() > PATIENCE || lock(&self.outcome).written.is_some() {
+                        self.tell(ContentState::Failed(why), None);
                     }
                     sleep(pause).await;
                     pause = next_pause(pause, born.elapsed());
@@ -144,7 +167,7 @@ impl Worker {
 
     async fn attempt(&self, wanted: &Wanted) -> Result<(), String> {
         let _place = self.at_once.acquire().await.map_err(|error| error.to_string())?;
-        let newborn = *lock(&self.state) == ContentState::Pending;
+        let newborn = lock(&self.outcome).state == ContentState::Pending;
         let pass = async {
             if newborn {
                 await_health(&wanted.client).await?;
@@ -158,12 +181,17 @@ impl Worker {
         }
     }
 
-    fn tell(&self, news: ContentState) {
-        let mut state = lock(&self.state);
-        if *state != news {
-            *state = news;
-            self.wakeups.wake(&self.tenant);
+    fn tell(&self, state: ContentState, written: Option<Arc<ContentObjects>>) {
+        let mut outcome = lock(&self.outcome);
+        let same = |new: &Arc<_>| outcome.written.as_ref().is_some_and(|old| Arc::ptr_eq(old, new));
+        if outcome.state == state && written.as_ref().is_none_or(same) {
+            return;
         }
+        outcome.state = state;
+        if written.is_some() {
+            outcome.written = written;
+        }
+        self.wakeups.wake(&self.tenant);
     }
 }
 

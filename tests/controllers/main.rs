@@ -10,4 +10,5 @@ mod memory_api;
 mod refusing;
 mod settled;
 mod stage;
+mod upgrading;
 mod world;

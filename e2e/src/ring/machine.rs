@@ -9,7 +9,7 @@ use crate::command::{feed, output};
 use crate::host::{self, Host};
 use crate::progress::{say, step};
 use crate::state::{HostKind, HostRecord};
-use crate::{error, sandbox, state};
+use crate::{error, images, sandbox, state};
 
 /// What only cgroup v1 forces, and only on a host of the kind `namespaces`.
 const IGNORED: &str = "SystemVerification";
@@ -123,6 +123,14 @@ impl Machine {
             .run(&["kubeadm", "join", "--config", CONFIGURATION])
             .map(drop)
             .map_err(|failure| failure.to_string()))
+    }
+
+    /// Loads what nodes of a minor run, as if pulled: kube-proxy and CoreDNS of a cluster that is upgraded.
+    ///
+    /// # Errors
+    /// containerd refuses an image.
+    pub fn load_images(&self, minor: &str) -> Outcome {
+        Ok(sandbox::load(self.host().as_ref(), &images::node(minor)?)?)
     }
 
     /// Undoes a join, or half of one.

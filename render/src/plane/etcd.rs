@@ -99,6 +99,7 @@ fn build_template(tenant: &Tenant, settings: &Settings) -> PodTemplateSpec {
             ],
         )],
         grace: 30,
+        priority: names::ETCD_PRIORITY,
         read_at_start: &[],
     }
     .build_template(tenant, settings)

@@ -37,7 +37,7 @@ const AUTHENTICATION: &str = "authentication";
 
 pub(super) fn build_api_server(tenant: &Tenant, settings: &Settings) -> Deployment {
     Deployment {
-        metadata: pod::metadata(tenant, names::API_SERVER, names::API_SERVER),
+        metadata: pod::versioned_metadata(tenant, names::API_SERVER),
         spec: Some(DeploymentSpec {
             replicas: Some(tenant.api_server_replicas),
             revision_history_limit: Some(2),
@@ -66,6 +66,7 @@ fn build_template(tenant: &Tenant, settings: &Settings) -> PodTemplateSpec {
         // The shutdown delay and some time for requests that are under way. Not the 60 s that one may take:
         // clients ask again by themselves.
         grace: 30,
+        priority: names::API_SERVER_PRIORITY,
         read_at_start: &[authentication::CONFIGURATION],
     }
     .build_template(tenant, settings)

@@ -34,7 +34,7 @@ const SIGNERS: [(&str, &str); 4] = [
 /// ready would keep a corrected template from being tried.
 pub(super) fn build_controller_manager(tenant: &Tenant, settings: &Settings) -> StatefulSet {
     StatefulSet {
-        metadata: pod::metadata(tenant, names::CONTROLLER_MANAGER, names::CONTROLLER_MANAGER),
+        metadata: pod::versioned_metadata(tenant, names::CONTROLLER_MANAGER),
         spec: Some(StatefulSetSpec {
             pod_management_policy: Some("Parallel".to_owned()),
             replicas: Some(1),
@@ -58,6 +58,7 @@ fn build_template(tenant: &Tenant, settings: &Settings) -> PodTemplateSpec {
             build_pki_volume(),
         ],
         grace: 10,
+        priority: names::CONTROLLER_PRIORITY,
         read_at_start: &[],
     }
     .build_template(tenant, settings)

@@ -23,7 +23,7 @@ const PROBE: Endpoint = Endpoint { scheme: "HTTPS", port: 10259 };
 /// A StatefulSet for the same reason as [`super::kube_controller_manager`]'s.
 pub(super) fn build_scheduler(tenant: &Tenant, settings: &Settings) -> StatefulSet {
     StatefulSet {
-        metadata: pod::metadata(tenant, names::SCHEDULER, names::SCHEDULER),
+        metadata: pod::versioned_metadata(tenant, names::SCHEDULER),
         spec: Some(StatefulSetSpec {
             pod_management_policy: Some("Parallel".to_owned()),
             replicas: Some(1),
@@ -44,6 +44,7 @@ fn build_template(tenant: &Tenant, settings: &Settings) -> PodTemplateSpec {
         container: build_container(tenant, settings),
         volumes: vec![mounts::client_config_volume(LeafSecret::Scheduler)],
         grace: 10,
+        priority: names::CONTROLLER_PRIORITY,
         read_at_start: &[],
     }
     .build_template(tenant, settings)

@@ -26,6 +26,13 @@ pub const CONTROLLER_MANAGER: &str = "kube-controller-manager";
 /// StatefulSet of kube-scheduler.
 pub const SCHEDULER: &str = "kube-scheduler";
 
+/// `PriorityClass`es of `manifests/priorities.yaml`: when a management node is full, what others wait for stays.
+pub const ETCD_PRIORITY: &str = "nagaya-etcd";
+/// As [`ETCD_PRIORITY`], for kube-apiserver.
+pub const API_SERVER_PRIORITY: &str = "nagaya-kube-apiserver";
+/// As [`ETCD_PRIORITY`], for the components without clients.
+pub const CONTROLLER_PRIORITY: &str = "nagaya-control-plane";
+
 /// Port of kube-apiserver, in its pod and in its Services.
 pub const API_SERVER_PORT: u16 = 6443;
 /// Port on which etcd serves clients.

@@ -49,6 +49,9 @@ fn record(tenant: &Tenant) -> BTreeMap<String, String> {
         (labels::WAIT_IMAGE.to_owned(), tenant.wait_image.clone()),
         (labels::ACCEPTED_SPEC.to_owned(), json!(tenant.spec).to_string()),
     ]);
+    if let Some(version) = tenant.upgrading_from {
+        record.insert(labels::UPGRADING_FROM.to_owned(), version.to_string());
+    }
     if let Some(class) = &tenant.etcd.storage_class {
         record.insert(labels::STORAGE_CLASS.to_owned(), class.clone());
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::{
     Capabilities, Container, LocalObjectReference, PodSecurityContext, PodSpec, PodTemplateSpec,
-    SeccompProfile, SecurityContext, Volume,
+    SeccompProfile, SecurityContext, TopologySpreadConstraint, Volume,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -27,6 +27,8 @@ pub(super) struct Pod<'a> {
     pub volumes: Vec<Volume>,
     /// Seconds between the signal to end and the kill.
     pub grace: i64,
+    /// `PriorityClass`: who goes first when a management node is full.
+    pub priority: &'static str,
     /// Contents of configuration that the component reads only when it starts.
     pub read_at_start: &'a [&'a str],
 }
@@ -63,6 +65,8 @@ impl Pod<'_> {
             ),
             init_containers: non_empty(self.init_containers),
             containers: vec![self.container],
+            priority_class_name: Some(self.priority.to_owned()),
+            topology_spread_constraints: Some(SPREAD.map(|key| spread(key, self.component)).into()),
             node_selector: Some(settings.node_selector.clone()).filter(|labels| !labels.is_empty()),
             security_context: Some(PodSecurityContext {
                 run_as_non_root: Some(true),
@@ -81,6 +85,22 @@ impl Pod<'_> {
             volumes: non_empty(self.volumes),
             ..PodSpec::default()
         }
+    }
+}
+
+/// Replicas of a component go to different zones and hosts, as long as there are such.
+const SPREAD: [&str; 2] = ["topology.kubernetes.io/zone", "kubernetes.io/hostname"];
+
+fn spread(topology_key: &str, component: &str) -> TopologySpreadConstraint {
+    TopologySpreadConstraint {
+        max_skew: 1,
+        topology_key: topology_key.to_owned(),
+        // A zone that is lost must not keep the others from taking its replicas.
+        when_unsatisfiable: "ScheduleAnyway".to_owned(),
+        label_selector: Some(label_selector(component)),
+        // The replicas of before a change are on their way out.
+        match_label_keys: Some(vec!["pod-template-hash".to_owned()]),
+        ..TopologySpreadConstraint::default()
     }
 }
 
@@ -112,6 +132,14 @@ pub(super) fn template_labels(tenant: &Tenant, component: &str) -> BTreeMap<Stri
     let mut all = tenant.labels(component);
     all.remove(labels::TENANT_UID);
     all
+}
+
+/// [`metadata`] of a component of Kubernetes, which says its version.
+pub(super) fn versioned_metadata(tenant: &Tenant, component: &str) -> ObjectMeta {
+    let mut metadata = metadata(tenant, component, component);
+    let version = tenant.version.to_string();
+    metadata.labels.get_or_insert_default().insert(labels::VERSION_LABEL.to_owned(), version);
+    metadata
 }
 
 /// Metadata of an object of the control-plane namespace.

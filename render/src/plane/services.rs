@@ -33,11 +33,12 @@ pub(super) fn build_etcd_client(tenant: &Tenant) -> Service {
     build(tenant, names::ETCD_CLIENT, names::ETCD, spec)
 }
 
-/// For the components beside it and for the manager, which fills the tenant cluster while kube-apiserver
-/// still starts.
+/// For the components beside it and for the manager, which fills the tenant cluster while the only kube-apiserver
+/// still starts. Beside another one, one that starts or ends gets nobody.
 pub(super) fn build_api_server(tenant: &Tenant) -> Service {
+    let is_alone = tenant.api_server_replicas == 1 && tenant.upgrading_from.is_none();
     let spec = ServiceSpec {
-        publish_not_ready_addresses: Some(true),
+        publish_not_ready_addresses: Some(is_alone),
         ports: Some(vec![port("https", names::API_SERVER_PORT)]),
         ..ServiceSpec::default()
     };

@@ -2,8 +2,9 @@
 
 use nagaya_api::conditions as types;
 
-use super::{ContentState, Findings, Probed, State, Verdict};
+use super::{ContentState, Findings, Probed, State, UPGRADING, Verdict};
 use crate::probe;
+use crate::rollout::Rollout;
 use crate::workloads::Workload;
 
 const JOINABLE: &str = "a stock kubeadm join would succeed now";
@@ -89,14 +90,35 @@ fn reconciling(findings: &Findings<'_>) -> Option<Verdict> {
     if findings.raw.spec.paused {
         return None;
     }
+    if let Some(upgrading) = upgrading(findings) {
+        return Some(upgrading);
+    }
     let all = findings.workloads;
-    let rolled_out = [&all.etcd, &all.api_server, &all.controller_manager, &all.scheduler]
-        .into_iter()
-        .all(|workload| workload.as_ref().is_some_and(|w| w.rolled_out && w.ready >= w.desired));
+    let scaled = findings.tenant.is_none_or(|tenant| {
+        all.api_server.as_ref().is_some_and(|one| one.desired == tenant.api_server_replicas)
+    });
+    let rolled_out = scaled
+        && [&all.etcd, &all.api_server, &all.controller_manager, &all.scheduler]
+            .into_iter()
+            .all(|workload| workload.as_ref().is_some_and(Workload::is_settled));
     if rolled_out && content_is_in_place(findings) {
         return None;
     }
     Some(Verdict::new(State::True, "Progressing", waiting_for(findings)))
+}
+
+fn upgrading(findings: &Findings<'_>) -> Option<Verdict> {
+    let tenant = findings.tenant?;
+    let from = tenant.upgrading_from?;
+    let rollout = Rollout::next(tenant, findings.workloads, None);
+    let part = rollout.waits_for(tenant.version).unwrap_or("the content of the tenant cluster");
+    let all = findings.workloads;
+    let problem = [&all.etcd, &all.api_server, &all.controller_manager, &all.scheduler]
+        .into_iter()
+        .find_map(|one| one.as_ref().filter(|one| !one.is_settled())?.problem.as_ref());
+    let why = problem.map_or_else(String::new, |problem| format!(": {problem}"));
+    let words = format!("from {from} to {}: waiting for {part}{why}", tenant.version);
+    Some(Verdict::new(State::True, UPGRADING, words))
 }
 
 fn stalled(findings: &Findings<'_>) -> Option<Verdict> {
@@ -159,7 +181,7 @@ fn content_is_in_place(findings: &Findings<'_>) -> bool {
         ContentState::Pending => {
             findings.born && !findings.raw.spec.paused && was_true(findings, types::CONTENT_READY)
         }
-        ContentState::Failed(_) => false,
+        ContentState::Changing | ContentState::Failed(_) => false,
     }
 }
 
@@ -179,6 +201,9 @@ fn content(findings: &Findings<'_>) -> Verdict {
         ),
         ContentState::Applied | ContentState::Pending => {
             Verdict::new(State::False, "Pending", "waiting for the tenant's API server")
+        }
+        ContentState::Changing => {
+            Verdict::new(State::False, "Pending", "what has changed is being written")
         }
         ContentState::Failed(message) => {
             Verdict::new(State::False, "ApplyFailed", format!("{message}; it is tried again"))

@@ -13,8 +13,10 @@ use kube::{Api, Client, Resource, ResourceExt};
 use nagaya_api::{TenantCluster, labels};
 use nagaya_render::certificates::{AdminKubeconfig, admin_secret_name, plan_admin_kubeconfig};
 use nagaya_render::plane::{
-    Foundation, PlaneObjects, build_etcd_state, build_foundation, build_plane,
+    Foundation, PlaneObjects, build_etcd_state, build_foundation, build_plane, names,
 };
+use nagaya_render::rollout::Rollout;
+use nagaya_render::status::ContentState;
 use nagaya_render::tenant::{Endpoint, Tenant};
 use nagaya_render::workloads::Workload;
 use serde_json::json;
@@ -31,6 +33,8 @@ use crate::tenant::TenantKey;
 pub struct Progress {
     /// The tenant, with the port that Kubernetes has chosen.
     pub tenant: Tenant,
+    /// Which version each part of it is to run now.
+    pub rollout: Rollout,
     /// Where nodes reach the API server; `None` until its Service exists.
     pub endpoint: Option<Endpoint>,
     /// Address of the internal Service of the API server.
@@ -52,6 +56,7 @@ pub async fn apply(
 ) -> Result<Progress, Error> {
     let projects = Api::namespaced(context.manager.clients.projects.clone(), &key.namespace);
     finalizer::hold(&projects, raw, FINALIZER).await?;
+    let tenant = &end_of_upgrade(context, key, tenant, observed);
     let foundation = build_foundation(tenant);
     let born = observed.born() || note_birth(context, observed).await?;
     let namespace = apply_namespace(context, &foundation.namespace, None).await?;
@@ -67,10 +72,11 @@ pub async fn apply(
     .await;
     let (services, keys) = (services?, keys?);
     let tenant = with_port(tenant, services.node_port);
+    let rollout = next_step(context, key, &tenant, observed);
     let record = build_foundation(&tenant).namespace;
     let (recorded, plane) = join(
         apply_namespace(context, &record, namespace),
-        Box::pin(apply_plane(context, &tenant, born)),
+        Box::pin(apply_plane(context, &tenant, &rollout, born)),
     )
     .await;
     let endpoint = tenant.endpoint();
@@ -83,7 +89,7 @@ pub async fn apply(
     recorded?;
     plane?;
     let api_server = services.api_server;
-    Ok(Progress { tenant, endpoint, api_server, keys, kubeconfig_failure })
+    Ok(Progress { tenant, rollout, endpoint, api_server, keys, kubeconfig_failure })
 }
 
 /// What the step would know if it may not write: for paused tenants.
@@ -97,11 +103,12 @@ pub async fn look_on(
     let planes = &context.manager.clients.planes;
     let keys = context.keyring.keys(planes, key, tenant, Access::Read, now).await?;
     let internal = observed.planes.first().and_then(|plane| {
-        let reference = ObjectRef::new(nagaya_render::plane::names::API_SERVER);
+        let reference = ObjectRef::new(names::API_SERVER);
         context.caches.services.get(&reference.within(&plane.namespace))
     });
     Ok(Progress {
         tenant: tenant.clone(),
+        rollout: next_step(context, key, tenant, observed),
         endpoint: tenant.endpoint(),
         api_server: internal.as_deref().and_then(cluster_ip),
         keys,
@@ -189,20 +196,63 @@ async fn apply_services(
     })
 }
 
-async fn apply_plane(context: &Context, tenant: &Tenant, born: bool) -> Result<(), Error> {
-    let PlaneObjects { etcd, api_server_authentication, api_server, controller_manager, scheduler } =
-        build_plane(tenant, context.settings());
+fn next_step(context: &Context, key: &TenantKey, tenant: &Tenant, observed: &Observed) -> Rollout {
+    let written = context.planes.get(key).map(|plane| plane.tenant.version);
+    Rollout::next(tenant, &observed.workloads, written)
+}
+
+/// The upgrade is over when the content of the new version has been written too.
+fn end_of_upgrade(
+    context: &Context,
+    key: &TenantKey,
+    tenant: &Tenant,
+    observed: &Observed,
+) -> Tenant {
+    let is_written = context.content.state(key) == ContentState::Applied
+        && context.planes.get(key).is_some_and(|plane| plane.tenant.version == tenant.version);
+    let done =
+        is_written && Rollout::next(tenant, &observed.workloads, None) == Rollout::done(tenant);
+    let upgrading_from = tenant.upgrading_from.filter(|_| !done);
+    Tenant { upgrading_from, ..tenant.clone() }
+}
+
+async fn apply_plane(
+    context: &Context,
+    tenant: &Tenant,
+    rollout: &Rollout,
+    born: bool,
+) -> Result<(), Error> {
+    let PlaneObjects {
+        etcd,
+        api_server_authentication,
+        api_server,
+        controller_manager,
+        scheduler,
+        etcd_budget,
+        api_server_budget,
+    } = build_plane(tenant, rollout, context.settings());
     let etcd_state: ConfigMap = build_etcd_state(tenant, born);
     let client = &context.manager.clients.planes;
     let caches = &context.caches;
     // All at once: kubelet waits for what a pod mounts, and every pod waits for what it talks to.
-    let (state, authentication, etcd, api_server, controller_manager, scheduler) = tokio::join!(
+    let namespace = &tenant.plane_namespace;
+    let (state, authentication, etcd, api_server, controller_manager, scheduler, budgets) = tokio::join!(
         apply_one(client, &caches.config_maps, &etcd_state),
         apply_one(client, &caches.config_maps, &api_server_authentication),
         apply_one(client, &caches.stateful_sets, &etcd),
         apply_one(client, &caches.deployments, &api_server),
         apply_one(client, &caches.stateful_sets, &controller_manager),
         apply_one(client, &caches.stateful_sets, &scheduler),
+        join(
+            apply_or_remove(client, &caches.budgets, namespace, names::ETCD, etcd_budget.as_ref()),
+            apply_or_remove(
+                client,
+                &caches.budgets,
+                namespace,
+                names::API_SERVER,
+                api_server_budget.as_ref(),
+            ),
+        ),
     );
     state?;
     authentication?;
@@ -210,7 +260,8 @@ async fn apply_plane(context: &Context, tenant: &Tenant, born: bool) -> Result<(
     api_server?;
     controller_manager?;
     scheduler?;
-    Ok(())
+    budgets.0?;
+    budgets.1
 }
 
 async fn hand_out_kubeconfig(
@@ -248,6 +299,30 @@ where
     let all = Api::<K>::namespaced(client.clone(), &namespace);
     let live = cache.get(&ObjectRef::from_obj(desired));
     Ok(apply_object(&all, live.as_deref(), desired).await?)
+}
+
+/// For what only some tenants have.
+async fn apply_or_remove<K>(
+    client: &Client,
+    cache: &Store<K>,
+    namespace: &str,
+    name: &str,
+    desired: Option<&K>,
+) -> Result<(), Error>
+where
+    K: Object + Resource<Scope = NamespaceResourceScope, DynamicType = ()> + 'static,
+{
+    if let Some(desired) = desired {
+        apply_one(client, cache, desired).await?;
+        return Ok(());
+    }
+    match cache.get(&ObjectRef::new(name).within(namespace)) {
+        None => Ok(()),
+        Some(live) => {
+            let all = Api::<K>::namespaced(client.clone(), namespace);
+            Ok(kube_ops::delete(&all, live.as_ref()).await?)
+        }
+    }
 }
 
 fn with_port(tenant: &Tenant, node_port: Option<u16>) -> Tenant {

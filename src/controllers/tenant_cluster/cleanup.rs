@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::core::v1::{Namespace, PersistentVolumeClaim, Pod, Service};
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{ListParams, Patch, PatchParams};
 use kube::runtime::controller::Action;
@@ -136,6 +137,7 @@ async fn retain(context: &Context, namespace: &Namespace) -> Result<Left, Error>
         return Ok(Left::Waiting(what));
     }
     end_each(&Api::<Service>::namespaced(planes.clone(), &name), at_once).await?;
+    end_each(&Api::<PodDisruptionBudget>::namespaced(planes.clone(), &name), at_once).await?;
     let uid = namespace.labels().get(labels::TENANT_UID);
     let patch = json!({"metadata": {
         "uid": namespace.uid(), "annotations": {labels::RETAINED: uid},

@@ -13,7 +13,7 @@ use crate::kube_ops;
 /// Longest piece of a container's last words that is repeated in a condition, in characters.
 const LAST_WORDS: usize = 400;
 
-/// Adds to every workload that exists and does not serve what keeps its pods from being ready.
+/// Adds to every workload that exists and is not settled what keeps its pods from being ready.
 pub async fn explain(
     planes: &Client,
     namespace: &str,
@@ -28,7 +28,7 @@ pub async fn explain(
     ]
     .into_iter()
     .filter_map(|(name, workload)| Some((name, workload.as_mut()?)))
-    .filter(|(_, workload)| !workload.serves())
+    .filter(|(_, workload)| !workload.is_settled())
     .collect();
     if silent.is_empty() {
         return Ok(());

@@ -25,6 +25,7 @@ pub fn follow(
 ) -> Result<(), Error> {
     let Progress {
         tenant,
+        rollout,
         endpoint: Some(endpoint),
         api_server: Some(api_server),
         keys,
@@ -33,6 +34,8 @@ pub fn follow(
     else {
         return Ok(());
     };
+    // What nodes meet: on the way to another version it is still the one before.
+    let tenant = &tenant.at(rollout.content);
     let authorities = &keys.authorities;
     let identity = TenantIdentity {
         address: SocketAddr::new(*api_server, names::API_SERVER_PORT),

@@ -11,13 +11,14 @@ use nagaya_api::{TenantCluster, TenantClusterStatus, conditions, labels};
 use nagaya_render::plane::{names, plane_namespace_name};
 use nagaya_render::plane_record::PlaneRecord;
 use nagaya_render::settings::Settings;
-use nagaya_render::validate::Surroundings;
+use nagaya_render::validate::{OldestKubelet, Surroundings};
 use nagaya_render::workloads::{Workload, Workloads};
 
-use super::{Error, LOOK_AGAIN, RESYNC, diagnose};
+use super::{Error, LOOK_AGAIN, RESYNC, diagnose, kubelets};
 use crate::controllers::Context;
 use crate::keyring::Keys;
 use crate::kube_ops;
+use crate::tenant::TenantKey;
 
 /// What one pass saw.
 pub struct Observed {
@@ -27,6 +28,8 @@ pub struct Observed {
     pub planes: Vec<PlaneRecord>,
     /// How far the workloads are.
     pub workloads: Workloads,
+    /// The node that limits an upgrade, if one is asked for.
+    pub oldest_kubelet: OldestKubelet,
     /// Changes whenever another kube-controller-manager may be at work.
     pub signer_generation: String,
 }
@@ -34,7 +37,12 @@ pub struct Observed {
 impl Observed {
     /// What validation needs.
     pub fn surroundings<'a>(&'a self, settings: &'a Settings) -> Surroundings<'a> {
-        Surroundings { settings, project_enabled: self.project_enabled, planes: &self.planes }
+        Surroundings {
+            settings,
+            project_enabled: self.project_enabled,
+            planes: &self.planes,
+            oldest_kubelet: &self.oldest_kubelet,
+        }
     }
 
     /// The plane was healthy once.
@@ -44,27 +52,42 @@ impl Observed {
 }
 
 /// When to look again if nothing wakes us before.
-pub fn next_look(status: &TenantClusterStatus, keys: Option<&Keys>, now: Timestamp) -> Duration {
-    let ready = status
-        .conditions
-        .iter()
-        .any(|condition| condition.type_ == conditions::READY && condition.status == "True");
-    let usual = if ready { RESYNC } else { LOOK_AGAIN };
+pub fn next_look(
+    observed: &Observed,
+    status: &TenantClusterStatus,
+    keys: Option<&Keys>,
+    now: Timestamp,
+) -> Duration {
+    let is_true = |kind| {
+        let mut all = status.conditions.iter();
+        all.any(|condition| condition.type_ == kind && condition.status == "True")
+    };
+    let at_rest = is_true(conditions::READY) && !is_true(conditions::RECONCILING);
+    let unanswered = matches!(observed.oldest_kubelet, OldestKubelet::Unknown(_));
+    let usual = if at_rest && !unanswered { RESYNC } else { LOOK_AGAIN };
     let due = keys.and_then(|keys| keys.next_due.duration_since(now).try_into().ok());
     due.map_or(usual, |due: Duration| usual.min(due.max(LOOK_AGAIN)))
 }
 
 /// Looks at everything that belongs to `raw`.
-pub async fn observe(context: &Context, raw: &TenantCluster) -> Result<Observed, Error> {
+pub async fn observe(
+    context: &Context,
+    raw: &TenantCluster,
+    key: &TenantKey,
+) -> Result<Observed, Error> {
     let project = raw.namespace().unwrap_or_default();
     let planes = find_planes(context, raw, &project).await?;
     let mut observed = Observed {
         project_enabled: context.caches.project_enabled(&project),
         planes,
         workloads: Workloads::default(),
+        oldest_kubelet: OldestKubelet::NoNode,
         signer_generation: String::new(),
     };
     if let Some(plane) = observed.planes.first() {
+        if kubelets::matter(raw, plane) {
+            observed.oldest_kubelet = kubelets::oldest(context, key).await;
+        }
         let namespace = plane.namespace.clone();
         observed.workloads = workloads(context, &namespace);
         observed.signer_generation = signer_generation(&context.caches.stateful_sets, &namespace);

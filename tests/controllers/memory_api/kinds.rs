@@ -28,6 +28,9 @@ pub static KINDS: &[Kind] = &[
     core("Node", "nodes").cluster_wide().with_status(),
     of("apps", "v1", "Deployment", "deployments").with_status().with_generation(),
     of("apps", "v1", "StatefulSet", "statefulsets").with_status().with_generation(),
+    of("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets")
+        .with_status()
+        .with_generation(),
     of("apps", "v1", "DaemonSet", "daemonsets").with_status().with_generation(),
     of("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices").with_generation(),
     of("rbac.authorization.k8s.io", "v1", "Role", "roles"),

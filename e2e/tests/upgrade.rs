@@ -1,0 +1,92 @@
+//! A running tenant goes from minor to minor under load, with a joined node, and its API servers come and go.
+
+use std::time::Duration;
+
+use e2e::ring::kubectl::text;
+use e2e::ring::{
+    Counter, Kubectl, Look, Machine, Outcome, Tenant, ensure, scenario, wait_until, workload,
+};
+use serde_json::json;
+
+const NODE_READY: Duration = Duration::from_mins(1);
+/// All parts one after the other, each with the old one beside the new one.
+const UPGRADE: Duration = Duration::from_mins(5);
+const SCALE: Duration = Duration::from_mins(2);
+
+#[test]
+fn a_tenant_with_two_api_servers_is_scaled_and_upgraded_without_a_failed_request() -> Outcome {
+    scenario("upgrade", |project| {
+        let tenant = Tenant::ready(project, "demo", "1.36")?;
+        let machine = Machine::add("ring-upgrade", "1.36")?;
+        machine.join(&tenant.token("nodes", "1h")?.secret()?)?;
+        let cluster = tenant.admin()?;
+        machine.await_ready(&cluster, NODE_READY)?;
+        machine.load_images("1.37")?;
+        workload::deploy(&cluster)?;
+
+        let counter = Counter::start(&cluster, machine.name())?;
+        scale(&tenant, 2)?;
+        counter.end("scale 1 to 2 API servers")?.ensure_flawless()?;
+
+        let counter = Counter::start(&cluster, machine.name())?;
+        upgrade(&tenant, "v1.37.1")?;
+        counter.end("upgrade 1.36 to 1.37")?.ensure_flawless()?;
+        serves(&cluster, "v1.37.1")?;
+        machine.await_ready(&cluster, Duration::from_secs(1))?;
+        workload::check(&cluster, &machine)?;
+
+        let counter = Counter::start(&cluster, machine.name())?;
+        scale(&tenant, 1)?;
+        counter.end("scale 2 to 1 API servers")?.ensure_flawless()
+    })
+}
+
+fn scale(tenant: &Tenant, replicas: i32) -> Outcome {
+    tenant.patch(&json!({"spec": {"controlPlane": {"replicas": replicas}}}))?;
+    settles(tenant, SCALE)?;
+    let plane = tenant.plane()?;
+    let deployment = ["deployment", "-n", &plane, "kube-apiserver"];
+    wait_until(&format!("{replicas} API servers are ready, and no other"), SCALE, || {
+        let status = tenant.project.management.get(&deployment)?["status"].take();
+        let gone = status["terminatingReplicas"].as_i64().unwrap_or(0) == 0;
+        let there = status["readyReplicas"] == replicas && status["replicas"] == replicas && gone;
+        Ok(Look::done_if(there, || status.to_string()))
+    })?;
+    let budget = ["poddisruptionbudget", "-n", &plane, "kube-apiserver"];
+    let has_budget = tenant.project.management.find(&budget)?.is_some();
+    ensure(has_budget == (replicas > 1), || format!("a budget is there: {has_budget}"))
+}
+
+fn upgrade(tenant: &Tenant, version: &str) -> Outcome {
+    tenant.patch(&json!({"spec": {"version": version}}))?;
+    settles(tenant, UPGRADE)?;
+    let now = tenant.status("/version")?;
+    ensure(now == version, || format!("status.version is {now}"))
+}
+
+/// As `kubectl wait` and kstatus see it.
+fn settles(tenant: &Tenant, within: Duration) -> Outcome {
+    wait_until(&format!("{} has nothing left to do", tenant.name), within, || {
+        let object = tenant.object()?.unwrap_or_default();
+        let current = object["status"]["observedGeneration"] == object["metadata"]["generation"];
+        let conditions = object["status"]["conditions"].as_array().cloned().unwrap_or_default();
+        let busy =
+            conditions.iter().find(|one| matches!(text(one, "/type"), "Reconciling" | "Stalled"));
+        let words = busy.map_or_else(String::new, |one| text(one, "/message").to_owned());
+        Ok(Look::done_if(current && busy.is_none(), || words))
+    })?;
+    tenant.await_ready()
+}
+
+/// Every part is of the version, also what kubeadm and nodes read.
+fn serves(cluster: &Kubectl, version: &str) -> Outcome {
+    let told: serde_json::Value =
+        serde_json::from_str(&cluster.run(&["get", "--raw", "/version"])?)?;
+    ensure(told["gitVersion"] == version, || format!("/version says {told}"))?;
+    let config = cluster.get(&["configmap", "-n", "kube-system", "kubeadm-config"])?;
+    let says = text(&config, "/data/ClusterConfiguration");
+    ensure(says.contains(&format!("kubernetesVersion: {version}")), || says.to_owned())?;
+    let proxy = cluster.get(&["daemonset", "-n", "kube-system", "kube-proxy"])?;
+    let image = text(&proxy, "/spec/template/spec/containers/0/image");
+    ensure(image.ends_with(version), || format!("kube-proxy is {image}"))
+}
