@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use e2e::progress::step;
 use e2e::ring::kubectl::text;
 use e2e::ring::{
     Counter, Kubectl, Look, Machine, Outcome, Tenant, ensure, scenario, wait_until, workload,
@@ -42,9 +43,11 @@ fn a_tenant_with_two_api_servers_is_scaled_and_upgraded_without_a_failed_request
 }
 
 fn scale(tenant: &Tenant, replicas: i32) -> Outcome {
-    tenant.patch(&json!({"spec": {"controlPlane": {"replicas": replicas}}}))?;
-    settles(tenant, SCALE)?;
     let plane = tenant.plane()?;
+    tenant.patch(&json!({"spec": {"controlPlane": {"replicas": replicas}}}))?;
+    let ready = format!("--for=jsonpath={{.status.readyReplicas}}={replicas}");
+    wait_aside(tenant, &["deployment/kube-apiserver", "-n", &plane, &ready], SCALE)?;
+    settles(tenant, SCALE)?;
     let deployment = ["deployment", "-n", &plane, "kube-apiserver"];
     wait_until(&format!("{replicas} API servers are ready, and no other"), SCALE, || {
         let status = tenant.project.management.get(&deployment)?["status"].take();
@@ -59,12 +62,23 @@ fn scale(tenant: &Tenant, replicas: i32) -> Outcome {
 
 fn upgrade(tenant: &Tenant, version: &str) -> Outcome {
     tenant.patch(&json!({"spec": {"version": version}}))?;
-    settles(tenant, UPGRADE)?;
+    let there = format!("--for=jsonpath={{.status.version}}={version}");
+    let object = format!("tnc/{}", tenant.name);
+    wait_aside(tenant, &[&object, "-n", &tenant.project.name, &there], UPGRADE)?;
+    settles(tenant, SCALE)?;
     let now = tenant.status("/version")?;
     ensure(now == version, || format!("status.version is {now}"))
 }
 
-/// As `kubectl wait` and kstatus see it.
+/// One watch: asking again and again would take the processors away from what is counted.
+fn wait_aside(tenant: &Tenant, words: &[&str], within: Duration) -> Outcome {
+    let timeout = format!("--timeout={}s", within.as_secs());
+    let no_deadline = "--request-timeout=0";
+    let words = [&["wait", &timeout, no_deadline][..], words].concat();
+    step(format!("kubectl {}", words.join(" ")), || tenant.project.management.run(&words).map(drop))
+}
+
+/// As kstatus sees it.
 fn settles(tenant: &Tenant, within: Duration) -> Outcome {
     wait_until(&format!("{} has nothing left to do", tenant.name), within, || {
         let object = tenant.object()?.unwrap_or_default();

@@ -17,8 +17,8 @@ use crate::access::Access;
 
 /// Before a question that was put off is asked again.
 const PAUSE: Duration = Duration::from_millis(500);
-/// Longer than an API server needs under any load that it should stand.
-const DEADLINE: Duration = Duration::from_secs(5);
+/// Half of what kube-apiserver gives a request (`--request-timeout`): slow is not refused, and told apart.
+const DEADLINE: Duration = Duration::from_secs(30);
 
 /// Over which connection.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -1,9 +1,10 @@
 //! `counter`: asks a tenant's API server a fixed number of times a second and counts what it is refused.
 //!
-//! Half of the requests use a connection of their own, and half of all are writes. A reset, a refusal, a 5xx
-//! and no answer within 5 s are failures; what the server has not begun and puts off is counted apart. A watch follows all that is written, as an
-//! informer does (from where it was, when its stream ends). At the end, by itself or when its input is closed, one line
-//! of JSON says what came of it ([`report::Report`]).
+//! Half of the requests use a connection of their own, and half of all are writes. A reset, a refusal, a 5xx and
+//! no answer within 30 s are failures; what the server has not begun and puts off (`Retry-After`, GOAWAY) is asked
+//! once more and counted apart. A watch follows all that is written, as an informer does: from where it was, when
+//! its stream ends. At the end, by itself or when its input is closed, one line of JSON says what came of it
+//! ([`report::Report`]).
 
 mod access;
 mod client;

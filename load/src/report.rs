@@ -10,19 +10,21 @@ use serde_json::{Value, json};
 use crate::client::{Over, Refusal};
 
 /// How long answers and events may be under way when nothing more is asked.
-const SETTLE: Duration = Duration::from_secs(10);
+const SETTLE: Duration = Duration::from_secs(35);
 
 /// The line at the end.
 #[derive(Debug, Default, PartialEq, Serialize)]
 pub struct Report {
     /// Requests.
     pub sent: u64,
-    /// Of them refused, reset or not answered within 5 s.
+    /// Of them refused, reset or not answered within 30 s.
     pub failed: u64,
     /// Of them put off by the server before it began, and asked once more.
     pub deferred: u64,
     /// How long was asked, in seconds.
     pub seconds: f64,
+    /// Slowest answer, in seconds.
+    pub slowest_s: f64,
     /// Longest time without a successful answer, in seconds.
     pub longest_gap_s: f64,
     /// Objects that are older now than a write that was acknowledged.
@@ -88,9 +90,15 @@ impl Tally {
     }
 
     /// `Ok(Some)`: a write of that object, which is that version now.
-    pub fn answered(&self, over: Over, answer: Result<Option<(String, u64)>, Refusal>) {
+    pub fn answered(
+        &self,
+        over: Over,
+        took: Duration,
+        answer: Result<Option<(String, u64)>, Refusal>,
+    ) {
         self.with(|counts| {
             counts.answered += 1;
+            counts.report.slowest_s = counts.report.slowest_s.max(took.as_secs_f64());
             let written = match answer {
                 Ok(written) => written,
                 Err(refusal) => {
@@ -160,7 +168,7 @@ mod tests {
     use super::*;
 
     fn written(tally: &Tally, object: &str, version: u64) {
-        tally.answered(Over::Shared, Ok(Some((object.to_owned(), version))));
+        tally.answered(Over::Shared, Duration::ZERO, Ok(Some((object.to_owned(), version))));
     }
 
     #[test]
@@ -184,7 +192,7 @@ mod tests {
     fn a_failure_is_counted_by_its_cause() {
         let tally = Tally::default();
         tally.sent();
-        tally.answered(Over::Fresh, Err("status 503".to_owned()));
+        tally.answered(Over::Fresh, Duration::ZERO, Err("status 503".to_owned()));
         let report = tally.report(&BTreeMap::new(), 0);
         assert_eq!(report["failed"], 1);
         assert_eq!(report["causes"], json!({"fresh: status 503": 1}));

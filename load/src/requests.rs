@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use http::Method;
 use serde_json::{Value, json};
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use crate::Error;
 use crate::client::{Client, Over};
@@ -16,26 +17,41 @@ use crate::report::Tally;
 pub const ALL: &str = "/api/v1/namespaces/default/configmaps";
 /// What they are selected by.
 pub const SELECTOR: &str = "labelSelector=app.kubernetes.io%2Fname%3Dnagaya-load";
-/// So many that writes do not queue up behind each other.
-const OBJECTS: u64 = 16;
+/// So many that an object is written again only seconds later: writes that meet would be repeated inside the API
+/// server, and what is measured would be that.
+const OBJECTS: u64 = 400;
+/// How many are made at once.
+const LANES: u64 = 20;
 
 /// Makes the ConfigMaps, and returns the resource version from which on they are watched.
-pub async fn prepare(client: &Client) -> Result<u64, Error> {
-    for index in 0..OBJECTS {
-        let object = json!({
-            "apiVersion": "v1", "kind": "ConfigMap",
-            "metadata": {"name": name(index), "labels": {"app.kubernetes.io/name": "nagaya-load"}},
-        });
-        match client.ask(Over::Shared, Method::POST, ALL, Some(&object)).await {
-            Ok(_) => {}
-            Err(refusal) if refusal == "status 409" => {}
-            Err(refusal) => {
-                return Err(Error::Cluster(format!("cannot make ConfigMaps: {refusal}")));
+pub async fn prepare(client: &Arc<Client>) -> Result<u64, Error> {
+    let mut making = JoinSet::new();
+    for lane in 0..LANES {
+        let client = Arc::clone(client);
+        making.spawn(async move {
+            for index in (lane..OBJECTS).filter(|index| index % LANES == lane) {
+                make(&client, index).await?;
             }
-        }
+            Ok(())
+        });
+    }
+    while let Some(made) = making.join_next().await {
+        made.unwrap_or_else(|panic| Err(Error::Cluster(panic.to_string())))?;
     }
     let list = list(client).await?;
     version(&list).ok_or_else(|| Error::Cluster("the list has no resourceVersion".to_owned()))
+}
+
+async fn make(client: &Client, index: u64) -> Result<(), Error> {
+    let object = json!({
+        "apiVersion": "v1", "kind": "ConfigMap",
+        "metadata": {"name": name(index), "labels": {"app.kubernetes.io/name": "nagaya-load"}},
+    });
+    match client.ask(Over::Shared, Method::POST, ALL, Some(&object)).await {
+        Ok(_) => Ok(()),
+        Err(refusal) if refusal == "status 409" => Ok(()),
+        Err(refusal) => Err(Error::Cluster(format!("cannot make ConfigMaps: {refusal}"))),
+    }
 }
 
 /// Asks for ever: `rate` times a second, whether or not the questions before have been answered.
@@ -50,7 +66,7 @@ pub async fn ask(client: &Arc<Client>, tally: &Arc<Tally>, rate: u32) {
             let (over, name) =
                 (if number % 2 == 0 { Over::Shared } else { Over::Fresh }, name(number % OBJECTS));
             let path = format!("{ALL}/{name}");
-            let is_write = number / 2 % 2 == 0;
+            let (is_write, asked) = (number / 2 % 2 == 0, Instant::now());
             let answer = if is_write {
                 let change = json!({"data": {"number": number.to_string()}});
                 client.ask(over, Method::PATCH, &path, Some(&change)).await
@@ -59,6 +75,7 @@ pub async fn ask(client: &Arc<Client>, tally: &Arc<Tally>, rate: u32) {
             };
             tally.answered(
                 over,
+                asked.elapsed(),
                 answer.map(|object| {
                     if is_write { version(&object).map(|version| (name, version)) } else { None }
                 }),

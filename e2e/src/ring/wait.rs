@@ -63,7 +63,7 @@ pub fn wait_until<T>(
 
 /// `NAGAYA_RING_PATIENCE` multiplies every deadline, for a machine that does other work at the same time.
 /// 1 where nobody says otherwise: the deadlines are what Nagaya promises. `.ci/run` says 2.
-fn patience() -> u32 {
+pub(super) fn patience() -> u32 {
     let wanted = std::env::var("NAGAYA_RING_PATIENCE").ok();
     wanted.and_then(|factor| factor.parse().ok()).unwrap_or(1).max(1)
 }
