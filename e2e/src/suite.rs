@@ -52,9 +52,13 @@ pub enum Section {
 /// # Errors
 /// The user interrupts. Whatever else fails is a failed part.
 pub fn run(sections: &[Section]) -> Result<bool> {
-    let mut needs = for_management(NEWEST_MINOR)?;
-    for minor in KUBERNETES_MINORS {
-        needs.extend(for_node(minor)?.into_iter().chain(for_control_plane(minor)?));
+    let mut needs = Vec::new();
+    // Lint alone builds no component.
+    if sections != [Section::Lint] {
+        needs.extend(for_management(NEWEST_MINOR)?);
+        for minor in KUBERNETES_MINORS {
+            needs.extend(for_node(minor)?.into_iter().chain(for_control_plane(minor)?));
+        }
     }
     while_fetching(&needs, || run_sections(sections))
 }

@@ -1,4 +1,4 @@
-//! The questions: reads and writes of a few ConfigMaps, in turn, at a steady pace.
+//! The questions: reads and writes of ConfigMaps, in turn, at a steady pace.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
