@@ -18,6 +18,7 @@ pub use context::{Context, Plane, Planes};
 use crate::caches::Caches;
 use crate::keyring::Keyring;
 use crate::kube_ops::{self, Backoff, Object};
+use crate::leader::Lost;
 use crate::startup::Manager;
 use crate::tenant::{
     self, Connections, ContentKeeper, Contents, JoinProbe, Prober, TenantWatches, prober::Pace,
@@ -42,9 +43,12 @@ pub enum Error {
         /// What the wait for it ended with.
         why: String,
     },
+    /// See [`Lost`].
+    #[error(transparent)]
+    LeaseLost(#[from] Lost),
 }
 
-/// Runs all controllers until [`Manager::shutdown`] is cancelled.
+/// Runs all controllers until [`Manager::shutdown`] is cancelled; while another manager leads, only fills the caches.
 ///
 /// # Errors
 /// [`Error`].
@@ -64,7 +68,7 @@ pub async fn run(manager: Arc<Manager>) -> Result<(), Error> {
     let context = Arc::new(Context {
         caches,
         keyring: Keyring::default(),
-        connections: Connections::new(CONNECTIONS),
+        connections: Connections::new(CONNECTIONS, manager.leadership.fence()),
         prober: Prober::new(JoinProbe::default(), pace, wakeups.clone()),
         watches: TenantWatches::new(wakeups.clone(), Arc::clone(&contents)),
         content: ContentKeeper::new(probes_at_once, wakeups, contents),
@@ -72,21 +76,26 @@ pub async fn run(manager: Arc<Manager>) -> Result<(), Error> {
         backoff: Backoff::default(),
         manager,
     });
+    let shutdown = &context.manager.shutdown;
     let work = async {
-        context.caches.filled().await;
+        tokio::select! {
+            () = context.caches.filled() => {}
+            () = shutdown.cancelled() => return Ok(()),
+        }
         filled.pass();
-        tracing::info!("caches are filled, controllers start");
-        tokio::join!(
-            tenant_cluster::run(Arc::clone(&context), woken, enabled_projects),
-            join_token::run(Arc::clone(&context)),
-        );
+        tracing::info!("caches are filled");
+        let controllers = async {
+            tokio::join!(
+                tenant_cluster::run(Arc::clone(&context), woken, enabled_projects),
+                join_token::run(Arc::clone(&context)),
+            );
+        };
+        context.manager.leadership.lead(shutdown.cancelled(), Box::pin(controllers)).await
     };
     tokio::select! {
-        () = watch => {}
-        () = work => {}
-        () = context.manager.shutdown.cancelled() => {}
+        () = watch => Ok(()),
+        led = work => Ok(led?),
     }
-    Ok(())
 }
 
 /// Ends when objects of the kind can be listed: the manager has no right to read definitions, and needs none.

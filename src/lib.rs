@@ -8,6 +8,7 @@
 //! | the verbs of the command line | [`cli`] |
 //! | every setting | [`config`] |
 //! | wiring it all together | [`startup`] |
+//! | which of several managers works | [`leader`] |
 //! | one reconcile after another | [`controllers`] |
 //! | what the management cluster holds, watched | [`caches`] |
 //! | keys and certificates, and their Secrets | [`keyring`] |
@@ -24,6 +25,7 @@ pub mod crds;
 pub mod explain;
 pub mod keyring;
 pub mod kube_ops;
+pub mod leader;
 pub mod metrics;
 pub mod readiness;
 pub mod server;

@@ -41,9 +41,10 @@ use http_body_util::{BodyExt as _, Full, StreamBody};
 use hyper::body::Bytes;
 use kube::Client;
 use kube::client::Body;
+use nagaya::leader::{Fence, Term};
 use serde_json::Value;
 use tokio::sync::watch as channel;
-use tower::BoxError;
+use tower::{BoxError, Layer as _};
 
 pub use faults::Fault;
 pub use fields::leaves as owned_fields;
@@ -76,9 +77,11 @@ impl Asked {
     }
 }
 
-/// An Event is a notice to people: nothing follows from it, and a lost one is no harm.
+/// An Event is a notice to people: nothing follows from it, and a lost one is no harm. The Lease is the managers'
+/// own, and renewed all the time.
 fn is_change(verb: Verb, kind: &str) -> bool {
-    !matches!(verb, Verb::Get | Verb::List | Verb::Watch | Verb::Review) && kind != "Event"
+    !matches!(verb, Verb::Get | Verb::List | Verb::Watch | Verb::Review)
+        && !matches!(kind, "Event" | "Lease")
 }
 
 impl std::fmt::Display for Asked {
@@ -109,14 +112,14 @@ impl Default for MemoryApi {
 }
 
 impl MemoryApi {
-    /// A client whose requests are remembered.
-    pub fn client(&self) -> Client {
+    /// A client whose requests are remembered, and that writes only while `term` is on.
+    pub fn client(&self, term: &Term) -> Client {
         let api = self.clone();
         let service = tower::service_fn(move |request: http::Request<Body>| {
             let api = api.clone();
             async move { api.serve(request).await }
         });
-        Client::new(service, "default")
+        Client::new(Fence::new(term.clone()).layer(service), "default")
     }
 
     /// The address of this cluster's nodes.

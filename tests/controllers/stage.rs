@@ -9,6 +9,7 @@ use std::time::Duration;
 use nagaya::config::Config;
 use nagaya::controllers;
 use nagaya::kube_ops::{Clients, Events};
+use nagaya::leader::{DEFAULT_NAMESPACE, Leadership, Term};
 use nagaya::metrics::Metrics;
 use nagaya::readiness::Readiness;
 use nagaya::startup::Manager;
@@ -84,6 +85,8 @@ impl Stage {
         let namespace =
             json!({"kind": "Namespace", "metadata": {"name": PROJECT, "labels": enabled}});
         projects.create(&namespace).unwrap();
+        let own = json!({"kind": "Namespace", "metadata": {"name": DEFAULT_NAMESPACE}});
+        projects.create(&own).unwrap();
         let world = World::without_nodes(&planes);
         let metronome = tokio::spawn(async {
             loop {
@@ -100,9 +103,15 @@ impl Stage {
     /// Starts the manager, as a pod that comes after the one that was killed.
     pub fn start_manager(&mut self) {
         let metrics = Arc::new(Metrics::default());
-        let clients = Clients { projects: self.projects.client(), planes: self.planes.client() };
+        let started = Instant::now();
+        let term = Term::new(Arc::new(move || started.elapsed()));
+        let clients =
+            Clients { projects: self.projects.client(&term), planes: self.planes.client(&term) };
+        let leases = clients.projects.clone();
+        let leadership = Leadership::new(leases, DEFAULT_NAMESPACE, "first".to_owned(), term);
         let manager = Manager {
             events: Events::new(clients.projects.clone(), None),
+            leadership,
             config: self.config(),
             clients,
             metrics: Arc::clone(&metrics),
