@@ -16,6 +16,7 @@ use tokio::time::{Instant, sleep};
 pub use context::{Context, Plane, Planes};
 
 use crate::caches::Caches;
+use crate::etcd::EtcdKeeper;
 use crate::keyring::Keyring;
 use crate::kube_ops::{self, Backoff, Object};
 use crate::leader::Lost;
@@ -69,6 +70,12 @@ pub async fn run(manager: Arc<Manager>) -> Result<(), Error> {
         caches,
         keyring: Keyring::default(),
         connections: Connections::new(CONNECTIONS, manager.leadership.fence()),
+        etcd: EtcdKeeper::new(
+            probes_at_once,
+            Arc::clone(&manager.etcds),
+            manager.leadership.clone(),
+            wakeups.clone(),
+        ),
         prober: Prober::new(JoinProbe::default(), pace, wakeups.clone()),
         watches: TenantWatches::new(wakeups.clone(), Arc::clone(&contents)),
         content: ContentKeeper::new(probes_at_once, wakeups, contents),

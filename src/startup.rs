@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::{self, Config};
 use crate::controllers;
+use crate::etcd::{Etcds, Gateway};
 use crate::kube_ops::clients::ConnectError;
 use crate::kube_ops::{Clients, Events};
 use crate::leader::{self, Leadership, Term};
@@ -23,6 +24,8 @@ pub struct Manager {
     pub config: Config,
     /// Connections to the projects' and the planes' side.
     pub clients: Clients,
+    /// The etcds of the tenants.
+    pub etcds: Arc<dyn Etcds>,
     /// Which of several managers works.
     pub leadership: Leadership,
     /// Kubernetes Events, on the projects' side.
@@ -110,6 +113,7 @@ async fn work(config: Config, pod: Pod) -> Result<(), Error> {
     let clients = Clients::connect(planes, &metrics.api_requests, &term).await?;
     let leases = clients.projects.clone();
     let manager = Arc::new(Manager {
+        etcds: Arc::new(Gateway),
         leadership: Leadership::new(leases, &pod.namespace, pod.name.clone(), term),
         events: Events::new(clients.projects.clone(), Some(pod.name)),
         config,

@@ -6,7 +6,7 @@
 //! | `authority.rs` | the CAs and the service-account key: Secrets that are made once and never applied |
 //! | `leaf.rs` | which leaf certificates there are, what is in each, and the Secret that holds it |
 //! | `plan.rs` | which leaves to write now, and when to look again |
-//! | `identity.rs` | the manager's own client certificate |
+//! | `identity.rs` | the manager's own client certificates |
 //! | `admin.rs` | the kubeconfig handed to the project |
 //! | `secret_data.rs` | the keys of those Secrets |
 
@@ -21,7 +21,7 @@ pub use admin::{
     AdminKubeconfig, admin_secret_name, build_admin_kubeconfig, plan_admin_kubeconfig,
 };
 pub use authority::{Authorities, Authority, build_authority_secret, missing_authorities};
-pub use identity::mint_manager_identity;
+pub use identity::{mint_etcd_identity, mint_manager_identity};
 pub use leaf::LeafSecret;
 pub use plan::{LeafPlan, plan_leaves};
 

@@ -9,6 +9,7 @@ pub mod content;
 pub mod fragments;
 mod go_duration;
 pub mod join_token;
+pub mod membership;
 pub mod minors;
 pub mod plane;
 pub mod plane_record;

@@ -10,6 +10,7 @@ use nagaya_api::{TenantCluster, TenantClusterStatus, conditions as types};
 
 pub use conditions::{State, Verdict, merge};
 
+use crate::membership::EtcdFindings;
 use crate::probe::ProbeReport;
 use crate::tenant::Tenant;
 use crate::validate::Refusal;
@@ -20,6 +21,9 @@ pub const DELETING: &str = "Deleting";
 
 /// The reason of Reconciling on the way from one Kubernetes version to the next.
 pub const UPGRADING: &str = "Upgrading";
+
+/// The reason of Reconciling while members of etcd come or go.
+pub const SCALING: &str = "Scaling";
 
 /// What stopped a pass: the name of an error and its words.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,6 +78,8 @@ pub struct Findings<'a> {
     pub certificates_ready: bool,
     /// The workloads on the management cluster.
     pub workloads: &'a Workloads,
+    /// What etcd says of itself; `None`: not asked yet.
+    pub etcd: Option<&'a EtcdFindings>,
     /// The content of the tenant cluster.
     pub content: &'a ContentState,
     /// What a joining node would meet.

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use nagaya_api::{TenantCluster, TenantClusterStatus};
 use nagaya_render::plane_record::PlaneRecord;
+use nagaya_render::membership::{Circumstances, EtcdFindings, EtcdView, Step, next_step};
 use nagaya_render::probe::{Finding, ProbeReport, Reason};
 use nagaya_render::settings::Settings;
 use nagaya_render::status::{
@@ -76,6 +77,7 @@ struct Pass {
     probed: Option<ProbeReport>,
     blind: bool,
     workloads: Workloads,
+    etcd: Option<EtcdFindings>,
     failure: Option<Failure>,
     born: bool,
 }
@@ -88,6 +90,7 @@ impl Pass {
             probed: Some(joinable()),
             blind: false,
             workloads: running(),
+            etcd: None,
             failure: None,
             born: true,
         }
@@ -104,6 +107,7 @@ impl Pass {
             failure: self.failure.as_ref(),
             certificates_ready: true,
             workloads: &self.workloads,
+            etcd: self.etcd.as_ref(),
             content: &ContentState::Applied,
             probed: match &self.probed {
                 _ if self.blind => Probed::Blind,
@@ -187,6 +191,7 @@ fn etcd_that_was_healthy_and_does_not_come_back_is_a_loss_in_words() {
         ready: 0,
         rolled_out: true,
         version: None,
+        etcd_members: None,
         problem: Some("container etcd is in CrashLoopBackOff: member not found".into()),
     });
     let status = pass.status();
@@ -201,6 +206,38 @@ fn a_failed_pass_says_why_and_takes_nothing_from_a_tenant_that_works() {
     let status = Pass { failure: Some(failure), ..valid() }.status();
     assert_eq!(says(&status, "Reconciling"), "True ForeignObject");
     assert_eq!(says(&status, "Ready"), "True Joinable");
+}
+
+fn etcd(step: Step) -> EtcdFindings {
+    EtcdFindings { step, has_quorum: true, failure: None, no_space: false }
+}
+
+#[test]
+fn members_that_come_or_go_are_told_while_the_tenant_stays_ready() {
+    let rests = Pass { etcd: Some(etcd(Step::Rest)), ..valid() }.status();
+    assert_eq!(says(&rests, "Reconciling"), "absent");
+    let joins = Some(etcd(Step::Promote { id: 7, ordinal: 1 }));
+    let status = Pass { etcd: joins, ..valid() }.status();
+    assert_eq!(says(&status, "Reconciling"), "True Scaling");
+    assert_eq!(condition(&status, "Reconciling").unwrap().message, "etcd-1 is catching up");
+    assert_eq!(says(&status, "Ready"), "True Joinable");
+    let asked = Pass::over(json!({"version": "1.37", "etcd": {"replicas": 3}})).status();
+    assert_eq!(says(&asked, "Reconciling"), "True Progressing", "before anybody has looked");
+}
+
+#[test]
+fn a_lost_quorum_and_a_full_database_are_named() {
+    let mut pass = valid();
+    pass.workloads.etcd = Some(Workload { desired: 3, ready: 1, ..Workload::default() });
+    let view = EtcdView::NoQuorum { answering: vec![0] };
+    let step = next_step(&view, &Circumstances { target: 3, ..Circumstances::default() });
+    pass.etcd = Some(EtcdFindings { has_quorum: false, ..etcd(step) });
+    let status = pass.status();
+    assert_eq!(says(&status, "EtcdReady"), "False QuorumLost");
+    assert!(condition(&status, "EtcdReady").unwrap().message.contains("etcd-0 answers"));
+    let full = EtcdFindings { no_space: true, ..etcd(Step::Rest) };
+    let status = Pass { etcd: Some(full), ..valid() }.status();
+    assert_eq!(says(&status, "EtcdReady"), "False NoSpace");
 }
 
 #[test]

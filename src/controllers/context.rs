@@ -8,6 +8,7 @@ use nagaya_render::settings::Settings;
 use nagaya_render::tenant::{Endpoint, Tenant};
 
 use crate::caches::Caches;
+use crate::etcd::EtcdKeeper;
 use crate::keyring::{Keyring, Keys};
 use crate::kube_ops::Backoff;
 use crate::startup::Manager;
@@ -23,6 +24,8 @@ pub struct Context {
     pub keyring: Keyring,
     /// One connection per tenant.
     pub connections: Connections,
+    /// Members of etcd.
+    pub etcd: EtcdKeeper,
     /// What a joining node would meet.
     pub prober: Prober<JoinProbe>,
     /// Nodes, drift and certificate requests.
@@ -47,6 +50,7 @@ impl Context {
         self.content.forget(tenant);
         self.watches.forget(tenant);
         self.prober.forget(tenant);
+        self.etcd.forget(tenant);
         self.connections.forget(tenant);
         self.keyring.forget(tenant);
         self.planes.forget(tenant);

@@ -7,6 +7,7 @@ mod diagnose;
 mod error;
 mod follow;
 mod kubelets;
+mod members;
 mod observe;
 mod rights;
 
@@ -112,7 +113,8 @@ async fn pass(context: &Context, raw: &TenantCluster, key: &TenantKey) -> Result
     let tenant = match progress {
         Some(progress) => {
             let followed = follow::follow(context, raw, key, &progress, &observed);
-            trouble = trouble.or(followed.err()).or(progress.kubeconfig_failure);
+            let attended = members::attend(context, key, &progress, &observed, raw).await;
+            trouble = trouble.or(followed.err()).or(attended.err()).or(progress.kubeconfig_failure);
             Some(progress.tenant)
         }
         None => tenant,
@@ -184,6 +186,7 @@ fn status(
         failure: failure.as_ref(),
         certificates_ready: context.keyring.last_seen(key).is_some(),
         workloads: &observed.workloads,
+        etcd: context.etcd.seen(key).map(|seen| seen.findings()).as_ref(),
         content: &context.content.state(key),
         probed: match &seen {
             Some(seen) if seen.report.unreachable() && context.prober.store().blind() => {

@@ -2,7 +2,8 @@
 
 use nagaya_api::conditions as types;
 
-use super::{ContentState, Findings, Probed, State, UPGRADING, Verdict};
+use super::{ContentState, Findings, Probed, SCALING, State, UPGRADING, Verdict};
+use crate::membership::EtcdFindings;
 use crate::probe;
 use crate::rollout::Rollout;
 use crate::workloads::Workload;
@@ -23,7 +24,7 @@ pub(super) fn all(findings: &Findings<'_>) -> Vec<(&'static str, Option<Verdict>
     }
     found.extend([
         (types::CERTIFICATES_READY, certificates(findings)),
-        (types::ETCD_READY, Some(workload("etcd", workloads.etcd.as_ref()))),
+        (types::ETCD_READY, Some(etcd(findings))),
         (types::API_SERVER_READY, Some(workload("kube-apiserver", workloads.api_server.as_ref()))),
         (
             types::CONTROLLER_MANAGER_READY,
@@ -93,9 +94,15 @@ fn reconciling(findings: &Findings<'_>) -> Option<Verdict> {
     if let Some(upgrading) = upgrading(findings) {
         return Some(upgrading);
     }
+    if let Some(words) = findings.etcd.and_then(EtcdFindings::words) {
+        return Some(Verdict::new(State::True, SCALING, words));
+    }
     let all = findings.workloads;
+    let has = |workload: &Option<Workload>, replicas| {
+        workload.as_ref().is_some_and(|one| one.desired == replicas)
+    };
     let scaled = findings.tenant.is_none_or(|tenant| {
-        all.api_server.as_ref().is_some_and(|one| one.desired == tenant.api_server_replicas)
+        has(&all.api_server, tenant.api_server_replicas) && has(&all.etcd, tenant.etcd.replicas)
     });
     let rolled_out = scaled
         && [&all.etcd, &all.api_server, &all.controller_manager, &all.scheduler]
@@ -158,6 +165,26 @@ fn certificates(findings: &Findings<'_>) -> Option<Verdict> {
     }
     findings.tenant?;
     Some(Verdict::new(State::False, "Pending", "keys and certificates are not all there yet"))
+}
+
+/// Of several members some may be missing; without a quorum the others are of no use.
+fn etcd(findings: &Findings<'_>) -> Verdict {
+    let pods = findings.workloads.etcd.as_ref();
+    let verdict = workload("etcd", pods);
+    match findings.etcd {
+        Some(found) if !found.has_quorum && pods.is_some_and(|pods| pods.desired > 1) => {
+            let words = found.step.words().unwrap_or_default();
+            let problem = pods.and_then(|pods| pods.problem.as_ref());
+            let why = problem.map_or_else(String::new, |problem| format!(" ({problem})"));
+            Verdict::new(State::False, "QuorumLost", words + &why)
+        }
+        Some(found) if found.no_space => Verdict::new(
+            State::False,
+            "NoSpace",
+            "the database of etcd has reached its quota: it is read-only until objects are deleted, it is              compacted and defragmented, and the alarm is disarmed: etcdctl defrag, etcdctl alarm disarm",
+        ),
+        _ => verdict,
+    }
 }
 
 fn workload(name: &str, workload: Option<&Workload>) -> Verdict {

@@ -12,6 +12,7 @@ use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Api, Client, Resource, ResourceExt};
 use nagaya_api::{TenantCluster, labels};
 use nagaya_render::certificates::{AdminKubeconfig, admin_secret_name, plan_admin_kubeconfig};
+use nagaya_render::membership::EtcdShape;
 use nagaya_render::plane::{
     Foundation, PlaneObjects, build_etcd_state, build_foundation, build_plane, names,
 };
@@ -35,6 +36,8 @@ pub struct Progress {
     pub tenant: Tenant,
     /// Which version each part of it is to run now.
     pub rollout: Rollout,
+    /// The members that etcd has now.
+    pub members: EtcdShape,
     /// Where nodes reach the API server; `None` until its Service exists.
     pub endpoint: Option<Endpoint>,
     /// Address of the internal Service of the API server.
@@ -73,10 +76,11 @@ pub async fn apply(
     let (services, keys) = (services?, keys?);
     let tenant = with_port(tenant, services.node_port);
     let rollout = next_step(context, key, &tenant, observed);
+    let members = observed.members.shape(&tenant);
     let record = build_foundation(&tenant).namespace;
     let (recorded, plane) = join(
         apply_namespace(context, &record, namespace),
-        Box::pin(apply_plane(context, &tenant, &rollout, born)),
+        Box::pin(apply_plane(context, &tenant, &rollout, &members, born)),
     )
     .await;
     let endpoint = tenant.endpoint();
@@ -89,7 +93,7 @@ pub async fn apply(
     recorded?;
     plane?;
     let api_server = services.api_server;
-    Ok(Progress { tenant, rollout, endpoint, api_server, keys, kubeconfig_failure })
+    Ok(Progress { tenant, rollout, members, endpoint, api_server, keys, kubeconfig_failure })
 }
 
 /// What the step would know if it may not write: for paused tenants.
@@ -109,6 +113,7 @@ pub async fn look_on(
     Ok(Progress {
         tenant: tenant.clone(),
         rollout: next_step(context, key, tenant, observed),
+        members: observed.members.shape(tenant),
         endpoint: tenant.endpoint(),
         api_server: internal.as_deref().and_then(cluster_ip),
         keys,
@@ -220,6 +225,7 @@ async fn apply_plane(
     context: &Context,
     tenant: &Tenant,
     rollout: &Rollout,
+    members: &EtcdShape,
     born: bool,
 ) -> Result<(), Error> {
     let PlaneObjects {
@@ -230,14 +236,15 @@ async fn apply_plane(
         scheduler,
         etcd_budget,
         api_server_budget,
-    } = build_plane(tenant, rollout, context.settings());
-    let etcd_state: ConfigMap = build_etcd_state(tenant, born);
+    } = build_plane(tenant, rollout, members, context.settings());
+    let etcd_state: ConfigMap = build_etcd_state(tenant, born, members);
     let client = &context.manager.clients.planes;
     let caches = &context.caches;
+    // A member that joins has to find itself there.
+    apply_one(client, &caches.config_maps, &etcd_state).await?;
     // All at once: kubelet waits for what a pod mounts, and every pod waits for what it talks to.
     let namespace = &tenant.plane_namespace;
-    let (state, authentication, etcd, api_server, controller_manager, scheduler, budgets) = tokio::join!(
-        apply_one(client, &caches.config_maps, &etcd_state),
+    let (authentication, etcd, api_server, controller_manager, scheduler, budgets) = tokio::join!(
         apply_one(client, &caches.config_maps, &api_server_authentication),
         apply_one(client, &caches.stateful_sets, &etcd),
         apply_one(client, &caches.deployments, &api_server),
@@ -254,7 +261,6 @@ async fn apply_plane(
             ),
         ),
     );
-    state?;
     authentication?;
     etcd?;
     api_server?;
