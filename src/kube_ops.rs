@@ -2,7 +2,7 @@
 //!
 //! They share three rules. A write that would change nothing is not made: steady state costs no writes.
 //! An object that is not ours is never touched ([`ownership`]). What was decided about one object is done
-//! to that object and to no other of the same name: every change of something that exists carries its UID.
+//! to that object and in that state: every change of something that exists carries its UID and resourceVersion.
 
 pub mod apply;
 pub mod backoff;
@@ -17,6 +17,7 @@ pub mod get;
 pub mod owned_fields;
 pub mod ownership;
 pub mod patch_status;
+mod reread;
 
 pub use apply::{Applied, apply, apply_in_project, take_over};
 pub use backoff::Backoff;

@@ -11,13 +11,13 @@
 //! Twice yes: nothing differs, nothing is written, on a fresh process too. Else one PATCH undoes the
 //! foreign change, or removes what we no longer want, or both.
 
-use kube::api::{Api, Patch, PatchParams, PostParams, ValidationDirective};
+use kube::api::{Api, ObjectMeta, Patch, PatchParams, PostParams, ValidationDirective};
 use nagaya_api::labels;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::error::{Error, describe, is_status, to_json};
-use super::{Object, owned_fields, ownership};
+use super::{Object, owned_fields, ownership, reread};
 
 /// Annotation: digest of what Nagaya last applied to the object.
 pub const APPLIED_DIGEST: &str = "nagaya.dev/applied-digest";
@@ -36,18 +36,18 @@ pub enum Applied<K> {
 /// `live` is what was last seen of it (a cache will do). `None` may be wrong: the object is then patched
 /// without looking, so where others write too, use [`apply_in_project`].
 ///
+/// If the object has changed since `live`, it is read once, and what is there then decides.
+///
 /// # Errors
-/// [`Error::ForeignObject`] if `live` is not ours, [`Error::ObjectChanged`] if it was made again since.
+/// [`Error::ForeignObject`] if the live object is not ours, [`Error::ObjectChanged`] if it was made again
+/// since, or changes all the time.
 pub async fn apply<K: Object>(
     api: &Api<K>,
     live: Option<&K>,
     desired: &K,
 ) -> Result<Applied<K>, Error> {
     let desired = to_json(desired)?;
-    if let Some(live) = live {
-        ownership::check(live.meta(), &desired)?;
-    }
-    apply_json(api, live, desired).await
+    apply_json(api, live, desired, ownership::check).await
 }
 
 /// Like [`apply`], where somebody else may make an object of that name at any moment.
@@ -74,7 +74,7 @@ pub async fn apply_in_project<K: Object>(
         }
         Error::of_call("create", &desired, source)
     })?;
-    apply_json(api, Some(&claimed), desired).await
+    apply_json(api, Some(&claimed), desired, ownership::check).await
 }
 
 /// Like [`apply`], whoever made the object: for names that Kubernetes or kubeadm fix.
@@ -86,33 +86,55 @@ pub async fn take_over<K: Object>(
     live: Option<&K>,
     desired: &K,
 ) -> Result<Applied<K>, Error> {
-    apply_json(api, live, to_json(desired)?).await
+    apply_json(api, live, to_json(desired)?, |_, _| Ok(())).await
 }
 
 async fn apply_json<K: Object>(
     api: &Api<K>,
     live: Option<&K>,
     mut desired: Value,
+    check: impl Fn(&ObjectMeta, &Value) -> Result<(), Error>,
 ) -> Result<Applied<K>, Error> {
     let digest = digest_of(&desired);
     desired["metadata"]["annotations"][APPLIED_DIGEST] = json!(digest);
-    if let Some(live) = live {
-        if is_applied(live, &desired, &digest) {
-            return Ok(Applied::Unchanged);
+    let Some(live) = live else {
+        return Ok(Applied::Written(send(api, &desired).await?));
+    };
+    check(live.meta(), &desired)?;
+    match apply_to(api, live, &mut desired, &digest).await {
+        Err(Error::ObjectChanged { object }) => {
+            let newer = reread::again(api, live, object).await?;
+            check(newer.meta(), &desired)?;
+            apply_to(api, &newer, &mut desired, &digest).await
         }
-        // A UID in an apply is a precondition: an object made again in between answers 409.
-        desired["metadata"]["uid"] = json!(live.meta().uid);
+        done => done,
     }
-    let name = name_of(&desired)?;
+}
+
+/// UID and resourceVersion in an apply are preconditions: if they do not hold, the answer is 409. So what was
+/// decided about one state of an object is never done to another, however late it arrives.
+async fn apply_to<K: Object>(
+    api: &Api<K>,
+    live: &K,
+    desired: &mut Value,
+    digest: &str,
+) -> Result<Applied<K>, Error> {
+    if is_applied(live, desired, digest) {
+        return Ok(Applied::Unchanged);
+    }
+    desired["metadata"]["uid"] = json!(live.meta().uid);
+    desired["metadata"]["resourceVersion"] = json!(live.meta().resource_version);
+    Ok(Applied::Written(send(api, desired).await?))
+}
+
+async fn send<K: Object>(api: &Api<K>, desired: &Value) -> Result<K, Error> {
     let params = PatchParams {
         field_validation: Some(ValidationDirective::Strict),
         ..PatchParams::apply(labels::MANAGER).force()
     };
-    let written = api
-        .patch(&name, &params, &Patch::Apply(&desired))
+    api.patch(&name_of(desired)?, &params, &Patch::Apply(desired))
         .await
-        .map_err(|source| Error::of_call("apply", &desired, source))?;
-    Ok(Applied::Written(written))
+        .map_err(|source| Error::of_call("apply", desired, source))
 }
 
 fn is_applied<K: Object>(live: &K, desired: &Value, digest: &str) -> bool {

@@ -41,10 +41,9 @@ use http_body_util::{BodyExt as _, Full, StreamBody};
 use hyper::body::Bytes;
 use kube::Client;
 use kube::client::Body;
-use nagaya::leader::{Fence, Term};
 use serde_json::Value;
 use tokio::sync::watch as channel;
-use tower::{BoxError, Layer as _};
+use tower::{BoxError, Layer as _, ServiceExt as _};
 
 pub use faults::Fault;
 pub use fields::leaves as owned_fields;
@@ -55,6 +54,8 @@ use faults::Faults;
 use refusal::Refusal;
 use request::{Request, Verb};
 use store::Store;
+
+use crate::process::Process;
 
 type Answer = Response<UnsyncBoxBody<Bytes, std::convert::Infallible>>;
 
@@ -112,14 +113,23 @@ impl Default for MemoryApi {
 }
 
 impl MemoryApi {
-    /// A client whose requests are remembered, and that writes only while `term` is on.
-    pub fn client(&self, term: &Term) -> Client {
+    /// A client of `process`, whose requests are remembered.
+    pub fn client(&self, process: &Process) -> Client {
         let api = self.clone();
-        let service = tower::service_fn(move |request: http::Request<Body>| {
+        let fenced = process.fence().layer(tower::service_fn(move |request| {
             let api = api.clone();
-            async move { api.serve(request).await }
+            async move { api.serve::<Body>(request).await }
+        }));
+        let process = process.clone();
+        let service = tower::service_fn(move |request: http::Request<Body>| {
+            let (process, fenced) = (process.clone(), fenced.clone());
+            async move {
+                let lease = request.uri().path().starts_with("/apis/coordination.k8s.io/");
+                process.sends(request.method() != http::Method::GET && !lease).await;
+                fenced.oneshot(request).await
+            }
         });
-        Client::new(Fence::new(term.clone()).layer(service), "default")
+        Client::new(service, "default")
     }
 
     /// The address of this cluster's nodes.

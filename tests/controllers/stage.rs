@@ -7,9 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use nagaya::config::Config;
-use nagaya::controllers;
 use nagaya::kube_ops::{Clients, Events};
-use nagaya::leader::{DEFAULT_NAMESPACE, Leadership, Term};
+use nagaya::leader::{DEFAULT_NAMESPACE, Leadership};
 use nagaya::metrics::Metrics;
 use nagaya::readiness::Readiness;
 use nagaya::startup::Manager;
@@ -22,12 +21,16 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::memory_api::{Id, Kind, MemoryApi};
+use crate::process::Process;
+use crate::running::Running;
 use crate::world::World;
 
 /// The project of every test.
 pub const PROJECT: &str = "acme";
 /// The tenant of every test.
 pub const TENANT: &str = "demo";
+/// The pod of the manager that every test has.
+pub const FIRST: &str = "first";
 
 /// Longer than any pause after which something may still happen by itself: the pause between probes of a
 /// joinable tenant, and of looks at one that is not ready.
@@ -51,11 +54,6 @@ pub struct Stage {
     world: World,
     metronome: JoinHandle<()>,
     manager: Option<Running>,
-}
-
-struct Running {
-    metrics: Arc<Metrics>,
-    task: JoinHandle<()>,
 }
 
 impl Stage {
@@ -100,26 +98,34 @@ impl Stage {
         stage
     }
 
-    /// Starts the manager, as a pod that comes after the one that was killed.
+    /// Starts the manager, as a container that comes after the one that was killed.
     pub fn start_manager(&mut self) {
-        let metrics = Arc::new(Metrics::default());
-        let started = Instant::now();
-        let term = Term::new(Arc::new(move || started.elapsed()));
-        let clients =
-            Clients { projects: self.projects.client(&term), planes: self.planes.client(&term) };
-        let leases = clients.projects.clone();
-        let leadership = Leadership::new(leases, DEFAULT_NAMESPACE, "first".to_owned(), term);
+        self.manager = Some(self.start(FIRST));
+    }
+
+    /// Starts a manager whose pod is called `name`.
+    pub fn start(&self, name: &str) -> Running {
+        let process = Process::new();
+        let clients = Clients {
+            projects: self.projects.client(&process),
+            planes: self.planes.client(&process),
+        };
+        let (leases, term) = (clients.projects.clone(), process.term.clone());
         let manager = Manager {
+            leadership: Leadership::new(leases, DEFAULT_NAMESPACE, name.to_owned(), term),
             events: Events::new(clients.projects.clone(), None),
-            leadership,
             config: self.config(),
             clients,
-            metrics: Arc::clone(&metrics),
+            metrics: Arc::new(Metrics::default()),
             readiness: Readiness::default(),
             shutdown: CancellationToken::new(),
         };
-        let run = async move { Box::pin(controllers::run(Arc::new(manager))).await.unwrap() };
-        self.manager = Some(Running { metrics, task: tokio::spawn(run) });
+        Running::start(manager, process)
+    }
+
+    /// The manager, which from now on belongs to the test.
+    pub fn take_manager(&mut self) -> Running {
+        self.manager.take().unwrap()
     }
 
     fn config(&self) -> Config {
@@ -133,9 +139,7 @@ impl Stage {
 
     /// Ends the manager without a goodbye.
     pub fn kill_manager(&mut self) {
-        if let Some(manager) = self.manager.take() {
-            manager.task.abort();
-        }
+        self.manager = None;
     }
 
     /// From now on pods start.
@@ -186,13 +190,7 @@ impl Stage {
 
     /// How many passes over `TenantCluster`s this manager has made.
     pub fn passes(&self) -> u64 {
-        let text = self.manager.as_ref().unwrap().metrics.encode().unwrap();
-        let counts = text.lines().filter_map(|line| {
-            line.strip_prefix(
-                "nagaya_reconcile_duration_seconds_count{controller=\"tenantcluster\"",
-            )
-        });
-        counts.map(|rest| rest.rsplit(' ').next().unwrap().parse::<u64>().unwrap()).sum()
+        self.manager.as_ref().unwrap().passes()
     }
 
     /// Waits until `reached`; fails the test if that never comes.

@@ -126,16 +126,18 @@ pub async fn look_on(
 async fn note_birth(context: &Context, observed: &Observed) -> Result<bool, Error> {
     let healthy = observed.workloads.etcd.as_ref().is_some_and(Workload::serves);
     let Some(plane) = observed.planes.first().filter(|_| healthy) else { return Ok(false) };
+    // One that the cache does not have yet was made a moment ago.
+    let live = context.caches.planes.get(&ObjectRef::new(&plane.namespace));
+    let Some(live) = live else { return Ok(false) };
     let all = Api::<Namespace>::all(context.manager.clients.planes.clone());
-    let patch = json!({"metadata": {"annotations": {labels::BORN: "true"}}});
+    let patch = json!({"metadata": {
+        "uid": live.uid(), "resourceVersion": live.resource_version(),
+        "annotations": {labels::BORN: "true"},
+    }});
     let params =
         PatchParams { field_manager: Some("nagaya-record".to_owned()), ..PatchParams::default() };
     all.patch_metadata(&plane.namespace, &params, &Patch::Merge(patch)).await.map_err(
-        |source| kube_ops::Error::ApiCall {
-            verb: "record the birth on",
-            object: format!("Namespace {}", plane.namespace),
-            source: Box::new(source),
-        },
+        |source| kube_ops::Error::of_object("record the birth on", live.as_ref(), source),
     )?;
     Ok(true)
 }

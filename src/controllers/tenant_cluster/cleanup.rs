@@ -140,7 +140,8 @@ async fn retain(context: &Context, namespace: &Namespace) -> Result<Left, Error>
     end_each(&Api::<PodDisruptionBudget>::namespaced(planes.clone(), &name), at_once).await?;
     let uid = namespace.labels().get(labels::TENANT_UID);
     let patch = json!({"metadata": {
-        "uid": namespace.uid(), "annotations": {labels::RETAINED: uid},
+        "uid": namespace.uid(), "resourceVersion": namespace.resource_version(),
+        "annotations": {labels::RETAINED: uid},
     }});
     let params =
         PatchParams { field_manager: Some("nagaya-record".to_owned()), ..PatchParams::default() };

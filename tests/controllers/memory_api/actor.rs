@@ -35,9 +35,11 @@ impl MemoryApi {
         store.all().filter(|(id, _)| id.namespace == namespace).map(|(id, _)| id.clone()).collect()
     }
 
-    /// Every object with its name.
+    /// Every object with its name, but for what only tells of work: Events and the managers' Lease.
     pub fn everything(&self) -> Vec<(Id, Value)> {
-        self.lock().all().map(|(id, object)| (id.clone(), object.clone())).collect()
+        let store = self.lock();
+        let lasting = store.all().filter(|(id, _)| !matches!(id.kind, "Event" | "Lease"));
+        lasting.map(|(id, object)| (id.clone(), object.clone())).collect()
     }
 
     /// What came into being, in order.
