@@ -10,6 +10,7 @@ mod memory_api;
 mod process;
 mod refusing;
 mod running;
+mod scaling;
 mod settled;
 mod stage;
 mod two_managers;

@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use crate::memory_api::{Id, Kind, MemoryApi};
 use crate::process::Process;
 use crate::running::Running;
-use crate::world::World;
+use crate::world::{MemoryEtcds, World};
 
 /// The project of every test.
 pub const PROJECT: &str = "acme";
@@ -51,6 +51,8 @@ pub struct Stage {
     pub planes: MemoryApi,
     /// Inside the tenant.
     pub inside: MemoryApi,
+    /// The etcds of control planes.
+    pub etcds: Arc<MemoryEtcds>,
     world: World,
     metronome: JoinHandle<()>,
     manager: Option<Running>,
@@ -93,7 +95,8 @@ impl Stage {
             }
         });
         let inside = MemoryApi::default();
-        let mut stage = Self { projects, planes, inside, world, metronome, manager: None };
+        let etcds = Arc::new(MemoryEtcds::beside(&planes));
+        let mut stage = Self { projects, planes, inside, etcds, world, metronome, manager: None };
         stage.start_manager();
         stage
     }
@@ -112,6 +115,7 @@ impl Stage {
         };
         let (leases, term) = (clients.projects.clone(), process.term.clone());
         let manager = Manager {
+            etcds: self.etcds.clone(),
             leadership: Leadership::new(leases, DEFAULT_NAMESPACE, name.to_owned(), term),
             events: Events::new(clients.projects.clone(), None),
             config: self.config(),

@@ -29,6 +29,11 @@ impl MemoryEtcds {
         work(members)
     }
 
+    /// Ordinals of the members of the etcd in `namespace`, in the order in which they joined.
+    pub fn members(&self, namespace: &str) -> Vec<u8> {
+        self.with(namespace, |members| members.iter().filter_map(|one| one.ordinal).collect())
+    }
+
     fn is_ready(&self, namespace: &str, ordinal: u8) -> bool {
         let pod = self.planes.get("Pod", namespace, &format!("etcd-{ordinal}"));
         pod.is_some_and(|pod| pod["status"]["conditions"][0]["status"] == "True")
