@@ -4,6 +4,7 @@ use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use nagaya_api::labels;
 
+use crate::diagnosis::Blocked;
 use crate::minors::KubernetesVersion;
 
 /// How far one workload is.
@@ -17,8 +18,8 @@ pub struct Workload {
     pub rolled_out: bool,
     /// Kubernetes version of the newest template (`app.kubernetes.io/version`); `None`: not one of Kubernetes.
     pub version: Option<KubernetesVersion>,
-    /// What keeps a pod from being ready, in words, when known.
-    pub problem: Option<String>,
+    /// What keeps it from being settled, when known.
+    pub problem: Option<Blocked>,
 }
 
 impl Workload {

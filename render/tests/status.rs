@@ -6,6 +6,7 @@
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use nagaya_api::{TenantCluster, TenantClusterStatus};
+use nagaya_render::diagnosis::{Blockage, Blocked};
 use nagaya_render::plane_record::PlaneRecord;
 use nagaya_render::probe::{Finding, ProbeReport, Reason};
 use nagaya_render::settings::Settings;
@@ -77,6 +78,7 @@ struct Pass {
     blind: bool,
     workloads: Workloads,
     failure: Option<Failure>,
+    contested: Option<Blocked>,
     born: bool,
 }
 
@@ -89,6 +91,7 @@ impl Pass {
             blind: false,
             workloads: running(),
             failure: None,
+            contested: None,
             born: true,
         }
     }
@@ -102,6 +105,7 @@ impl Pass {
             refusal: tenant.as_ref().err(),
             plane_exists: true,
             failure: self.failure.as_ref(),
+            contested: self.contested.as_ref(),
             certificates_ready: true,
             workloads: &self.workloads,
             content: &ContentState::Applied,
@@ -187,7 +191,7 @@ fn etcd_that_was_healthy_and_does_not_come_back_is_a_loss_in_words() {
         ready: 0,
         rolled_out: true,
         version: None,
-        problem: Some("container etcd is in CrashLoopBackOff: member not found".into()),
+        problem: Some(crash_loop()),
     });
     let status = pass.status();
     assert_eq!(says(&status, "Stalled"), "True EtcdDown");
@@ -231,4 +235,66 @@ fn what_is_deleted_says_what_it_waits_for_and_nothing_of_its_parts() {
     assert_eq!(says(&failed, "Ready"), "False Deleting");
     assert_eq!(says(&failed, "Reconciling"), "True ApiCall");
     assert_eq!(condition(&failed, "Reconciling").unwrap().message, "cannot list pods");
+}
+
+fn crash_loop() -> Blocked {
+    let blockage = Blockage::CrashLoop {
+        namespace: "plane".into(),
+        pod: "etcd-0".into(),
+        container: "etcd".into(),
+        how: "exit code 1".into(),
+        words: Some("member not found".into()),
+    };
+    Blocked::new(blockage, Some("2026-11-26T04:10:00Z".parse().unwrap()))
+}
+
+fn unschedulable() -> Blocked {
+    let why = "0/1 nodes are available: 1 node(s) were unschedulable.".into();
+    Blocked::new(Blockage::Unschedulable { pod: "etcd-0".into(), why }, None)
+}
+
+#[test]
+fn what_blocks_a_part_is_the_reason_of_the_part_and_of_all_that_waits_for_it() {
+    let unreachable = Finding::failed(Reason::EndpointUnreachable, "connection refused");
+    let probed = Some(ProbeReport { endpoint: unreachable, ..ProbeReport::default() });
+    let mut pass = Pass { probed, born: false, ..valid() };
+    pass.workloads.etcd =
+        Some(Workload { desired: 1, problem: Some(unschedulable()), ..Workload::default() });
+    let status = pass.status();
+    for (kind, state) in [("Ready", "False"), ("EtcdReady", "False"), ("Reconciling", "True")] {
+        assert_eq!(says(&status, kind), format!("{state} Unschedulable"));
+        let message = &condition(&status, kind).unwrap().message;
+        assert!(message.contains("pod etcd-0 cannot be scheduled"), "{kind}: {message}");
+        assert!(message.contains("add or free a node"), "{kind}: {message}");
+    }
+    assert_eq!(says(&status, "EndpointReachable"), "False EndpointUnreachable");
+    pass.born = true;
+    assert_eq!(says(&pass.status(), "Stalled"), "absent", "its data is where it was");
+}
+
+#[test]
+fn a_new_tenant_whose_port_is_taken_says_so_and_not_who_answers_there() {
+    let stranger = Finding::failed(Reason::CertificateUntrusted, "of another tenant");
+    let probed = Some(ProbeReport { endpoint: stranger, ..ProbeReport::default() });
+    let message = "spec.expose.nodePort.port: taken".to_owned();
+    let failure = Some(Failure { reason: "PortTaken", message });
+    let status = Pass { probed, failure, born: false, ..valid() }.status();
+    assert_eq!(says(&status, "Ready"), "False PortTaken");
+    assert_eq!(says(&status, "Reconciling"), "True PortTaken");
+}
+
+#[test]
+fn who_undoes_what_is_written_is_named_and_takes_nothing_from_a_tenant_that_works() {
+    let contested = Some(Blocked::new(
+        Blockage::FieldContested {
+            object: "StatefulSet plane/etcd".into(),
+            field: "spec.replicas".into(),
+            by: "field manager scaler".into(),
+        },
+        None,
+    ));
+    let status = Pass { contested, ..valid() }.status();
+    assert_eq!(says(&status, "Reconciling"), "True FieldContested");
+    assert!(condition(&status, "Reconciling").unwrap().message.contains("field manager scaler"));
+    assert_eq!(says(&status, "Ready"), "True Joinable");
 }
