@@ -17,7 +17,7 @@ pub use context::{Context, Plane, Planes};
 
 use crate::caches::Caches;
 use crate::keyring::Keyring;
-use crate::kube_ops::{self, Backoff, Object};
+use crate::kube_ops::{self, Backoff, Contests, Object};
 use crate::startup::Manager;
 use crate::tenant::{
     self, Connections, ContentKeeper, Contents, JoinProbe, Prober, TenantWatches, prober::Pace,
@@ -70,6 +70,7 @@ pub async fn run(manager: Arc<Manager>) -> Result<(), Error> {
         content: ContentKeeper::new(probes_at_once, wakeups, contents),
         planes: Planes::default(),
         backoff: Backoff::default(),
+        contests: Contests::default(),
         manager,
     });
     let work = async {

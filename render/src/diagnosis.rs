@@ -38,7 +38,7 @@ pub struct Evidence {
     pub claims: Vec<PersistentVolumeClaim>,
     /// Its Deployments: they repeat what the API server refuses them.
     pub deployments: Vec<Deployment>,
-    /// Events about its StatefulSets, which repeat nothing, and about its volume claims.
+    /// Events about every StatefulSet of it, which repeats nothing, and about its volume claims.
     pub events: Vec<Event>,
     /// Of the whole cluster; `None`: not looked at.
     pub storage_classes: Option<Vec<StorageClass>>,

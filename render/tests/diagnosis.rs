@@ -20,7 +20,7 @@ fn after_seconds(seconds: i64) -> Timestamp {
 
 /// What is said of etcd a minute after it began: the reason, and all the words.
 fn said(evidence: &Evidence) -> (&'static str, String) {
-    let blocked = judge("etcd", 1, evidence, after_seconds(60)).expect("a blockage");
+    let blocked = judge("etcd", 1, evidence, after_seconds(60)).unwrap();
     (blocked.blockage.reason(), blocked.to_string())
 }
 
@@ -48,11 +48,7 @@ fn claim(class: Value) -> Evidence {
         "message": "0/1 nodes are available: pod has unbound immediate PersistentVolumeClaims. preemption: \
                     0/1 nodes are available: 1 Preemption is not helpful for scheduling.",
     }]}));
-    Evidence {
-        claims: vec![object(claim)],
-        storage_classes: Some(object(classes)),
-        ..pod
-    }
+    Evidence { claims: vec![object(claim)], storage_classes: Some(object(classes)), ..pod }
 }
 
 fn pod(status: Value) -> Evidence {
@@ -187,7 +183,10 @@ fn a_deployment_repeats_a_refusal_without_the_name_that_changes_at_each_attempt(
     let evidence = Evidence { deployments: vec![object(deployment)], ..Evidence::default() };
     let (reason, words) = said(&evidence);
     assert_eq!(reason, "QuotaExceeded");
-    assert!(words.starts_with("a pod of Deployment etcd cannot be made: exceeded quota"), "{words}");
+    assert!(
+        words.starts_with("a pod of Deployment etcd cannot be made: exceeded quota"),
+        "{words}"
+    );
 }
 
 #[test]
@@ -244,8 +243,14 @@ fn the_worst_of_the_last_lines_is_the_one_that_is_repeated() {
             "F1126 04:10:01.000000       1 a.go:1] no certificate\nE1126 04:10:02.000000       1 b.go:1] bye",
             "no certificate",
         ),
-        ("panic: index out of range\n\ngoroutine 1 [running]:\nmain.main()", "panic: index out of range"),
-        ("{\"level\":\"warn\",\"msg\":\"slow\"}\n{\"level\":\"error\",\"msg\":\"disk is full\"}", "disk is full"),
+        (
+            "panic: index out of range\n\ngoroutine 1 [running]:\nmain.main()",
+            "panic: index out of range",
+        ),
+        (
+            "{\"level\":\"warn\",\"msg\":\"slow\"}\n{\"level\":\"error\",\"msg\":\"disk is full\"}",
+            "disk is full",
+        ),
         (
             "E1126 04:10:01.000000       1 a.go:1] read tcp 10.1.0.5:43210->10.1.0.6:2379: refused",
             "read tcp 10.1.0.5->10.1.0.6:2379: refused",

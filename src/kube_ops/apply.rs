@@ -92,14 +92,22 @@ pub async fn take_over<K: Object>(
 async fn apply_json<K: Object>(
     api: &Api<K>,
     live: Option<&K>,
+    desired: Value,
+) -> Result<Applied<K>, Error> {
+    if live.is_some_and(|live| is_applied(live, &desired)) {
+        return Ok(Applied::Unchanged);
+    }
+    write(api, live, desired).await
+}
+
+/// Makes the call, whatever is there.
+pub(super) async fn write<K: Object>(
+    api: &Api<K>,
+    live: Option<&K>,
     mut desired: Value,
 ) -> Result<Applied<K>, Error> {
-    let digest = digest_of(&desired);
-    desired["metadata"]["annotations"][APPLIED_DIGEST] = json!(digest);
+    desired["metadata"]["annotations"][APPLIED_DIGEST] = json!(digest_of(&desired));
     if let Some(live) = live {
-        if is_applied(live, &desired, &digest) {
-            return Ok(Applied::Unchanged);
-        }
         // A UID in an apply is a precondition: an object made again in between answers 409.
         desired["metadata"]["uid"] = json!(live.meta().uid);
     }
@@ -115,10 +123,14 @@ async fn apply_json<K: Object>(
     Ok(Applied::Written(written))
 }
 
-fn is_applied<K: Object>(live: &K, desired: &Value, digest: &str) -> bool {
+/// Nobody has changed what we last applied, and it is what we want.
+pub(super) fn is_applied<K: Object>(live: &K, desired: &Value) -> bool {
+    let digest = digest_of(desired);
+    let mut desired = desired.clone();
+    desired["metadata"]["annotations"][APPLIED_DIGEST] = json!(digest);
     let annotations = live.meta().annotations.as_ref();
-    annotations.and_then(|all| all.get(APPLIED_DIGEST)).is_some_and(|last| last == digest)
-        && owned_fields::are_all_ours(live.meta(), desired)
+    annotations.and_then(|all| all.get(APPLIED_DIGEST)).is_some_and(|last| *last == digest)
+        && owned_fields::are_all_ours(live.meta(), &desired)
 }
 
 /// What identifies an object, and the fields that cannot be set later.
@@ -135,7 +147,7 @@ fn claim(desired: &Value) -> Value {
 }
 
 /// The maps of `serde_json` are sorted, so equal objects have equal text.
-fn digest_of(desired: &Value) -> String {
+pub(super) fn digest_of(desired: &Value) -> String {
     let hash = Sha256::digest(desired.to_string());
     hash.iter().take(16).fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }

@@ -60,7 +60,9 @@ pub enum Blockage {
     #[error("{field} of {object} is changed again after each write of Nagaya, by {by}")]
     FieldContested { object: String, field: String, by: String },
     /// An etcd member has used up its database quota; etcd's alarms know.
-    #[error("etcd member {member} has raised the alarm NOSPACE: the cluster can be read, not written")]
+    #[error(
+        "etcd member {member} has raised the alarm NOSPACE: the cluster can be read, not written"
+    )]
     NoSpace { member: String },
     /// Fewer etcd members answer than can decide; etcd's members know.
     #[error("{healthy} of {members} etcd members answer, too few to decide anything")]

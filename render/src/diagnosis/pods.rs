@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::{ContainerStatus, Pod, PodStatus};
 use super::last_words::last_error_line;
 use super::{Blockage, Blocked, name_of};
 
-/// A volume or a node that is just coming takes as long; what takes longer is told.
+/// A volume, a node or a ConfigMap that is just coming takes as long; what takes longer is told.
 const USUAL: SignedDuration = SignedDuration::from_secs(5);
 /// A container that has run for so long does not crash in a loop: kubelet starts its back-off anew too.
 const RECOVERED: SignedDuration = SignedDuration::from_mins(10);
@@ -34,6 +34,8 @@ pub(super) fn judge(pod: &Pod, now: Timestamp) -> Option<Blocked> {
         .filter(|container| !container.ready)
         .find_map(|container| of_container(pod, container, now))
         .map(|blockage| Blocked::new(blockage, since(status, "ContainersReady")))
+        // What the pod names is made beside it.
+        .filter(|blocked| !is_new(blocked, now))
         .or_else(|| of_schedule(pod, status, now))
 }
 
@@ -42,13 +44,19 @@ fn of_schedule(pod: &Pod, status: &PodStatus, now: Timestamp) -> Option<Blocked>
     let unscheduled =
         conditions.find(|one| one.type_ == "PodScheduled" && one.status == "False")?;
     let since = since(status, "PodScheduled");
-    if since.is_some_and(|since| now.duration_since(since) < USUAL) {
-        return None;
-    }
     let message = unscheduled.message.as_deref()?;
     // What follows says that evicting others would not help either.
     let why = message.split(" preemption: ").next().unwrap_or(message).to_owned();
-    Some(Blocked::new(Blockage::Unschedulable { pod: name_of(&pod.metadata), why }, since))
+    let blockage = Blockage::Unschedulable { pod: name_of(&pod.metadata), why };
+    Some(Blocked::new(blockage, since)).filter(|blocked| !is_new(blocked, now))
+}
+
+fn is_new(blocked: &Blocked, now: Timestamp) -> bool {
+    let passes = matches!(
+        blocked.blockage,
+        Blockage::Unschedulable { .. } | Blockage::ContainerRefused { .. }
+    );
+    passes && blocked.since.is_some_and(|since| now.duration_since(since) < USUAL)
 }
 
 /// Both the pause and the next attempt of a container that crashes are the same news.

@@ -35,8 +35,8 @@ pub fn of_refusal(object: &str, words: &str) -> Option<Blockage> {
 /// A Deployment repeats the refusal in a condition. A StatefulSet says it in Events only, which stay for an hour: what
 /// counts is the newest.
 pub(super) fn judge(component: &str, evidence: &Evidence) -> Option<Blocked> {
-    let (words, object, since) = of_deployment(component, evidence)
-        .or_else(|| of_stateful_set(component, evidence))?;
+    let (words, object, since) =
+        of_deployment(component, evidence).or_else(|| of_stateful_set(component, evidence))?;
     let blockage = of_refusal(&object, words).unwrap_or_else(|| {
         let why = without_name(words).to_owned();
         Blockage::CreationRefused { object, why }

@@ -5,11 +5,10 @@ use std::sync::Arc;
 
 use futures::future::join;
 use jiff::Timestamp;
-use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret, Service};
 use kube::api::{Patch, PatchParams};
-use kube::runtime::reflector::{ObjectRef, Store};
-use kube::{Api, Client, Resource, ResourceExt};
+use kube::runtime::reflector::ObjectRef;
+use kube::{Api, ResourceExt};
 use nagaya_api::{TenantCluster, labels};
 use nagaya_render::certificates::{AdminKubeconfig, admin_secret_name, plan_admin_kubeconfig};
 use nagaya_render::plane::{
@@ -21,12 +20,13 @@ use nagaya_render::tenant::{Endpoint, Tenant};
 use nagaya_render::workloads::Workload;
 use serde_json::json;
 
+use super::bounded_client::{BoundedClient, apply_one, apply_or_remove};
 use super::observe::Observed;
 use super::rights::{apply_rights, permitted};
 use super::{Error, FINALIZER};
 use crate::controllers::Context;
 use crate::keyring::{Access, Keys};
-use crate::kube_ops::{self, Applied, Object, apply as apply_object, finalizer};
+use crate::kube_ops::{self, Applied, finalizer};
 use crate::tenant::TenantKey;
 
 /// How far the management side is after the step.
@@ -169,7 +169,7 @@ async fn apply_services(
         api_server,
         api_server_public,
     } = foundation;
-    let client = &context.manager.clients.planes;
+    let client = &BoundedClient::of_planes(context, tenant);
     let cache = &context.caches.services;
     let (etcd, etcd_client, api_server_now, public_now) = tokio::join!(
         apply_one(client, cache, etcd),
@@ -232,7 +232,7 @@ async fn apply_plane(
         api_server_budget,
     } = build_plane(tenant, rollout, context.settings());
     let etcd_state: ConfigMap = build_etcd_state(tenant, born);
-    let client = &context.manager.clients.planes;
+    let client = &BoundedClient::of_planes(context, tenant);
     let caches = &context.caches;
     // All at once: kubelet waits for what a pod mounts, and every pod waits for what it talks to.
     let namespace = &tenant.plane_namespace;
@@ -283,44 +283,6 @@ async fn hand_out_kubeconfig(
         AdminKubeconfig::Write(secret) => {
             kube_ops::apply_in_project(&secrets, live.as_ref(), secret.as_ref()).await?;
             Ok(())
-        }
-    }
-}
-
-pub async fn apply_one<K>(
-    client: &Client,
-    cache: &Store<K>,
-    desired: &K,
-) -> Result<Applied<K>, Error>
-where
-    K: Object + Resource<Scope = NamespaceResourceScope, DynamicType = ()> + 'static,
-{
-    let namespace = desired.namespace().unwrap_or_default();
-    let all = Api::<K>::namespaced(client.clone(), &namespace);
-    let live = cache.get(&ObjectRef::from_obj(desired));
-    Ok(apply_object(&all, live.as_deref(), desired).await?)
-}
-
-/// For what only some tenants have.
-async fn apply_or_remove<K>(
-    client: &Client,
-    cache: &Store<K>,
-    namespace: &str,
-    name: &str,
-    desired: Option<&K>,
-) -> Result<(), Error>
-where
-    K: Object + Resource<Scope = NamespaceResourceScope, DynamicType = ()> + 'static,
-{
-    if let Some(desired) = desired {
-        apply_one(client, cache, desired).await?;
-        return Ok(());
-    }
-    match cache.get(&ObjectRef::new(name).within(namespace)) {
-        None => Ok(()),
-        Some(live) => {
-            let all = Api::<K>::namespaced(client.clone(), namespace);
-            Ok(kube_ops::delete(&all, live.as_ref()).await?)
         }
     }
 }

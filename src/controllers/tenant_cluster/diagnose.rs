@@ -103,6 +103,8 @@ where
 {
     let found = kube_ops::list(all, params).await;
     found
-        .inspect_err(|error| tracing::warn!(%error, "cannot see all that may block a control plane"))
+        .inspect_err(
+            |error| tracing::warn!(%error, "cannot see all that may block a control plane"),
+        )
         .ok()
 }

@@ -98,6 +98,8 @@ mod tests {
         let failure = Failure::from(&error);
         assert_eq!(failure.reason, "PortTaken");
         assert!(failure.message.starts_with("spec.expose.nodePort.port: node port 30001"));
-        assert!(failure.message.ends_with("choose another port, or remove the Service that has it"));
+        assert!(
+            failure.message.ends_with("choose another port, or remove the Service that has it")
+        );
     }
 }

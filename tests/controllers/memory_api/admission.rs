@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::kinds::Kind;
 use super::refusal::Refusal;
-use super::store::Store;
+use super::store::{Id, Store};
 
 const FIRST_NODE_PORT: usize = 30_000;
 
@@ -16,7 +16,7 @@ pub fn check_namespace(store: &Store, kind: &Kind, namespace: &str) -> Result<()
         return Ok(());
     }
     let namespaces = Kind::named("Namespace");
-    let found = store.get(&super::store::Id::new(namespaces, "", namespace));
+    let found = store.get(&Id::new(namespaces, "", namespace));
     let found = found.ok_or_else(|| Refusal::not_found(namespaces, namespace))?;
     if found["metadata"].get("deletionTimestamp").is_some() {
         let message = format!(
@@ -39,6 +39,13 @@ pub fn complete(store: &Store, kind: &Kind, object: &mut Value) {
         "Service" => complete_service(store, object),
         "Secret" => encode(object),
         _ => {}
+    }
+}
+
+/// Mutating admission: within the write, so that the writer is taken for the owner of what comes out.
+pub fn mutate(store: &Store, id: &Id, object: &mut Value) {
+    if let Some((pointer, value)) = store.mutations.get(id) {
+        *object.pointer_mut(pointer).unwrap() = value.clone();
     }
 }
 
