@@ -58,15 +58,14 @@ pub fn judge(
         .iter()
         .filter(|pod| is_of(&pod.metadata, component) && pod.metadata.deletion_timestamp.is_none())
         .collect();
-    let refused = || {
-        let missing = i32::try_from(pods.len()).is_ok_and(|found| found < desired);
-        missing.then(|| refusals::judge(component, evidence)).flatten()
-    };
+    let missing = i32::try_from(pods.len()).is_ok_and(|found| found < desired);
     let unbound = || {
         let mut claims = evidence.claims.iter().filter(|claim| is_of(&claim.metadata, component));
         claims.find_map(|claim| claims::judge(claim, evidence, now))
     };
-    refused().or_else(unbound).or_else(|| pods.iter().find_map(|pod| pods::judge(pod, now)))
+    refusals::judge(component, missing, evidence)
+        .or_else(unbound)
+        .or_else(|| pods.iter().find_map(|pod| pods::judge(pod, now)))
 }
 
 fn is_of(metadata: &ObjectMeta, component: &str) -> bool {

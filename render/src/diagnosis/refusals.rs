@@ -32,11 +32,11 @@ pub fn of_refusal(object: &str, words: &str) -> Option<Blockage> {
     Some(Blockage::AdmissionDenied { object, by, why })
 }
 
-/// A Deployment repeats the refusal in a condition. A StatefulSet says it in Events only, which stay for an hour: what
-/// counts is the newest.
-pub(super) fn judge(component: &str, evidence: &Evidence) -> Option<Blocked> {
-    let (words, object, since) =
-        of_deployment(component, evidence).or_else(|| of_stateful_set(component, evidence))?;
+/// A Deployment repeats the refusal in a condition, also while pods of before are there. A StatefulSet says it in Events
+/// only, which stay for an hour: what counts is the newest, and that a pod is missing.
+pub(super) fn judge(component: &str, missing: bool, evidence: &Evidence) -> Option<Blocked> {
+    let by_events = || of_stateful_set(component, evidence).filter(|_| missing);
+    let (words, object, since) = of_deployment(component, evidence).or_else(by_events)?;
     let blockage = of_refusal(&object, words).unwrap_or_else(|| {
         let why = without_name(words).to_owned();
         Blockage::CreationRefused { object, why }

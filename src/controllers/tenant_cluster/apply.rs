@@ -59,7 +59,7 @@ pub async fn apply(
     let tenant = &end_of_upgrade(context, key, tenant, observed);
     let foundation = build_foundation(tenant);
     let born = observed.born() || note_birth(context, observed).await?;
-    let namespace = apply_namespace(context, &foundation.namespace, None).await?;
+    let namespace = apply_namespace(context, key, &foundation.namespace, None).await?;
     let new_rights =
         apply_rights(context, tenant, &foundation.role_binding, observed.project_enabled).await?;
     let (services, keys) = join(
@@ -75,7 +75,7 @@ pub async fn apply(
     let rollout = next_step(context, key, &tenant, observed);
     let record = build_foundation(&tenant).namespace;
     let (recorded, plane) = join(
-        apply_namespace(context, &record, namespace),
+        apply_namespace(context, key, &record, namespace),
         Box::pin(apply_plane(context, &tenant, &rollout, born)),
     )
     .await;
@@ -138,6 +138,7 @@ async fn note_birth(context: &Context, observed: &Observed) -> Result<bool, Erro
 /// Returns what was written; `newer` is what this pass has written before, which a cache may not have yet.
 async fn apply_namespace(
     context: &Context,
+    key: &TenantKey,
     namespace: &Namespace,
     newer: Option<Namespace>,
 ) -> Result<Option<Namespace>, Error> {
@@ -145,7 +146,11 @@ async fn apply_namespace(
     let cached = || context.caches.planes.get(&ObjectRef::new(&namespace.name_any()));
     let live = newer.or_else(|| cached().map(|live| live.as_ref().clone()));
     // A plane that lost the label by which we find ours must not be taken for a new one.
-    match kube_ops::apply_in_project(&all, live.as_ref(), namespace).await? {
+    let applied = match &live {
+        Some(live) => context.contests.apply(key, &all, Some(live), namespace).await,
+        None => kube_ops::apply_in_project(&all, None, namespace).await,
+    };
+    match applied? {
         Applied::Written(written) => Ok(Some(written)),
         Applied::Unchanged => Ok(None),
     }

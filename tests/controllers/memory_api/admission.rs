@@ -57,6 +57,28 @@ fn encode(object: &mut Value) {
     }
 }
 
+/// Refuses a node port that another Service has.
+pub fn check_ports(store: &Store, kind: &Kind, object: &Value) -> Result<(), Refusal> {
+    let ports = |service: &Value| -> Vec<Value> {
+        let all = service["spec"]["ports"].as_array().into_iter().flatten();
+        all.filter_map(|port| port.get("nodePort").cloned()).collect()
+    };
+    if kind.name != "Service" {
+        return Ok(());
+    }
+    let taken: Vec<Value> =
+        store.of_kind(Kind::named("Service"), None).flat_map(|service| ports(service)).collect();
+    match ports(object).into_iter().find(|port| taken.contains(port)) {
+        None => Ok(()),
+        Some(port) => {
+            let name = object["metadata"]["name"].as_str().unwrap_or_default();
+            let why = "provided port is already allocated";
+            let why = format!("spec.ports[0].nodePort: Invalid value: {port}: {why}");
+            Err(Refusal::invalid(kind, name, why))
+        }
+    }
+}
+
 /// Addresses and ports depend on what is there and on nothing else, so that runs can be compared.
 fn complete_service(store: &Store, object: &mut Value) {
     let services = || store.of_kind(Kind::named("Service"), None);

@@ -67,6 +67,7 @@ fn birth(
     if kind.has_generation {
         object["metadata"]["generation"] = json!(1);
     }
+    admission::check_ports(store, kind, &object)?;
     admission::complete(store, kind, &mut object);
     admission::mutate(store, &id, &mut object);
     Ok(store.put(id, object))
