@@ -3,7 +3,7 @@
 //!
 //! Two kinds of rivals. Another client that writes a field of ours takes its ownership away
 //! ([`super::owned_fields`]), and that names it. Admission (a mutating webhook or policy) changes the field within
-//! our own write, and only the value tells ([`super::altered`]).
+//! our own write, and only the value tells (`altered.rs`).
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;

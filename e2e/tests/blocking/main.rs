@@ -5,7 +5,6 @@ mod hindrance;
 
 use std::time::Duration;
 
-use e2e::ring::kubectl::text;
 use e2e::ring::tenant::spec_for_namespaces;
 use e2e::ring::{
     Condition, Look, Outcome, Project, Tenant, ensure_says, invariants, scenario, wait_until,
@@ -13,7 +12,8 @@ use e2e::ring::{
 use hindrance::{Hindrance, Kind};
 use serde_json::{Value, json};
 
-const SAID: Duration = Duration::from_secs(30);
+/// kubelet asks a registry that is not there for a while.
+const SAID: Duration = Duration::from_secs(45);
 /// The namespace controller's pauses, and 15 s in which a namespace may go.
 const STUCK: Duration = Duration::from_secs(45);
 /// The controllers of the management cluster try again with growing pauses.
@@ -29,14 +29,7 @@ fn a_new_tenant_that_cannot_come_up_says_why_until_it_can() -> Outcome {
         let _nobody = Hindrance::place(project, &class("ring-nobody", "ring.example/nobody"))?;
         let volumeless = Tenant::create(project, "volumeless", &storage("ring-nobody"))?;
         let imageless = Tenant::create(project, "imageless", &json!({"version": "v1.37.99"}))?;
-        let (taken, holder) = somebodys_port(project)?;
-        let portless = Tenant::create(project, "portless", &port(&taken))?;
-        says(
-            &portless,
-            "Ready",
-            "PortTaken",
-            &["spec.expose.nodePort.port", &taken, "choose another"],
-        )?;
+        names_a_taken_port(project)?;
         let named = ["data-etcd-0", "StorageClass ring-later", "create the class"];
         says(&classless, "EtcdReady", "NoStorageClass", &named)?;
         says(&classless, "Ready", "NoStorageClass", &named)?;
@@ -46,11 +39,6 @@ fn a_new_tenant_that_cannot_come_up_says_why_until_it_can() -> Outcome {
         let named =
             ["kube-apiserver:v1.37.99", "kube-apiserver of pod", "choose another spec.version"];
         says(&imageless, "APIServerReady", "ImageUnavailable", &named)?;
-        project.management.run(&["delete", "service", "-n", &project.name, &holder])?;
-        wait_until("the port is to be had", CLEARED, || {
-            let ready = portless.condition("Ready")?;
-            Ok(Look::done_if(ready.reason != "PortTaken", || format!("{ready:?}")))
-        })?;
         classless.await_condition("EtcdReady", "True", CLEARED)?;
         does_not_go(&volumeless)
     })
@@ -176,19 +164,23 @@ fn does_not_go(tenant: &Tenant) -> Outcome {
     })
 }
 
-/// A Service with a node port, and the port.
-fn somebodys_port(project: &Project) -> Outcome<(String, String)> {
+/// Somebody's Service has the port that a tenant asks for, until it has not.
+fn names_a_taken_port(project: &Project) -> Outcome {
     let service = project.management.create(&json!({
         "apiVersion": "v1", "kind": "Service", "metadata": {"name": "holder", "namespace": project.name},
         "spec": {"type": "NodePort", "ports": [{"port": 80}]},
     }))?;
-    let port = service["spec"]["ports"][0]["nodePort"].to_string();
-    Ok((port, text(&service, "/metadata/name").to_owned()))
-}
-
-fn port(port: &str) -> Value {
-    let port: u16 = port.parse().unwrap_or_default();
-    json!({"version": "1.37", "expose": {"nodePort": {"port": port}}})
+    let port = &service["spec"]["ports"][0]["nodePort"];
+    let spec = json!({"version": "1.37", "expose": {"nodePort": {"port": port}}});
+    let portless = Tenant::create(project, "portless", &spec)?;
+    let named = ["spec.expose.nodePort.port", &port.to_string(), "choose another"];
+    says(&portless, "Ready", "PortTaken", &named)?;
+    project.management.run(&["delete", "service", "-n", &project.name, "holder"])?;
+    wait_until("the port is to be had", CLEARED, || {
+        let ready = portless.condition("Ready")?;
+        Ok(Look::done_if(ready.reason != "PortTaken", || format!("{ready:?}")))
+    })?;
+    portless.delete()
 }
 
 fn storage(class: &str) -> Value {

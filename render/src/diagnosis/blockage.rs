@@ -88,7 +88,6 @@ impl Blockage {
                 | Self::NoDefaultStorageClass { .. }
                 | Self::VolumePending { .. }
                 | Self::VolumeLost { .. }
-                | Self::ContainerRefused { .. }
                 | Self::CrashLoop { .. }
                 | Self::QuorumLost { .. }
         )

@@ -121,13 +121,12 @@ async fn end_all(context: &Context, namespace: &Namespace) -> Result<Left, Error
     let pods = end_workloads(context, &name, DeletionPolicy::Delete).await?;
     let claims = Api::<PersistentVolumeClaim>::namespaced(planes.clone(), &name);
     end_each(&claims, at_once).await?;
+    if let Some(blocked) = why_not_gone(namespace, Timestamp::now()) {
+        return Ok(Left::Blocked(blocked));
+    }
     Ok(match pods {
-        Left::Waiting(what) => Left::Waiting(what),
-        Left::Blocked(blocked) => Left::Blocked(blocked),
-        Left::Nothing => match why_not_gone(namespace, Timestamp::now()) {
-            Some(blocked) => Left::Blocked(blocked),
-            None => Left::Waiting(format!("waiting for namespace {name} to go")),
-        },
+        Left::Nothing => Left::Waiting(format!("waiting for namespace {name} to go")),
+        left => left,
     })
 }
 
