@@ -1,4 +1,4 @@
-//! [`super::apply`], bounded where somebody undoes each write: the first repairs are made at once, then with growing
+//! [`super::apply()`], bounded where somebody undoes each write: the first repairs are made at once, then with growing
 //! pauses, and it is known who it is.
 //!
 //! Two kinds of rivals. Another client that writes a field of ours takes its ownership away
@@ -35,10 +35,10 @@ impl<T> Default for Contests<T> {
 }
 
 impl<T: Clone + Eq + Hash> Contests<T> {
-    /// [`super::apply`] for `tenant`; [`Applied::Unchanged`] also while a write would be too soon.
+    /// [`super::apply()`] for `tenant`; [`Applied::Unchanged`] also while a write would be too soon.
     ///
     /// # Errors
-    /// As [`super::apply`].
+    /// As [`super::apply()`].
     pub async fn apply<K: Object>(
         &self,
         tenant: &T,
