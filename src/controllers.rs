@@ -18,7 +18,7 @@ pub use context::{Context, Plane, Planes};
 use crate::caches::Caches;
 use crate::etcd::EtcdKeeper;
 use crate::keyring::Keyring;
-use crate::kube_ops::{self, Backoff, Object};
+use crate::kube_ops::{self, Backoff, Contests, Object};
 use crate::leader::Lost;
 use crate::startup::Manager;
 use crate::tenant::{
@@ -81,6 +81,7 @@ pub async fn run(manager: Arc<Manager>) -> Result<(), Error> {
         content: ContentKeeper::new(probes_at_once, wakeups, contents),
         planes: Planes::default(),
         backoff: Backoff::default(),
+        contests: Contests::default(),
         manager,
     });
     let shutdown = &context.manager.shutdown;

@@ -4,9 +4,12 @@
 //! An object that is not ours is never touched ([`ownership`]). What was decided about one object is done
 //! to that object and in that state: every change of something that exists carries its UID and resourceVersion.
 
+mod altered;
 pub mod apply;
 pub mod backoff;
 pub mod clients;
+mod contest;
+pub mod contests;
 pub mod count_requests;
 pub mod create_once;
 pub mod delete;
@@ -22,6 +25,7 @@ mod reread;
 pub use apply::{Applied, apply, apply_in_project, take_over};
 pub use backoff::Backoff;
 pub use clients::Clients;
+pub use contests::Contests;
 pub use create_once::{Created, create_once};
 pub use delete::{delete, delete_with_grace};
 pub use error::Error;

@@ -6,6 +6,7 @@
 
 pub mod certificates;
 pub mod content;
+pub mod diagnosis;
 pub mod fragments;
 mod go_duration;
 pub mod join_token;
@@ -14,7 +15,7 @@ pub mod minors;
 pub mod plane;
 pub mod plane_record;
 pub mod probe;
-mod quantity;
+pub mod quantity;
 pub mod rights;
 pub mod rollout;
 pub mod settings;

@@ -116,8 +116,10 @@ impl Step {
 pub struct EtcdFindings {
     /// What is next.
     pub step: Step,
-    /// A quorum answered.
-    pub has_quorum: bool,
+    /// Enough members answer to decide anything.
+    pub quorum: bool,
+    /// Members that answer.
+    pub answering: usize,
     /// Why the step has not been taken, in etcd's words.
     pub failure: Option<String>,
     /// The alarm NOSPACE is raised.
@@ -135,12 +137,14 @@ impl EtcdFindings {
     }
 }
 
+const NO_QUORUM: &str = "etcd has no quorum: no member comes or goes until enough of them are back";
+
 /// The next step.
 #[must_use]
 pub fn next_step(view: &EtcdView, around: &Circumstances) -> Step {
     let members = match view {
         EtcdView::Quorum(members) => members,
-        EtcdView::NoQuorum { answering } => return Step::Wait(quorum_lost(answering)),
+        EtcdView::NoQuorum { .. } => return Step::Wait(NO_QUORUM.to_owned()),
     };
     foreign(members)
         .or_else(|| finish_joining(members, around))
@@ -169,17 +173,6 @@ pub fn is_to_be_looked_at(target: u8, workloads: &Workloads, last: Option<&Step>
 pub fn ordinal_of(peer_url: &str, plane_namespace: &str) -> Option<u8> {
     let is_of = |ordinal: &u8| names::etcd_peer_url(plane_namespace, *ordinal) == peer_url;
     (0..names::MOST_ETCD_MEMBERS).find(is_of)
-}
-
-/// In words, with what to do.
-#[must_use]
-pub fn quorum_lost(answering: &[u8]) -> String {
-    let names: Vec<String> = answering.iter().map(|ordinal| format!("etcd-{ordinal}")).collect();
-    let who = if names.is_empty() { "no member".to_owned() } else { names.join(", ") };
-    format!(
-        "etcd has no quorum: {who} answers, and not enough others; nothing is changed until they are back, bring \
-         back their pods, nodes or volumes"
-    )
 }
 
 fn foreign(members: &[Member]) -> Option<Step> {

@@ -11,6 +11,7 @@ use nagaya_api::{TenantCluster, TenantClusterStatus, conditions as types};
 pub use conditions::{State, Verdict, merge};
 
 use crate::membership::EtcdFindings;
+use crate::diagnosis::Blocked;
 use crate::probe::ProbeReport;
 use crate::tenant::Tenant;
 use crate::validate::Refusal;
@@ -24,6 +25,8 @@ pub const UPGRADING: &str = "Upgrading";
 
 /// The reason of Reconciling while members of etcd come or go.
 pub const SCALING: &str = "Scaling";
+/// The reason of a pass that met another writer. The next one follows at once: no cause of anything.
+const RACE: &str = "ObjectChanged";
 
 /// What stopped a pass: the name of an error and its words.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +35,12 @@ pub struct Failure {
     pub reason: &'static str,
     /// What happened and what to do.
     pub message: String,
+}
+
+impl From<&Blocked> for Failure {
+    fn from(blocked: &Blocked) -> Self {
+        Self { reason: blocked.blockage.reason(), message: blocked.to_string() }
+    }
 }
 
 /// How far the content of the tenant cluster is.
@@ -74,6 +83,8 @@ pub struct Findings<'a> {
     pub plane_exists: bool,
     /// What stopped this pass, if anything.
     pub failure: Option<&'a Failure>,
+    /// Who undoes what Nagaya writes, if anybody.
+    pub contested: Option<&'a Blocked>,
     /// Certificates and keys are all there and in their life.
     pub certificates_ready: bool,
     /// The workloads on the management cluster.

@@ -4,6 +4,7 @@ use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use nagaya_api::labels;
 
+use crate::diagnosis::Blocked;
 use crate::minors::KubernetesVersion;
 
 /// How far one workload is.
@@ -19,8 +20,8 @@ pub struct Workload {
     pub version: Option<KubernetesVersion>,
     /// How many of etcd's members it connects to ([`labels::ETCD_MEMBERS`]); `None`: not one of etcd's clients.
     pub etcd_members: Option<u8>,
-    /// What keeps a pod from being ready, in words, when known.
-    pub problem: Option<String>,
+    /// What keeps it from being settled, when known.
+    pub problem: Option<Blocked>,
 }
 
 impl Workload {

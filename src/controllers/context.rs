@@ -10,7 +10,7 @@ use nagaya_render::tenant::{Endpoint, Tenant};
 use crate::caches::Caches;
 use crate::etcd::EtcdKeeper;
 use crate::keyring::{Keyring, Keys};
-use crate::kube_ops::Backoff;
+use crate::kube_ops::{Backoff, Contests};
 use crate::startup::Manager;
 use crate::tenant::{Connections, ContentKeeper, JoinProbe, Prober, TenantKey, TenantWatches};
 
@@ -36,6 +36,8 @@ pub struct Context {
     pub planes: Planes,
     /// Failures in a row.
     pub backoff: Backoff<TenantKey>,
+    /// Objects that somebody undoes.
+    pub contests: Contests<TenantKey>,
 }
 
 impl Context {
@@ -54,6 +56,7 @@ impl Context {
         self.connections.forget(tenant);
         self.keyring.forget(tenant);
         self.planes.forget(tenant);
+        self.contests.forget(tenant);
     }
 }
 

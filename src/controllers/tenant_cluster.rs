@@ -2,6 +2,7 @@
 
 mod announce;
 mod apply;
+mod bounded_client;
 mod cleanup;
 mod diagnose;
 mod error;
@@ -184,6 +185,7 @@ fn status(
         plane_exists: !observed.planes.is_empty()
             || (verdict.tenant.is_some() && verdict.trouble.is_none()),
         failure: failure.as_ref(),
+        contested: context.contests.of(key).as_ref(),
         certificates_ready: context.keyring.last_seen(key).is_some(),
         workloads: &observed.workloads,
         etcd: context.etcd.seen(key).map(|seen| seen.findings()).as_ref(),

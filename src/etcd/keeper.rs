@@ -59,7 +59,11 @@ impl Seen {
     pub fn findings(&self) -> EtcdFindings {
         EtcdFindings {
             step: self.step.clone(),
-            has_quorum: matches!(self.look.view, EtcdView::Quorum(_)),
+            quorum: matches!(self.look.view, EtcdView::Quorum(_)),
+            answering: match &self.look.view {
+                EtcdView::Quorum(members) => members.iter().filter(|one| one.healthy).count(),
+                EtcdView::NoQuorum { answering } => answering.len(),
+            },
             failure: self.failure.clone(),
             no_space: self.look.no_space,
         }

@@ -92,20 +92,34 @@ pub async fn take_over<K: Object>(
 async fn apply_json<K: Object>(
     api: &Api<K>,
     live: Option<&K>,
-    mut desired: Value,
+    desired: Value,
     check: impl Fn(&ObjectMeta, &Value) -> Result<(), Error>,
 ) -> Result<Applied<K>, Error> {
-    let digest = digest_of(&desired);
-    desired["metadata"]["annotations"][APPLIED_DIGEST] = json!(digest);
-    let Some(live) = live else {
-        return Ok(Applied::Written(send(api, &desired).await?));
-    };
-    check(live.meta(), &desired)?;
-    match apply_to(api, live, &mut desired, &digest).await {
+    if let Some(live) = live {
+        check(live.meta(), &desired)?;
+        if is_applied(live, &desired) {
+            return Ok(Applied::Unchanged);
+        }
+    }
+    write(api, live, &desired, check).await
+}
+
+/// Makes the call, whatever is there.
+pub(super) async fn write<K: Object>(
+    api: &Api<K>,
+    live: Option<&K>,
+    desired: &Value,
+    check: impl Fn(&ObjectMeta, &Value) -> Result<(), Error>,
+) -> Result<Applied<K>, Error> {
+    let Some(live) = live else { return send(api, desired, None).await };
+    match send(api, desired, Some(live.meta())).await {
         Err(Error::ObjectChanged { object }) => {
             let newer = reread::again(api, live, object).await?;
-            check(newer.meta(), &desired)?;
-            apply_to(api, &newer, &mut desired, &digest).await
+            check(newer.meta(), desired)?;
+            if is_applied(&newer, desired) {
+                return Ok(Applied::Unchanged);
+            }
+            send(api, desired, Some(newer.meta())).await
         }
         done => done,
     }
@@ -113,34 +127,33 @@ async fn apply_json<K: Object>(
 
 /// UID and resourceVersion in an apply are preconditions: if they do not hold, the answer is 409. So what was
 /// decided about one state of an object is never done to another, however late it arrives.
-async fn apply_to<K: Object>(
+async fn send<K: Object>(
     api: &Api<K>,
-    live: &K,
-    desired: &mut Value,
-    digest: &str,
+    desired: &Value,
+    live: Option<&ObjectMeta>,
 ) -> Result<Applied<K>, Error> {
-    if is_applied(live, desired, digest) {
-        return Ok(Applied::Unchanged);
+    let mut body = desired.clone();
+    body["metadata"]["annotations"][APPLIED_DIGEST] = json!(digest_of(desired));
+    if let Some(live) = live {
+        body["metadata"]["uid"] = json!(live.uid);
+        body["metadata"]["resourceVersion"] = json!(live.resource_version);
     }
-    desired["metadata"]["uid"] = json!(live.meta().uid);
-    desired["metadata"]["resourceVersion"] = json!(live.meta().resource_version);
-    Ok(Applied::Written(send(api, desired).await?))
-}
-
-async fn send<K: Object>(api: &Api<K>, desired: &Value) -> Result<K, Error> {
     let params = PatchParams {
         field_validation: Some(ValidationDirective::Strict),
         ..PatchParams::apply(labels::MANAGER).force()
     };
-    api.patch(&name_of(desired)?, &params, &Patch::Apply(desired))
-        .await
-        .map_err(|source| Error::of_call("apply", desired, source))
+    let written = api.patch(&name_of(desired)?, &params, &Patch::Apply(&body)).await;
+    written.map(Applied::Written).map_err(|source| Error::of_call("apply", desired, source))
 }
 
-fn is_applied<K: Object>(live: &K, desired: &Value, digest: &str) -> bool {
+/// Nobody has changed what we last applied, and it is what we want.
+pub(super) fn is_applied<K: Object>(live: &K, desired: &Value) -> bool {
+    let digest = digest_of(desired);
+    let mut desired = desired.clone();
+    desired["metadata"]["annotations"][APPLIED_DIGEST] = json!(digest);
     let annotations = live.meta().annotations.as_ref();
-    annotations.and_then(|all| all.get(APPLIED_DIGEST)).is_some_and(|last| last == digest)
-        && owned_fields::are_all_ours(live.meta(), desired)
+    annotations.and_then(|all| all.get(APPLIED_DIGEST)).is_some_and(|last| *last == digest)
+        && owned_fields::are_all_ours(live.meta(), &desired)
 }
 
 /// What identifies an object, and the fields that cannot be set later.
@@ -157,7 +170,7 @@ fn claim(desired: &Value) -> Value {
 }
 
 /// The maps of `serde_json` are sorted, so equal objects have equal text.
-fn digest_of(desired: &Value) -> String {
+pub(super) fn digest_of(desired: &Value) -> String {
     let hash = Sha256::digest(desired.to_string());
     hash.iter().take(16).fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test's helper fails the test")]
 
+mod blocked;
+mod contested;
 mod crashes;
 mod creating;
 mod deleting;

@@ -159,7 +159,7 @@ fn while_a_member_is_ill_nothing_is_made_worse() {
     assert!(matches!(next_step(&cluster.view(), &around), Step::Wait(_)));
     let lost = EtcdView::NoQuorum { answering: vec![0] };
     let step = next_step(&lost, &around);
-    assert!(matches!(&step, Step::Wait(words) if words.contains("no quorum: etcd-0 answers")));
+    assert!(matches!(&step, Step::Wait(words) if words.contains("no quorum")));
 }
 
 #[test]

@@ -5,11 +5,10 @@ use std::sync::Arc;
 
 use futures::future::join;
 use jiff::Timestamp;
-use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret, Service};
 use kube::api::{Patch, PatchParams};
-use kube::runtime::reflector::{ObjectRef, Store};
-use kube::{Api, Client, Resource, ResourceExt};
+use kube::runtime::reflector::ObjectRef;
+use kube::{Api, ResourceExt};
 use nagaya_api::{TenantCluster, labels};
 use nagaya_render::certificates::{AdminKubeconfig, admin_secret_name, plan_admin_kubeconfig};
 use nagaya_render::membership::EtcdShape;
@@ -22,12 +21,13 @@ use nagaya_render::tenant::{Endpoint, Tenant};
 use nagaya_render::workloads::Workload;
 use serde_json::json;
 
+use super::bounded_client::{BoundedClient, apply_one, apply_or_remove};
 use super::observe::Observed;
 use super::rights::{apply_rights, permitted};
 use super::{Error, FINALIZER};
 use crate::controllers::Context;
 use crate::keyring::{Access, Keys};
-use crate::kube_ops::{self, Applied, Object, apply as apply_object, finalizer};
+use crate::kube_ops::{self, Applied, finalizer};
 use crate::tenant::TenantKey;
 
 /// How far the management side is after the step.
@@ -62,7 +62,7 @@ pub async fn apply(
     let tenant = &end_of_upgrade(context, key, tenant, observed);
     let foundation = build_foundation(tenant);
     let born = observed.born() || note_birth(context, observed).await?;
-    let namespace = apply_namespace(context, &foundation.namespace, None).await?;
+    let namespace = apply_namespace(context, key, &foundation.namespace, None).await?;
     let new_rights =
         apply_rights(context, tenant, &foundation.role_binding, observed.project_enabled).await?;
     let (services, keys) = join(
@@ -79,7 +79,7 @@ pub async fn apply(
     let members = observed.members.shape(&tenant);
     let record = build_foundation(&tenant).namespace;
     let (recorded, plane) = join(
-        apply_namespace(context, &record, namespace),
+        apply_namespace(context, key, &record, namespace),
         Box::pin(apply_plane(context, &tenant, &rollout, &members, born)),
     )
     .await;
@@ -145,6 +145,7 @@ async fn note_birth(context: &Context, observed: &Observed) -> Result<bool, Erro
 /// Returns what was written; `newer` is what this pass has written before, which a cache may not have yet.
 async fn apply_namespace(
     context: &Context,
+    key: &TenantKey,
     namespace: &Namespace,
     newer: Option<Namespace>,
 ) -> Result<Option<Namespace>, Error> {
@@ -152,7 +153,11 @@ async fn apply_namespace(
     let cached = || context.caches.planes.get(&ObjectRef::new(&namespace.name_any()));
     let live = newer.or_else(|| cached().map(|live| live.as_ref().clone()));
     // A plane that lost the label by which we find ours must not be taken for a new one.
-    match kube_ops::apply_in_project(&all, live.as_ref(), namespace).await? {
+    let applied = match &live {
+        Some(live) => context.contests.apply(key, &all, Some(live), namespace).await,
+        None => kube_ops::apply_in_project(&all, None, namespace).await,
+    };
+    match applied? {
         Applied::Written(written) => Ok(Some(written)),
         Applied::Unchanged => Ok(None),
     }
@@ -176,7 +181,7 @@ async fn apply_services(
         api_server,
         api_server_public,
     } = foundation;
-    let client = &context.manager.clients.planes;
+    let client = &BoundedClient::of_planes(context, tenant);
     let cache = &context.caches.services;
     let (etcd, etcd_client, api_server_now, public_now) = tokio::join!(
         apply_one(client, cache, etcd),
@@ -240,7 +245,7 @@ async fn apply_plane(
         api_server_budget,
     } = build_plane(tenant, rollout, members, context.settings());
     let etcd_state: ConfigMap = build_etcd_state(tenant, born, members);
-    let client = &context.manager.clients.planes;
+    let client = &BoundedClient::of_planes(context, tenant);
     let caches = &context.caches;
     // A member that joins has to find itself there.
     apply_one(client, &caches.config_maps, &etcd_state).await?;
@@ -291,44 +296,6 @@ async fn hand_out_kubeconfig(
         AdminKubeconfig::Write(secret) => {
             kube_ops::apply_in_project(&secrets, live.as_ref(), secret.as_ref()).await?;
             Ok(())
-        }
-    }
-}
-
-pub async fn apply_one<K>(
-    client: &Client,
-    cache: &Store<K>,
-    desired: &K,
-) -> Result<Applied<K>, Error>
-where
-    K: Object + Resource<Scope = NamespaceResourceScope, DynamicType = ()> + 'static,
-{
-    let namespace = desired.namespace().unwrap_or_default();
-    let all = Api::<K>::namespaced(client.clone(), &namespace);
-    let live = cache.get(&ObjectRef::from_obj(desired));
-    Ok(apply_object(&all, live.as_deref(), desired).await?)
-}
-
-/// For what only some tenants have.
-async fn apply_or_remove<K>(
-    client: &Client,
-    cache: &Store<K>,
-    namespace: &str,
-    name: &str,
-    desired: Option<&K>,
-) -> Result<(), Error>
-where
-    K: Object + Resource<Scope = NamespaceResourceScope, DynamicType = ()> + 'static,
-{
-    if let Some(desired) = desired {
-        apply_one(client, cache, desired).await?;
-        return Ok(());
-    }
-    match cache.get(&ObjectRef::new(name).within(namespace)) {
-        None => Ok(()),
-        Some(live) => {
-            let all = Api::<K>::namespaced(client.clone(), namespace);
-            Ok(kube_ops::delete(&all, live.as_ref()).await?)
         }
     }
 }

@@ -95,10 +95,9 @@ pub async fn observe(
         let namespace = plane.namespace.clone();
         observed.workloads = workloads(context, &namespace);
         observed.signer_generation = signer_generation(&context.caches.stateful_sets, &namespace);
-        let client = &context.manager.clients.planes;
         observed.members = members::observe(context, key, &plane, &observed.workloads).await?;
         // Only words: without them a pass can still put right what keeps it from reading pods.
-        if let Err(error) = diagnose::explain(client, &namespace, &mut observed.workloads).await {
+        if let Err(error) = diagnose::explain(context, &namespace, &mut observed.workloads).await {
             tracing::warn!(%namespace, %error, "cannot see what keeps the pods of a control plane");
         }
     }

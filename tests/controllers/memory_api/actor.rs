@@ -73,6 +73,14 @@ impl MemoryApi {
         self.change(id, &serde_json::json!({ "status": status }), SOMEBODYS_STATUS)
     }
 
+    /// From now on admission gives a field of an object this value; `None`: no longer.
+    pub fn mutate(&self, id: &Id, mutation: Option<(&'static str, Value)>) {
+        self.act(|store| match mutation {
+            Some(mutation) => store.mutations.insert(id.clone(), mutation),
+            None => store.mutations.remove(id),
+        });
+    }
+
     fn change(&self, id: &Id, patch: &Value, writer: Writer<'_>) -> Value {
         let change = |live: &Value| {
             let mut patched = live.clone();
