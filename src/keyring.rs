@@ -134,8 +134,7 @@ impl Keyring {
         // Ends with the other one.
         let etcd_identity = mint_etcd_identity(&authorities, now)?;
         let next_due = plan.next_due.min(identity_due(&identity, now));
-        let keys =
-            Arc::new(Keys { authorities, signing_token, identity, etcd_identity, next_due });
+        let keys = Arc::new(Keys { authorities, signing_token, identity, etcd_identity, next_due });
         let known = Known {
             keys: Arc::clone(&keys),
             tenant: without_port(tenant),

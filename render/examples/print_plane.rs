@@ -9,8 +9,8 @@ use std::error::Error;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 use nagaya_render::certificates::{Authorities, Authority, build_authority_secret, plan_leaves};
-use nagaya_render::minors::{KubernetesVersion, Minor};
 use nagaya_render::membership::EtcdShape;
+use nagaya_render::minors::{KubernetesVersion, Minor};
 use nagaya_render::plane::{
     Foundation, PlaneObjects, build_etcd_state, build_foundation, build_plane, plane_namespace_name,
 };

@@ -207,7 +207,9 @@ fn replace(members: &[Member], around: &Circumstances) -> Option<Step> {
             return Some(Step::Remove { id, ordinal });
         }
     }
-    Some(Step::Wait(format!("etcd-{ordinal} does not answer; no member comes or goes until it does")))
+    Some(Step::Wait(format!(
+        "etcd-{ordinal} does not answer; no member comes or goes until it does"
+    )))
 }
 
 fn grow(members: &[Member], around: &Circumstances) -> Option<Step> {

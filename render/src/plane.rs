@@ -111,7 +111,7 @@ pub fn build_plane(
             settings,
         ),
         scheduler: kube_scheduler::build_scheduler(&scheduler, settings),
-        etcd_budget: budgets::build_budget(tenant, names::ETCD, i32::from(members.replicas())),
+        etcd_budget: budgets::build_budget(tenant, names::ETCD, i32::from(members.replicas)),
         api_server_budget: budgets::build_budget(
             tenant,
             names::API_SERVER,

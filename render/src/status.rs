@@ -10,8 +10,8 @@ use nagaya_api::{TenantCluster, TenantClusterStatus, conditions as types};
 
 pub use conditions::{State, Verdict, merge};
 
-use crate::membership::EtcdFindings;
 use crate::diagnosis::Blocked;
+use crate::membership::EtcdFindings;
 use crate::probe::ProbeReport;
 use crate::tenant::Tenant;
 use crate::validate::Refusal;

@@ -5,8 +5,8 @@
 
 mod fixture;
 
-use nagaya_render::minors::MINORS;
 use nagaya_render::membership::EtcdShape;
+use nagaya_render::minors::MINORS;
 use nagaya_render::plane::{build_etcd_state, build_foundation, build_plane};
 use nagaya_render::rollout::Rollout;
 use nagaya_render::settings::Settings;

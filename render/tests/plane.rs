@@ -208,7 +208,9 @@ fn adopting_a_plane_under_another_uid_restarts_nothing() {
     let mut after = before.clone();
     after.uid = "another".to_owned();
     let (before, after) = [&before, &after]
-        .map(|tenant| build_plane(tenant, &Rollout::done(tenant), &EtcdShape::newborn(), &Settings::default()))
+        .map(|tenant| {
+            build_plane(tenant, &Rollout::done(tenant), &EtcdShape::newborn(), &Settings::default())
+        })
         .into();
     assert_eq!(before.etcd.spec, after.etcd.spec);
     assert_eq!(before.api_server.spec, after.api_server.spec);

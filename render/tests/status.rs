@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use nagaya_api::{TenantCluster, TenantClusterStatus};
 use nagaya_render::diagnosis::{Blockage, Blocked};
-use nagaya_render::plane_record::PlaneRecord;
 use nagaya_render::membership::{Circumstances, EtcdFindings, EtcdView, Step, next_step};
+use nagaya_render::plane_record::PlaneRecord;
 use nagaya_render::probe::{Finding, ProbeReport, Reason};
 use nagaya_render::settings::Settings;
 use nagaya_render::status::{
@@ -238,7 +238,9 @@ fn a_lost_quorum_and_a_full_database_are_named() {
     pass.etcd = Some(EtcdFindings { quorum: false, answering: 1, ..etcd(step) });
     let status = pass.status();
     assert_eq!(says(&status, "EtcdReady"), "False QuorumLost");
-    assert!(condition(&status, "EtcdReady").unwrap().message.contains("1 of 3 etcd members answer"));
+    assert!(
+        condition(&status, "EtcdReady").unwrap().message.contains("1 of 3 etcd members answer")
+    );
     let full = EtcdFindings { no_space: true, ..etcd(Step::Rest) };
     let status = Pass { etcd: Some(full), ..valid() }.status();
     assert_eq!(says(&status, "EtcdReady"), "False NoSpace");

@@ -5,9 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use nagaya_render::membership::{
-    Circumstances, EtcdFindings, EtcdView, Member, Step, next_step,
-};
+use nagaya_render::membership::{Circumstances, EtcdFindings, EtcdView, Member, Step, next_step};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep};
 
@@ -42,7 +40,9 @@ pub struct Seen {
     pub look: Look,
     /// What is next.
     pub step: Step,
-    /// Why the step was not taken, in words.
+    /// It has just been taken.
+    taken: bool,
+    /// Why it could not be taken, in words.
     pub failure: Option<String>,
     at: Instant,
 }
@@ -123,10 +123,10 @@ impl EtcdKeeper {
         let (inner, tenant) = (Arc::clone(&self.0), tenant.clone());
         tokio::spawn(async move {
             let seen = inner.work(&errand).await;
-            if !seen.step.is_action() && seen.step != Step::Rest || seen.failure.is_some() {
+            if seen.step != Step::Rest && !seen.taken {
                 sleep(PAUSE).await;
             }
-            inner.tell(&tenant, seen);
+            inner.tell(&tenant, seen, errand.look_only);
         });
     }
 
@@ -146,7 +146,7 @@ impl Inner {
         };
         let step = next_step(&look.view, &errand.around);
         if errand.look_only || !step.is_action() {
-            return Seen { look, step, failure: None, at: Instant::now() };
+            return Seen { look, step, taken: false, failure: None, at: Instant::now() };
         }
         let failure = self.take(&errand.access, &look.view, &step).await.err();
         match &failure {
@@ -155,7 +155,7 @@ impl Inner {
         }
         // What follows from the step has to be seen before anything else is decided.
         let look = self.etcds.look(&errand.access, &errand.members).await.unwrap_or(look);
-        Seen { look, step, failure, at: Instant::now() }
+        Seen { look, step, taken: failure.is_none(), failure, at: Instant::now() }
     }
 
     async fn take(&self, access: &EtcdAccess, view: &EtcdView, step: &Step) -> Result<(), String> {
@@ -165,13 +165,13 @@ impl Inner {
         self.etcds.take(access, through, step).await.map_err(|error| error.to_string())
     }
 
-    fn tell(&self, tenant: &TenantKey, seen: Seen) {
+    fn tell(&self, tenant: &TenantKey, seen: Seen, look_only: bool) {
         let mut tenants = self.tenants();
         // Forgotten meanwhile.
         let Some(entry) = tenants.get_mut(tenant) else { return };
         entry.busy = false;
         let news = !entry.seen.as_ref().is_some_and(|old| old.says_the_same_as(&seen));
-        let unfinished = seen.step != Step::Rest;
+        let unfinished = seen.step != Step::Rest && !look_only;
         entry.seen = Some(Arc::new(seen));
         drop(tenants);
         if news || unfinished {
@@ -196,6 +196,7 @@ fn unusable(why: &str) -> Seen {
     Seen {
         look: Look { view, database_bytes: 0, no_space: false },
         step: Step::Wait(why.to_owned()),
+        taken: false,
         failure: None,
         at: Instant::now(),
     }

@@ -25,6 +25,8 @@ pub struct Joining {
 pub struct EtcdShape {
     /// Ordinals of the members, in order.
     pub members: Vec<u8>,
+    /// Pods of the StatefulSet: of every member, also beside one that is being replaced.
+    pub replicas: u8,
     /// Who joins.
     pub joining: Option<Joining>,
     /// How many of the first members kube-apiserver connects to.
@@ -35,7 +37,7 @@ impl EtcdShape {
     /// At birth: the others join once the first one is there.
     #[must_use]
     pub fn newborn() -> Self {
-        Self { members: vec![0], joining: None, serving: 1 }
+        Self { members: vec![0], replicas: 1, joining: None, serving: 1 }
     }
 
     /// What is to be: by the newest list of etcd, or without one as it was told last (`state`), which also
@@ -47,19 +49,19 @@ impl EtcdShape {
         state: Option<&ConfigMap>,
         workloads: &Workloads,
     ) -> Self {
-        let (members, joining) = match view {
-            Some(EtcdView::Quorum(members)) => (ordinals(members), joining(members)),
-            _ => told(state),
+        // Pods go only by a list of etcd: somebody may have changed what was told.
+        let (members, joining, at_least) = match view {
+            Some(EtcdView::Quorum(members)) => (ordinals(members), joining(members), 1),
+            _ => {
+                let pods = workloads.etcd.as_ref().and_then(|etcd| u8::try_from(etcd.desired).ok());
+                let (members, joining) = told(state);
+                (members, joining, pods.unwrap_or(1))
+            }
         };
+        let replicas = members.last().map_or(at_least, |last| at_least.max(last + 1));
         let now = workloads.api_server.as_ref().and_then(|one| one.etcd_members);
         let serving = serving(target, &members, joining.is_some(), now);
-        Self { members, joining, serving }
-    }
-
-    /// Pods of the StatefulSet: of every member, also beside one that is being replaced.
-    #[must_use]
-    pub fn replicas(&self) -> u8 {
-        self.members.last().map_or(1, |last| last + 1)
+        Self { members, replicas, joining, serving }
     }
 
     /// [`JOINING`]'s value.
@@ -150,10 +152,10 @@ mod tests {
     #[test]
     fn pods_follow_the_member_list_and_a_joiner_is_told_who_it_is() {
         let growing = shape(3, &members(&[0, 1], Some(1)), 1);
-        assert_eq!(growing.replicas(), 2);
+        assert_eq!(growing.replicas, 2);
         assert_eq!(growing.joining_entry(), "etcd-1=b");
-        assert_eq!(shape(3, &members(&[0, 2], None), 3).replicas(), 3, "one is being replaced");
-        assert_eq!(shape(1, &members(&[0, 1, 2], None), 3).replicas(), 3, "before anyone leaves");
+        assert_eq!(shape(3, &members(&[0, 2], None), 3).replicas, 3, "one is being replaced");
+        assert_eq!(shape(1, &members(&[0, 1, 2], None), 3).replicas, 3, "before anyone leaves");
     }
 
     #[test]
@@ -165,8 +167,11 @@ mod tests {
         let state = ConfigMap { data: Some(data.into()), ..ConfigMap::default() };
         let lost = EtcdView::NoQuorum { answering: Vec::new() };
         for view in [None, Some(&lost)] {
-            let shape = EtcdShape::of(3, view, Some(&state), &Workloads::default());
+            let etcd = Some(Workload { desired: 3, ..Workload::default() });
+            let workloads = Workloads { etcd, ..Workloads::default() };
+            let shape = EtcdShape::of(3, view, Some(&state), &workloads);
             assert_eq!(shape.members, [0, 1]);
+            assert_eq!(shape.replicas, 3, "no pod goes for what somebody may have changed");
             assert_eq!(shape.joining_entry(), "etcd-1=8e9e05c52164694d");
         }
         assert_eq!(EtcdShape::of(3, None, None, &Workloads::default()), EtcdShape::newborn());

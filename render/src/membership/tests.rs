@@ -37,9 +37,8 @@ impl Cluster {
                 assert!(!self.get(*id).leader, "a leader leaves: {self:?}");
                 self.members.retain(|one| one.id != *id);
                 let voters = self.members.iter().filter(|one| !one.learner);
-                let (well, all) = voters.fold((0, 0), |(well, all), one| {
-                    (well + usize::from(one.healthy), all + 1)
-                });
+                let (well, all) = voters
+                    .fold((0, 0), |(well, all), one| (well + usize::from(one.healthy), all + 1));
                 assert!(well > all / 2, "the quorum is lost: {self:?}");
             }
             Step::Rest | Step::Wait(_) => {}
@@ -69,12 +68,7 @@ fn member(id: u64, ordinal: u8) -> Member {
 
 /// kube-apiserver follows at once.
 fn to(target: u8) -> Circumstances {
-    Circumstances {
-        target,
-        serving: target,
-        api_servers_settled: true,
-        ..Circumstances::default()
-    }
+    Circumstances { target, serving: target, api_servers_settled: true, ..Circumstances::default() }
 }
 
 /// Steps until nothing is left to do.
@@ -139,9 +133,10 @@ fn a_spec_that_is_reverted_half_way_takes_the_learner_back() {
 #[test]
 fn nobody_leaves_before_kube_apiserver_has_let_go() {
     let cluster = Cluster::of(3);
-    for around in
-        [Circumstances { serving: 3, ..to(1) }, Circumstances { api_servers_settled: false, ..to(1) }]
-    {
+    for around in [
+        Circumstances { serving: 3, ..to(1) },
+        Circumstances { api_servers_settled: false, ..to(1) },
+    ] {
         assert!(matches!(next_step(&cluster.view(), &around), Step::Wait(_)), "{around:?}");
     }
 }

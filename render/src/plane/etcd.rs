@@ -66,17 +66,13 @@ pub fn build_etcd_state(tenant: &Tenant, existing: bool, members: &EtcdShape) ->
     }
 }
 
-pub(super) fn build_etcd(
-    tenant: &Tenant,
-    members: &EtcdShape,
-    settings: &Settings,
-) -> StatefulSet {
+pub(super) fn build_etcd(tenant: &Tenant, members: &EtcdShape, settings: &Settings) -> StatefulSet {
     StatefulSet {
         metadata: pod::metadata(tenant, names::ETCD, names::ETCD),
         spec: Some(StatefulSetSpec {
             // One that does not get ready must not keep the others from starting.
             pod_management_policy: Some("Parallel".to_owned()),
-            replicas: Some(i32::from(members.replicas())),
+            replicas: Some(i32::from(members.replicas)),
             revision_history_limit: Some(2),
             selector: pod::label_selector(names::ETCD),
             service_name: Some(names::ETCD.to_owned()),
@@ -122,11 +118,7 @@ fn build_admission(tenant: &Tenant, settings: &Settings) -> Container {
 }
 
 fn data_mount() -> VolumeMount {
-    VolumeMount {
-        name: DATA.to_owned(),
-        mount_path: DATA_DIR.to_owned(),
-        ..VolumeMount::default()
-    }
+    VolumeMount { name: DATA.to_owned(), mount_path: DATA_DIR.to_owned(), ..VolumeMount::default() }
 }
 
 fn build_container(tenant: &Tenant, settings: &Settings) -> Container {

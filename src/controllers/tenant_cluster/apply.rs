@@ -22,6 +22,7 @@ use nagaya_render::workloads::Workload;
 use serde_json::json;
 
 use super::bounded_client::{BoundedClient, apply_one, apply_or_remove};
+use super::members;
 use super::observe::Observed;
 use super::rights::{apply_rights, permitted};
 use super::{Error, FINALIZER};
@@ -77,6 +78,7 @@ pub async fn apply(
     let tenant = with_port(tenant, services.node_port);
     let rollout = next_step(context, key, &tenant, observed);
     let members = observed.members.shape(&tenant);
+    members::release_volumes(context, &tenant, &members, observed).await?;
     let record = build_foundation(&tenant).namespace;
     let (recorded, plane) = join(
         apply_namespace(context, key, &record, namespace),

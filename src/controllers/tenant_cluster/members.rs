@@ -1,6 +1,5 @@
 //! etcd's members: what the objects and etcd say of them, and the errand that follows.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Pod};
@@ -8,7 +7,7 @@ use kube::api::ListParams;
 use kube::runtime::reflector::ObjectRef;
 use kube::{Api, ResourceExt};
 use nagaya_api::{TenantCluster, labels};
-use nagaya_render::membership::{Circumstances, EtcdShape, EtcdView, is_to_be_looked_at};
+use nagaya_render::membership::{Circumstances, EtcdShape, is_to_be_looked_at};
 use nagaya_render::plane::names;
 use nagaya_render::plane_record::PlaneRecord;
 use nagaya_render::tenant::Tenant;
@@ -53,7 +52,8 @@ pub async fn observe(
     let namespace = &plane.namespace;
     let state = ObjectRef::new(names::ETCD_STATE).within(namespace);
     let is_ill = workloads.etcd.as_ref().is_some_and(|etcd| !etcd.is_settled());
-    let emptied = if plane.born && is_ill { emptied(context, namespace).await? } else { Vec::new() };
+    let emptied =
+        if plane.born && is_ill { emptied(context, namespace).await? } else { Vec::new() };
     Ok(Members {
         seen: context.etcd.seen(key),
         state: context.caches.config_maps.get(&state),
@@ -84,7 +84,7 @@ fn member_of(pod: &Pod) -> Option<u8> {
     pod.name_any().strip_prefix("etcd-")?.parse().ok()
 }
 
-/// Sends the keeper to etcd, if there is anything to see or do, and removes the volumes of members that are gone.
+/// Sends the keeper to etcd, if there is anything to see or do.
 pub async fn attend(
     context: &Context,
     key: &TenantKey,
@@ -98,7 +98,8 @@ pub async fn attend(
     if !observed.born() || !is_to_be_looked_at(target(tenant), &observed.workloads, step) {
         return Ok(());
     }
-    let stale_claims = if paused { false } else { remove_stale(context, tenant, observed).await? };
+    let grows = usize::from(target(tenant)) > shape.members.len();
+    let stale_claims = grows && !beyond(&claims(context, tenant), shape.replicas).await?.is_empty();
     let api_server = observed.workloads.api_server.as_ref();
     let connected = api_server.and_then(|one| one.etcd_members);
     let keys = &progress.keys;
@@ -120,34 +121,44 @@ pub async fn attend(
     Ok(())
 }
 
-/// Whether claims of members that are gone are still there. They are deleted; the pod of a member that has only just
-/// left keeps its own until it ends.
-async fn remove_stale(
+/// Lets go of the volumes of members that are gone, before their pods are: from then on nobody would know of them.
+/// Kubernetes keeps a claim until its pod has ended.
+pub async fn release_volumes(
     context: &Context,
     tenant: &Tenant,
+    shape: &EtcdShape,
     observed: &Observed,
-) -> Result<bool, Error> {
-    let seen = observed.members.seen.as_ref();
-    let Some(EtcdView::Quorum(members)) = seen.map(|seen| &seen.look.view) else {
-        return Ok(false);
-    };
-    let used: BTreeSet<u8> = members.iter().filter_map(|member| member.ordinal).collect();
-    let highest = used.last().copied().unwrap_or_default();
-    let planes = context.manager.clients.planes.clone();
-    let claims = Api::<PersistentVolumeClaim>::namespaced(planes, &tenant.plane_namespace);
+) -> Result<(), Error> {
+    let etcd = observed.workloads.etcd.as_ref();
+    if !etcd.is_some_and(|etcd| etcd.desired > i32::from(shape.replicas)) {
+        return Ok(());
+    }
+    let claims = claims(context, tenant);
+    for claim in beyond(&claims, shape.replicas).await? {
+        if claim.metadata.deletion_timestamp.is_none() {
+            kube_ops::delete(&claims, &claim).await?;
+        }
+    }
+    Ok(())
+}
+
+fn claims(context: &Context, tenant: &Tenant) -> Api<PersistentVolumeClaim> {
+    Api::namespaced(context.manager.clients.planes.clone(), &tenant.plane_namespace)
+}
+
+/// Claims of other members than the first ones.
+async fn beyond(
+    claims: &Api<PersistentVolumeClaim>,
+    first: u8,
+) -> Result<Vec<PersistentVolumeClaim>, Error> {
     let of_etcd = format!("{}={}", labels::NAME, names::ETCD);
-    let found = kube_ops::list(&claims, &ListParams::default().labels(&of_etcd)).await?;
-    // A member between others that is being replaced gets its claim back at once.
-    let is_stale = |claim: &&PersistentVolumeClaim| {
+    let mut found = kube_ops::list(claims, &ListParams::default().labels(&of_etcd)).await?;
+    found.retain(|claim| {
         let name = claim.name_any();
         let ordinal = name.strip_prefix("data-etcd-").and_then(|rest| rest.parse::<u8>().ok());
-        ordinal.is_some_and(|ordinal| ordinal > highest)
-    };
-    let stale: Vec<&PersistentVolumeClaim> = found.iter().filter(is_stale).collect();
-    for claim in stale.iter().filter(|claim| claim.metadata.deletion_timestamp.is_none()) {
-        kube_ops::delete(&claims, *claim).await?;
-    }
-    Ok(!stale.is_empty())
+        ordinal.is_some_and(|ordinal| ordinal >= first)
+    });
+    Ok(found)
 }
 
 /// The schema lets nothing else through than 1, 3 and 5.

@@ -34,6 +34,11 @@ fn run(api: &MemoryApi, workload: &Value) {
             Some(pod) => get_ready(api, &pod),
         }
     }
+    for number in desired..desired + 5 {
+        if let Some(pod) = api.get("Pod", namespace, &format!("{name}-{number}")) {
+            api.delete(&id_of(&pod));
+        }
+    }
     let status = json!({
         "observedGeneration": workload["metadata"]["generation"],
         "replicas": desired, "readyReplicas": ready, "updatedReplicas": desired,
@@ -63,7 +68,10 @@ fn start(api: &MemoryApi, workload: &Value, name: &str) {
         let name = format!("{}-{name}", claim["metadata"]["name"].as_str().unwrap());
         api.create(&json!({
             "kind": "PersistentVolumeClaim",
-            "metadata": {"name": name, "namespace": metadata["namespace"]},
+            "metadata": {
+                "name": name, "namespace": metadata["namespace"],
+                "labels": claim["metadata"]["labels"],
+            },
             "spec": claim["spec"],
         }));
     }
