@@ -3,26 +3,24 @@
 use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetSpec};
 use k8s_openapi::api::core::v1::{
     ConfigMap, ConfigMapKeySelector, Container, ContainerPort, EnvVar, EnvVarSource,
-    ObjectFieldSelector, PersistentVolumeClaim, PersistentVolumeClaimSpec, PodTemplateSpec,
-    ResourceRequirements, VolumeMount, VolumeResourceRequirements,
+    ObjectFieldSelector, PersistentVolumeClaim, PodTemplateSpec, ResourceRequirements, VolumeMount,
 };
-use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::mounts::{self, Files, PKI, PKI_DIR};
-use super::names;
 use super::pod::{self, Pod};
 use super::probes::{self, Endpoint};
 use super::resources::{self, Defaults};
+use super::{claims, names};
 use crate::certificates::{Authority, LeafSecret};
 use crate::minors::ETCD_IMAGE;
 use crate::quantity::bytes;
 use crate::settings::Settings;
 use crate::tenant::Tenant;
 
-const USER: i64 = 10_001;
-const DATA: &str = "data";
-const DATA_DIR: &str = "/var/lib/etcd";
+pub(super) const USER: i64 = 10_001;
+pub(super) const DATA: &str = "data";
+pub(super) const DATA_DIR: &str = "/var/lib/etcd";
 
 /// Idle: 24 MiB anonymous, 63 with the shared parts of its files.
 const RESOURCES: Defaults = Defaults { cpu: "50m", memory: "64Mi", memory_limit: "2Gi" };
@@ -214,22 +212,29 @@ fn build_claim(tenant: &Tenant) -> PersistentVolumeClaim {
             labels: Some(pod::template_labels(tenant, names::ETCD)),
             ..ObjectMeta::default()
         },
-        spec: Some(PersistentVolumeClaimSpec {
-            access_modes: Some(vec!["ReadWriteOnce".to_owned()]),
-            resources: Some(VolumeResourceRequirements {
-                requests: Some(
-                    [("storage".to_owned(), Quantity(tenant.etcd.storage_size.clone()))].into(),
-                ),
-                limits: None,
-            }),
-            storage_class_name: tenant.etcd.storage_class.clone(),
-            ..PersistentVolumeClaimSpec::default()
-        }),
+        spec: Some(claims::build_spec(
+            &tenant.etcd.storage_size,
+            tenant.etcd.storage_class.as_ref(),
+        )),
         ..PersistentVolumeClaim::default()
     }
 }
 
-fn peer_url(tenant: &Tenant, member: &str) -> String {
+/// Name of a member's claim, as the StatefulSet gives it.
+pub(super) fn claim_name(member: &str) -> String {
+    format!("{DATA}-{member}")
+}
+
+/// The claim of the first member as the StatefulSet would make it, for a restore where it is lost.
+#[must_use]
+pub fn build_first_claim(tenant: &Tenant) -> PersistentVolumeClaim {
+    let mut claim = build_claim(tenant);
+    claim.metadata.name = Some(claim_name(&format!("{}-0", names::ETCD)));
+    claim.metadata.namespace = Some(tenant.plane_namespace.clone());
+    claim
+}
+
+pub(super) fn peer_url(tenant: &Tenant, member: &str) -> String {
     let host = names::etcd_member_host(&tenant.plane_namespace, member);
     format!("https://{host}:{}", names::ETCD_PEER_PORT)
 }
