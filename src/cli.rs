@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::explain::ExplainOptions;
+use crate::snapshot::SnapshotVerb;
 use crate::wait::WaitOptions;
-use crate::{crds, explain, startup, wait};
+use crate::{crds, explain, snapshot, startup, wait};
 
 /// Runs tenants' Kubernetes control planes as pods.
 #[derive(Debug, Parser)]
@@ -28,6 +29,9 @@ enum Verb {
     Crd,
     /// Wait until an address answers; what control-plane pods do before they start.
     Wait(WaitOptions),
+    /// Check, note and place snapshots of etcd; what the Jobs do that save and restore it.
+    #[command(subcommand)]
+    Snapshot(SnapshotVerb),
     /// Print what a tenant's control plane is made of and how each part is; fails if it is not Ready.
     Explain(ExplainOptions),
     /// Print the version.
@@ -43,6 +47,9 @@ pub enum Error {
     /// See [`wait::Error`].
     #[error(transparent)]
     Wait(#[from] wait::Error),
+    /// See [`snapshot::Error`].
+    #[error(transparent)]
+    Snapshot(#[from] snapshot::Error),
     /// See [`explain::Error`].
     #[error(transparent)]
     Explain(#[from] explain::Error),
@@ -61,6 +68,7 @@ impl Cli {
             Verb::Run => startup::run(self.config.as_deref())?,
             Verb::Crd => print!("{}", crds::all_yaml()?),
             Verb::Wait(options) => wait::until_ok(&options)?,
+            Verb::Snapshot(verb) => snapshot::execute(&verb)?,
             Verb::Explain(options) => explain::explain(&options)?,
             Verb::Version => println!("nagaya {}", env!("CARGO_PKG_VERSION")),
         }

@@ -14,7 +14,7 @@
 //! | a tenant's own API server: probing, watching, approving | [`tenant`] |
 //! | the verbs that everything on Kubernetes is made of | [`kube_ops`] |
 //! | the process itself | [`server`], [`readiness`], [`metrics`], [`telemetry`] |
-//! | small programs in the same binary | [`wait`], [`crds`] |
+//! | small programs in the same binary | [`wait`], [`snapshot`], [`crds`] |
 
 pub mod caches;
 pub mod cli;
@@ -27,6 +27,7 @@ pub mod kube_ops;
 pub mod metrics;
 pub mod readiness;
 pub mod server;
+pub mod snapshot;
 pub mod startup;
 pub mod telemetry;
 pub mod tenant;

@@ -3,6 +3,7 @@
 
 mod conditions;
 mod parts;
+mod snapshots;
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
@@ -11,6 +12,7 @@ use nagaya_api::{TenantCluster, TenantClusterStatus, conditions as types};
 pub use conditions::{State, Verdict, merge};
 
 use crate::probe::ProbeReport;
+use crate::snapshots::PlaneJobs;
 use crate::tenant::Tenant;
 use crate::validate::Refusal;
 use crate::workloads::Workloads;
@@ -20,6 +22,9 @@ pub const DELETING: &str = "Deleting";
 
 /// The reason of Reconciling on the way from one Kubernetes version to the next.
 pub const UPGRADING: &str = "Upgrading";
+
+/// The reason of Ready and Reconciling on the way back to a snapshot.
+pub const RESTORING: &str = "Restoring";
 
 /// What stopped a pass: the name of an error and its words.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,6 +79,8 @@ pub struct Findings<'a> {
     pub certificates_ready: bool,
     /// The workloads on the management cluster.
     pub workloads: &'a Workloads,
+    /// Jobs that save or restore etcd.
+    pub jobs: &'a PlaneJobs,
     /// The content of the tenant cluster.
     pub content: &'a ContentState,
     /// What a joining node would meet.
@@ -109,6 +116,7 @@ pub fn compute_status(findings: &Findings<'_>) -> TenantClusterStatus {
     TenantClusterStatus {
         version: Some(version.to_string()),
         resolved_from,
+        snapshots: tenant.snapshots.taken.clone(),
         endpoint: tenant.endpoint().map(|endpoint| endpoint.authority()).or(base.endpoint.clone()),
         addresses: tenant.exposure.addresses.iter().map(ToString::to_string).collect(),
         control_plane_namespace: if findings.plane_exists {

@@ -9,6 +9,7 @@ use nagaya_api::{TenantCluster, TenantClusterStatus};
 use nagaya_render::plane_record::PlaneRecord;
 use nagaya_render::probe::{Finding, ProbeReport, Reason};
 use nagaya_render::settings::Settings;
+use nagaya_render::snapshots::PlaneJobs;
 use nagaya_render::status::{
     ContentState, Failure, Findings, Probed, compute_status, deleting_status,
 };
@@ -104,6 +105,7 @@ impl Pass {
             failure: self.failure.as_ref(),
             certificates_ready: true,
             workloads: &self.workloads,
+            jobs: &PlaneJobs::default(),
             content: &ContentState::Applied,
             probed: match &self.probed {
                 _ if self.blind => Probed::Blind,

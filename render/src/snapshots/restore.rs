@@ -88,7 +88,7 @@ pub fn restore_phase(
         }
     }
     let etcd = workloads.etcd.as_ref();
-    let is_stopped = etcd.is_some_and(|etcd| etcd.desired == 0);
+    let is_stopped = etcd.is_some_and(|etcd| etcd.desired == 0 && etcd.rolled_out);
     let Some(wanted) = wanted else {
         // The pod of a Job that was taken back may still be at work on the volume.
         let at_work =
@@ -99,11 +99,14 @@ pub fn restore_phase(
         };
     };
     let operation = operation(wanted);
-    if !is_stopped {
+    if etcd.is_none_or(|etcd| etcd.desired > 0) {
         let gate = SnapshotGate::before(&operation, tenant, jobs, now);
         if etcd.is_some_and(Workload::serves) && !gate.is_open() {
             return Phase::Saving(gate);
         }
+        return Phase::Stopping(String::new());
+    }
+    if !is_stopped {
         return Phase::Stopping(String::new());
     }
     let others: Vec<&str> = jobs

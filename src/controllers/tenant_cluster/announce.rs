@@ -3,14 +3,14 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::Resource;
 use nagaya_api::{TenantCluster, TenantClusterStatus, conditions as types};
-use nagaya_render::status::{DELETING, UPGRADING};
+use nagaya_render::status::{DELETING, RESTORING, UPGRADING};
 
 use crate::controllers::Context;
 
 /// What the reporting controller was doing (`action` of `events.k8s.io/v1`).
 const ACTION: &str = "Reconcile";
 /// Reasons of a normal life on the way to True.
-const NORMAL: [&str; 4] = ["Provisioning", "Progressing", UPGRADING, DELETING];
+const NORMAL: [&str; 5] = ["Provisioning", "Progressing", UPGRADING, RESTORING, DELETING];
 
 /// Publishes what is new in `status`. Not to be able to is no failure of the pass.
 pub async fn announce(context: &Context, raw: &TenantCluster, status: &TenantClusterStatus) {
@@ -36,7 +36,10 @@ fn news<'a>(before: &[Condition], now: &'a [Condition]) -> Vec<&'a Condition> {
     };
     let is_told = |one: &&Condition| match one.type_.as_str() {
         types::READY => true,
-        types::STALLED | types::RECONCILING => !is_normal(one) || one.reason == UPGRADING,
+        types::STALLED | types::RECONCILING => {
+            !is_normal(one) || one.reason == UPGRADING || one.reason == RESTORING
+        }
+        types::SNAPSHOTS_READY => one.status == "False",
         _ => false,
     };
     now.iter().filter(is_new).filter(is_told).collect()

@@ -44,7 +44,8 @@ pub async fn explain(
     Ok(())
 }
 
-fn problem(pod: &Pod) -> Option<String> {
+/// What keeps a pod from running.
+pub(super) fn problem(pod: &Pod) -> Option<String> {
     let status = pod.status.as_ref()?;
     let containers = status
         .init_container_statuses
