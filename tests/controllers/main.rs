@@ -9,6 +9,7 @@ mod join_tokens;
 mod memory_api;
 mod refusing;
 mod settled;
+mod snapshots;
 mod stage;
 mod upgrading;
 mod world;
