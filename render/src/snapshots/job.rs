@@ -90,7 +90,7 @@ impl SnapshotJob {
         match &self.state {
             JobState::Running(_) => false,
             JobState::Succeeded(None) => true,
-            JobState::Succeeded(Some(held)) => held.last() == on_record.last(),
+            JobState::Succeeded(Some(held)) => name_of_newest(held) == name_of_newest(on_record),
             JobState::Failed { .. } => self.try_again_at().is_none_or(|at| at <= now),
         }
     }
@@ -118,6 +118,10 @@ impl SnapshotJob {
             JobState::Succeeded(_) => None,
         }
     }
+}
+
+fn name_of_newest(snapshots: &[Snapshot]) -> Option<&str> {
+    snapshots.last().map(|newest| newest.name.as_str())
 }
 
 /// A Job that restores a snapshot.

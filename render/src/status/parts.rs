@@ -146,7 +146,8 @@ fn stalled(findings: &Findings<'_>) -> Option<Verdict> {
         State::True,
         "EtcdDown",
         format!(
-            "etcd does not come up and its data may be lost: {problem}; nothing is made anew, restore its volume"
+            "etcd does not come up and its data may be lost: {problem}; nothing is made anew: restore its \
+             volume, or a snapshot by spec.restoreFrom"
         ),
     ))
 }
