@@ -84,10 +84,9 @@ fn restore(tenant: &Tenant, snapshot: &str) -> Outcome {
     wait_until(&format!("{snapshot} is restored"), RESTORE, || {
         let namespace = tenant.project.management.get(&["namespace", &plane])?;
         let from = text(&namespace, "/metadata/annotations/nagaya.dev~1restored-from").to_owned();
-        let progress = tenant.condition("Reconciling").map_or_else(
-            |failure| failure.to_string(),
-            |reconciling| reconciling.message,
-        );
+        let progress = tenant
+            .condition("Reconciling")
+            .map_or_else(|failure| failure.to_string(), |reconciling| reconciling.message);
         Ok(Look::done_if(from == snapshot, || progress))
     })?;
     tenant.await_condition("EtcdReady", "True", RESTORE)?;

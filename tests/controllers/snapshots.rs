@@ -107,8 +107,9 @@ async fn an_upgrade_begins_after_a_snapshot() {
     assert_eq!(snapshots(&stage)[0]["version"], OLD);
     let writes = stage.writes().split_off(before);
     let first = |what: &str| writes.iter().position(|write| write.contains(what)).unwrap();
-    let upgrade = first("Deployment ");
-    assert!(first("Create Job ") < upgrade && upgrade > first("Delete Job "), "{writes:#?}");
+    let (job, upgrade) = (first("Create Job "), first("Deployment "));
+    let recorded = writes[job..upgrade].iter().any(|write| write.contains("Apply Namespace "));
+    assert!(recorded, "the upgrade began before the snapshot was there: {writes:#?}");
 }
 
 #[tokio::test(start_paused = true)]

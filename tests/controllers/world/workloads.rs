@@ -71,7 +71,10 @@ fn start(api: &MemoryApi, workload: &Value, name: &str) {
         let name = format!("{}-{name}", claim["metadata"]["name"].as_str().unwrap());
         api.create(&json!({
             "kind": "PersistentVolumeClaim",
-            "metadata": {"name": name, "namespace": metadata["namespace"]},
+            "metadata": {
+                "name": name, "namespace": metadata["namespace"],
+                "labels": claim["metadata"]["labels"],
+            },
             "spec": claim["spec"],
         }));
     }
