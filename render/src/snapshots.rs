@@ -26,6 +26,8 @@ pub const SCHEDULED: &str = "scheduled";
 const COUNTS_FOR: SignedDuration = SignedDuration::from_hours(1);
 /// After a failed attempt, for as long as it can be looked at.
 const TRY_AGAIN: SignedDuration = SignedDuration::from_mins(10);
+/// A pod that does not run by then is kept by something.
+const STARTS: SignedDuration = SignedDuration::from_mins(1);
 
 /// How a tenant's etcd is saved, and what has been.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -157,7 +159,7 @@ impl SnapshotPlan {
             ..Self::default()
         };
         if let Some(job) = in_the_way.first() {
-            plan.next = job.try_again_at();
+            plan.next = job.try_again_at().or_else(|| now.checked_add(STARTS).ok());
             return plan;
         }
         let asked = gates.iter().find_map(|gate| match gate {
@@ -180,14 +182,12 @@ fn due_at(tenant: &Tenant, created: Timestamp) -> Option<Timestamp> {
         return None;
     }
     let every = snapshots.every;
-    match snapshots.taken.iter().map(|one| one.time.0).max() {
-        Some(last) => last.checked_add(every).ok(),
-        None => {
-            let half = every / 2;
-            let spread = half.as_secs().saturating_mul(i64::from(share(&tenant.uid))) / 256;
-            created.checked_add(half + SignedDuration::from_secs(spread)).ok()
-        }
+    if let Some(last) = snapshots.taken.iter().map(|one| one.time.0).max() {
+        return last.checked_add(every).ok();
     }
+    let half = every / 2;
+    let spread = half.as_secs().saturating_mul(i64::from(share(&tenant.uid))) / 256;
+    created.checked_add(half + SignedDuration::from_secs(spread)).ok()
 }
 
 /// 0 to 255, evenly spread over tenants.

@@ -37,7 +37,8 @@ fn tenant(taken: Vec<Snapshot>) -> Tenant {
 }
 
 fn jobs(state: JobState) -> PlaneJobs {
-    let job = SnapshotJob { name: "job".to_owned(), reason: SCHEDULED.to_owned(), state };
+    let job =
+        SnapshotJob { name: "job".to_owned(), reason: SCHEDULED.to_owned(), since: noon(), state };
     PlaneJobs { snapshots: vec![job], ..PlaneJobs::default() }
 }
 
@@ -87,8 +88,9 @@ fn a_tenant_that_is_not_ready_is_not_saved_by_schedule() {
 #[test]
 fn one_at_a_time_and_after_a_failure_only_later() {
     let tenant = tenant(vec![snapshot("a", SCHEDULED, noon() - HOUR * 7)]);
-    assert_eq!(plan(&tenant, &jobs(JobState::Running(None)), noon()), SnapshotPlan::default());
     let minutes = SignedDuration::from_mins;
+    let looks_again = SnapshotPlan { next: Some(noon() + minutes(1)), ..SnapshotPlan::default() };
+    assert_eq!(plan(&tenant, &jobs(JobState::Running(None)), noon()), looks_again);
     let again = plan(&tenant, &failed(noon() - minutes(4)), noon());
     assert_eq!((again.take, again.next), (None, Some(noon() + minutes(6))));
     let again = plan(&tenant, &failed(noon() - minutes(10)), noon());
@@ -102,7 +104,8 @@ fn a_job_goes_only_once_its_result_is_on_record() {
         (snapshot("a", SCHEDULED, noon() - HOUR * 7), snapshot("b", SCHEDULED, noon()));
     let done = jobs(JobState::Succeeded(Some(vec![old.clone(), new.clone()])));
     assert_eq!(taken(std::slice::from_ref(&old), &done), [old.clone(), new.clone()]);
-    assert_eq!(plan(&tenant(vec![old.clone()]), &done, noon()), SnapshotPlan::default());
+    let unrecorded = plan(&tenant(vec![old.clone()]), &done, noon());
+    assert_eq!((unrecorded.finished.len(), unrecorded.take), (0, None));
     assert_eq!(plan(&tenant(vec![old, new]), &done, noon()).finished, ["job"]);
 }
 

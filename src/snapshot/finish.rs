@@ -102,8 +102,8 @@ fn write_private(path: &Path, content: &[u8]) -> Result<(), Error> {
 /// What is noted, oldest first. A note that cannot be read stands for nothing.
 fn read_notes(directory: &Path) -> Result<Vec<Snapshot>, Error> {
     let mut snapshots = Vec::new();
-    for (name, path) in entries(directory)? {
-        if name.ends_with(".json") {
+    for (_, path) in entries(directory)? {
+        if has_extension(&path, "json") {
             let text = fs::read(&path).map_err(failed("read", &path))?;
             snapshots.extend(serde_json::from_slice::<Snapshot>(&text));
         }
@@ -133,15 +133,18 @@ fn remove_old(options: &FinishOptions, all: Vec<Snapshot>) -> Result<Vec<Snapsho
 
 /// Attempts that failed leave files that nobody noted.
 fn remove_unfinished(directory: &Path, left: &[Snapshot]) -> Result<(), Error> {
-    for (name, path) in entries(directory)? {
-        let is_part = name.ends_with(".part");
-        let unknown =
-            name.strip_suffix(".db").is_some_and(|name| left.iter().all(|one| one.name != name));
-        if is_part || unknown {
+    for (_, path) in entries(directory)? {
+        let name = path.file_stem().map(|name| name.to_string_lossy().into_owned());
+        let is_known = left.iter().any(|one| Some(&one.name) == name.as_ref());
+        if has_extension(&path, "part") || (has_extension(&path, "db") && !is_known) {
             remove(&path)?;
         }
     }
     Ok(())
+}
+
+fn has_extension(path: &Path, extension: &str) -> bool {
+    path.extension().is_some_and(|found| found == extension)
 }
 
 fn remove(path: &Path) -> Result<(), Error> {

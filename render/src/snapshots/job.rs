@@ -5,7 +5,7 @@ use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ContainerStateTerminated, Pod};
 use nagaya_api::{Snapshot, labels};
 
-use super::TRY_AGAIN;
+use super::{STARTS, TRY_AGAIN};
 
 /// Longest piece of a container's last words that is repeated, in characters.
 pub const WORDS: usize = 400;
@@ -69,6 +69,8 @@ pub struct SnapshotJob {
     pub name: String,
     /// What the snapshot is for.
     pub reason: String,
+    /// When it was made.
+    pub since: Timestamp,
     /// How far it is.
     pub state: JobState,
 }
@@ -80,6 +82,11 @@ impl SnapshotJob {
         Self {
             name: job.metadata.name.clone().unwrap_or_default(),
             reason: annotation(job, labels::SNAPSHOT_REASON),
+            since: job
+                .metadata
+                .creation_timestamp
+                .as_ref()
+                .map_or(Timestamp::UNIX_EPOCH, |at| at.0),
             state: JobState::read(job, pods, problem),
         }
     }
@@ -92,6 +99,16 @@ impl SnapshotJob {
             JobState::Succeeded(None) => true,
             JobState::Succeeded(Some(held)) => name_of_newest(held) == name_of_newest(on_record),
             JobState::Failed { .. } => self.try_again_at().is_none_or(|at| at <= now),
+        }
+    }
+
+    /// What keeps it, if it takes longer than a pod needs to start.
+    pub(crate) fn stuck(&self, now: Timestamp) -> Option<&str> {
+        match &self.state {
+            JobState::Running(Some(problem)) if now.duration_since(self.since) > STARTS => {
+                Some(problem)
+            }
+            _ => None,
         }
     }
 

@@ -18,6 +18,11 @@ pub(super) fn taken(findings: &Findings<'_>) -> Option<Verdict> {
         let words = format!("snapshot {} failed: {why}; another is taken", job.reason);
         return Some(Verdict::new(State::False, FAILED, words));
     }
+    let mut at_work = findings.jobs.snapshots.iter();
+    if let Some(problem) = at_work.find_map(|job| job.stuck(findings.now)) {
+        let words = format!("a snapshot cannot be taken: {problem}");
+        return Some(Verdict::new(State::False, "SnapshotStuck", words));
+    }
     let newest = tenant.snapshots.taken.last();
     // After a failure, until an attempt has succeeded.
     let mut previous = findings.raw.status.iter().flat_map(|status| &status.conditions);
@@ -27,7 +32,7 @@ pub(super) fn taken(findings: &Findings<'_>) -> Option<Verdict> {
             && newest.is_none_or(|newest| one.last_transition_time.0 > newest.time.0)
     });
     if let Some(failure) = failure {
-        return Some(Verdict::new(State::False, FAILED, failure.message.clone()));
+        return Some(Verdict::new(State::False, FAILED, &failure.message));
     }
     Some(Verdict::new(State::True, "Taken", format!("the newest is {}", newest?.name)))
 }
