@@ -133,6 +133,18 @@ fn a_snapshot_that_is_cut_off_or_changed_is_refused_and_the_others_stay() {
     assert!(!volume.files().contains(&"b.db".to_owned()));
 }
 
+#[test]
+fn what_is_about_to_be_restored_is_checked_before_anything_is_stopped_for_it() {
+    let volume = Volume::new();
+    volume.save("a", &["--keep=4"]);
+    fs::write(volume.snapshots().join("a.db"), "cut off").unwrap();
+    snapshot_file(&volume.snapshots().join("b.db"));
+    let output = volume.finish("b", &["--keep=4", "--protect=a"]);
+    assert!(says(&output).contains("a.db is damaged"), "{output:?}");
+    let output = volume.finish("b", &["--keep=4", "--protect=none"]);
+    assert!(says(&output).contains("none.db"), "{output:?}");
+}
+
 /// etcd's volume, with data of before.
 fn data() -> TempDir {
     let folder = tempfile::tempdir().unwrap();

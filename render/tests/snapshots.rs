@@ -156,9 +156,9 @@ fn a_restore_saves_then_stops_then_fills() {
     let mut both = unsaved.snapshots.taken.clone();
     both.push(snapshot("b", "before the restore of a", noon()));
     let saved = restoring(both);
-    assert_eq!(phase(&saved, &etcd(1, 1), &none), Phase::Stopping(String::new()));
+    assert_eq!(phase(&saved, &etcd(1, 1), &none), Phase::Stopping(Vec::new()));
     let ending = PlaneJobs { running: vec!["etcd-0".to_owned()], ..PlaneJobs::default() };
-    assert_eq!(phase(&saved, &etcd(0, 0), &ending), Phase::Stopping("pods etcd-0".to_owned()));
+    assert_eq!(phase(&saved, &etcd(0, 0), &ending), Phase::Stopping(vec!["etcd-0".to_owned()]));
     let filling = |keep_old| Phase::Filling { problem: None, keep_old };
     assert_eq!(phase(&saved, &etcd(0, 0), &none), filling(false));
     let done = restore_job(JobState::Succeeded(None));
@@ -169,7 +169,7 @@ fn a_restore_saves_then_stops_then_fills() {
 fn an_etcd_that_does_not_answer_is_not_waited_for_and_its_files_are_kept() {
     let tenant = restoring(vec![snapshot("a", SCHEDULED, noon() - HOUR)]);
     let none = PlaneJobs::default();
-    assert_eq!(restore_phase(&tenant, &etcd(1, 0), &none, noon()), Phase::Stopping(String::new()));
+    assert_eq!(restore_phase(&tenant, &etcd(1, 0), &none, noon()), Phase::Stopping(Vec::new()));
     let filling = Phase::Filling { problem: None, keep_old: true };
     assert_eq!(restore_phase(&tenant, &etcd(0, 0), &none, noon()), filling);
 }

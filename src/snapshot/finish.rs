@@ -33,7 +33,7 @@ pub struct FinishOptions {
     /// How many to keep.
     #[arg(long)]
     keep: usize,
-    /// A snapshot that must not be removed.
+    /// A snapshot that must not be removed, since it is about to be restored; it has to be whole too.
     #[arg(long)]
     protect: Option<String>,
     /// Directory with the keys that belong to the snapshots, copied beside them.
@@ -47,6 +47,10 @@ pub struct FinishOptions {
 /// Makes a saved file a snapshot that counts.
 pub(super) fn finish(options: &FinishOptions) -> Result<(), Error> {
     let directory = &options.directory;
+    // Found out now, it costs nothing; later, the control plane is stopped for it.
+    if let Some(protected) = &options.protect {
+        file::check(&directory.join(format!("{protected}.db")))?;
+    }
     let size = file::check(&directory.join(format!("{}.db", options.name)))?;
     let snapshot = Snapshot {
         name: options.name.clone(),

@@ -47,9 +47,8 @@ pub fn build_snapshots_claim(tenant: &Tenant) -> PersistentVolumeClaim {
     }
 }
 
-/// Saves etcd, the keys that a restore elsewhere needs, and what there is to know about both.
-///
-/// `protected`: a snapshot that must not go, however old it is.
+/// Saves etcd, the keys that a restore elsewhere needs, and what there is to know about both. What is about to be
+/// restored stays, however old it is.
 #[must_use]
 pub fn build_snapshot_job(
     tenant: &Tenant,
@@ -59,21 +58,16 @@ pub fn build_snapshot_job(
 ) -> Job {
     let name = snapshot_name(now);
     let file = format!("{SNAPSHOTS_DIR}/{name}.db");
-    let save = etcd_container(
-        "save",
-        vec![
-            "etcdctl".to_owned(),
-            "snapshot".to_owned(),
-            "save".to_owned(),
-            file,
-            format!("--endpoints=https://{}:{}", names::ETCD_CLIENT, names::ETCD_CLIENT_PORT),
-            format!("--cacert={PKI_DIR}/ca.crt"),
-            format!("--cert={PKI_DIR}/client.crt"),
-            format!("--key={PKI_DIR}/client.key"),
-        ],
-        vec![writable(SNAPSHOTS, SNAPSHOTS_DIR), mounts::mount(PKI, PKI_DIR)],
-        settings,
-    );
+    let mut command = ["etcdctl", "snapshot", "save"].map(str::to_owned).to_vec();
+    command.extend([
+        file,
+        format!("--endpoints=https://{}:{}", names::ETCD_CLIENT, names::ETCD_CLIENT_PORT),
+        format!("--cacert={PKI_DIR}/ca.crt"),
+        format!("--cert={PKI_DIR}/client.crt"),
+        format!("--key={PKI_DIR}/client.key"),
+    ]);
+    let mounts = vec![writable(SNAPSHOTS, SNAPSHOTS_DIR), mounts::mount(PKI, PKI_DIR)];
+    let save = etcd_container("save", command, mounts, settings);
     let mut finish = vec![
         "finish".to_owned(),
         format!("--directory={SNAPSHOTS_DIR}"),
@@ -112,8 +106,6 @@ pub fn build_restore_job(
     keep_old: bool,
     now: Timestamp,
 ) -> Job {
-    let member = format!("{}-0", names::ETCD);
-    let peer_url = etcd::peer_url(tenant, &member);
     let file = format!("{SNAPSHOTS_DIR}/{snapshot}.db");
     let data = format!("--data={DATA_DIR}");
     let both = || vec![mounts::mount(SNAPSHOTS, SNAPSHOTS_DIR), writable(DATA, DATA_DIR)];
@@ -125,26 +117,7 @@ pub fn build_restore_job(
             settings,
         )
     };
-    let restore = etcd_container(
-        "restore",
-        vec![
-            "etcdutl".to_owned(),
-            "snapshot".to_owned(),
-            "restore".to_owned(),
-            file,
-            format!("--name={member}"),
-            format!("--initial-cluster={member}={peer_url}"),
-            // Another cluster than before: a member of that one can never meet this one.
-            format!("--initial-cluster-token={}-{}", tenant.plane_namespace, snapshot_name(now)),
-            format!("--initial-advertise-peer-urls={peer_url}"),
-            format!("--data-dir={DATA_DIR}/restored"),
-            // Beyond any revision that a client has seen: its watches are told that they missed something.
-            "--bump-revision=1000000000".to_owned(),
-            "--mark-compacted".to_owned(),
-        ],
-        both(),
-        settings,
-    );
+    let restore = etcd_container("restore", fill(tenant, file, now), both(), settings);
     let mut place =
         vec!["place".to_owned(), data, format!("--aside=member.before-{}", snapshot_name(now))];
     if keep_old {
@@ -153,12 +126,36 @@ pub fn build_restore_job(
     let place = own_container(place, vec![writable(DATA, DATA_DIR)], settings);
     let volumes = vec![
         claim_volume(SNAPSHOTS, names::ETCD_SNAPSHOTS),
-        claim_volume(DATA, &etcd::claim_name(&member)),
+        claim_volume(DATA, &etcd::claim_name(&first_member())),
     ];
     let pod = job_pod(names::ETCD_RESTORE, vec![prepare, restore], place, volumes);
     let digest = Sha256::digest(snapshot);
     let name = digest[..5].iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
     build_job(tenant, settings, pod, &name, (labels::RESTORES, snapshot))
+}
+
+/// As a cluster of one member; others join it later.
+fn fill(tenant: &Tenant, file: String, now: Timestamp) -> Vec<String> {
+    let member = first_member();
+    let peer_url = etcd::peer_url(tenant, &member);
+    let mut command = ["etcdutl", "snapshot", "restore"].map(str::to_owned).to_vec();
+    command.extend([
+        file,
+        format!("--name={member}"),
+        format!("--initial-cluster={member}={peer_url}"),
+        // Another cluster than before: a member of that one can never meet this one.
+        format!("--initial-cluster-token={}-{}", tenant.plane_namespace, snapshot_name(now)),
+        format!("--initial-advertise-peer-urls={peer_url}"),
+        format!("--data-dir={DATA_DIR}/restored"),
+        // Beyond any revision that a client has seen: its watches are told that they missed something.
+        "--bump-revision=1000000000".to_owned(),
+        "--mark-compacted".to_owned(),
+    ]);
+    command
+}
+
+fn first_member() -> String {
+    format!("{}-0", names::ETCD)
 }
 
 fn job_pod(

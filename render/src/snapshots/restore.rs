@@ -5,7 +5,8 @@
 
 use jiff::Timestamp;
 
-use super::{JobState, PlaneJobs, SnapshotGate, is_taken, reason_before};
+use super::{JobState, PlaneJobs, RestoreJob, SnapshotGate, is_taken, reason_before};
+use crate::plane::names::ETCD_RESTORE;
 use crate::tenant::Tenant;
 use crate::workloads::{Workload, Workloads};
 
@@ -16,8 +17,8 @@ pub enum Phase {
     None,
     /// What etcd holds now is saved first.
     Saving(SnapshotGate),
-    /// Pods end; in words, which.
-    Stopping(String),
+    /// These pods end; none: it begins.
+    Stopping(Vec<String>),
     /// The volume is filled.
     Filling {
         /// What keeps it, when known.
@@ -51,7 +52,7 @@ impl Phase {
             Self::None => String::new(),
             Self::Saving(gate) => format!("saving what etcd holds now: {}", gate.words()),
             Self::Stopping(pods) if pods.is_empty() => "stopping the control plane".to_owned(),
-            Self::Stopping(pods) => format!("waiting for {pods} to end"),
+            Self::Stopping(pods) => format!("waiting for pods {} to end", pods.join(", ")),
             Self::Filling { problem: None, .. } => "etcd is filled with the snapshot".to_owned(),
             Self::Filling { problem: Some(problem), .. } => {
                 format!("etcd cannot be filled with the snapshot: {problem}")
@@ -62,11 +63,6 @@ impl Phase {
     }
 }
 
-/// The operation that a restore is, for [`SnapshotGate::before`].
-fn operation(snapshot: &str) -> String {
-    format!("the restore of {snapshot}")
-}
-
 /// How far the restore is that the tenant asks for.
 #[must_use]
 pub fn restore_phase(
@@ -75,48 +71,27 @@ pub fn restore_phase(
     jobs: &PlaneJobs,
     now: Timestamp,
 ) -> Phase {
-    let wanted = tenant.snapshots.restoring.as_ref();
-    if let Some(job) = &jobs.restore {
-        let is_recorded = tenant.snapshots.restored.as_ref() == Some(&job.snapshot);
-        match (&job.state, wanted) {
-            (JobState::Succeeded(_), Some(wanted)) if *wanted == job.snapshot => {
-                return Phase::Filled(job.snapshot.clone());
-            }
-            (_, Some(wanted)) if *wanted == job.snapshot => {}
-            (JobState::Succeeded(_), None) if is_recorded => return Phase::None,
-            _ => return Phase::Abandoning(job.name.clone()),
-        }
+    if let Some(phase) = jobs.restore.as_ref().and_then(|job| settled_by(job, tenant)) {
+        return phase;
     }
     let etcd = workloads.etcd.as_ref();
-    let is_stopped = etcd.is_some_and(|etcd| etcd.desired == 0 && etcd.rolled_out);
-    let Some(wanted) = wanted else {
+    let is_to_stop = etcd.is_some_and(|etcd| etcd.desired == 0);
+    let (restoring, others): (Vec<&String>, Vec<&String>) =
+        jobs.running.iter().partition(|pod| pod.starts_with(ETCD_RESTORE));
+    let Some(wanted) = &tenant.snapshots.restoring else {
         // The pod of a Job that was taken back may still be at work on the volume.
-        let at_work =
-            jobs.running.iter().find(|pod| pod.starts_with(crate::plane::names::ETCD_RESTORE));
-        return match at_work {
-            Some(pod) if is_stopped => Phase::Abandoning(pod.clone()),
-            _ => Phase::None,
-        };
+        let at_work = restoring.first().filter(|_| is_to_stop);
+        return at_work.map_or(Phase::None, |pod| Phase::Abandoning((*pod).clone()));
     };
-    let operation = operation(wanted);
-    if etcd.is_none_or(|etcd| etcd.desired > 0) {
+    let operation = format!("the restore of {wanted}");
+    if !is_to_stop {
         let gate = SnapshotGate::before(&operation, tenant, jobs, now);
-        if etcd.is_some_and(Workload::serves) && !gate.is_open() {
-            return Phase::Saving(gate);
-        }
-        return Phase::Stopping(String::new());
+        let can_be_saved = etcd.is_some_and(Workload::serves);
+        let waits = can_be_saved && !gate.is_open();
+        return if waits { Phase::Saving(gate) } else { Phase::Stopping(Vec::new()) };
     }
-    if !is_stopped {
-        return Phase::Stopping(String::new());
-    }
-    let others: Vec<&str> = jobs
-        .running
-        .iter()
-        .map(String::as_str)
-        .filter(|pod| !pod.starts_with(crate::plane::names::ETCD_RESTORE))
-        .collect();
-    if !others.is_empty() {
-        return Phase::Stopping(format!("pods {}", others.join(", ")));
+    if !others.is_empty() || !etcd.is_some_and(|etcd| etcd.rolled_out) {
+        return Phase::Stopping(others.into_iter().cloned().collect());
     }
     let problem = jobs.restore.as_ref().and_then(|job| match &job.state {
         JobState::Failed { why, .. } => Some(format!(
@@ -128,4 +103,17 @@ pub fn restore_phase(
     });
     let saved = is_taken(tenant, &reason_before(&operation), now);
     Phase::Filling { problem, keep_old: !saved }
+}
+
+/// What a Job that is there decides alone; `None`: it is the one that is wanted, and not done.
+fn settled_by(job: &RestoreJob, tenant: &Tenant) -> Option<Phase> {
+    let snapshots = &tenant.snapshots;
+    let is_done = matches!(job.state, JobState::Succeeded(_));
+    match &snapshots.restoring {
+        Some(wanted) if *wanted == job.snapshot => {
+            is_done.then(|| Phase::Filled(job.snapshot.clone()))
+        }
+        None if is_done && snapshots.restored.as_ref() == Some(&job.snapshot) => Some(Phase::None),
+        _ => Some(Phase::Abandoning(job.name.clone())),
+    }
 }

@@ -28,6 +28,8 @@ use crate::kube_ops::{self, create_once};
 
 /// Scheduled snapshots of all tenants at the same time: after a pause of the manager, all may be due at once.
 const AT_ONCE: usize = 8;
+/// A Job that takes longer is kept by something, and keeps nobody else.
+const AT_WORK: SignedDuration = SignedDuration::from_mins(5);
 const NOT_YET: SignedDuration = SignedDuration::from_mins(1);
 /// Components whose pods have to be gone while etcd's volume is filled.
 const STOPPED: [&str; 5] = [
@@ -143,8 +145,11 @@ fn is_ready(raw: &TenantCluster) -> bool {
 }
 
 fn is_crowded(context: &Context) -> bool {
+    let since = Timestamp::now() - AT_WORK;
     let at_work = |job: &Job| {
+        let made = job.metadata.creation_timestamp.as_ref();
         job.status.as_ref().is_none_or(|status| status.completion_time.is_none())
+            && made.is_some_and(|made| made.0 > since)
             && job.labels().get(labels::NAME).is_some_and(|name| name == names::ETCD_SNAPSHOT)
     };
     context.caches.jobs.state().iter().filter(|job| at_work(job)).count() >= AT_ONCE
