@@ -9,7 +9,7 @@ use nagaya_api::{TenantCluster, TenantClusterStatus};
 use nagaya_render::plane_record::PlaneRecord;
 use nagaya_render::probe::{Finding, ProbeReport, Reason};
 use nagaya_render::settings::Settings;
-use nagaya_render::snapshots::PlaneJobs;
+use nagaya_render::snapshots::{JobState, PlaneJobs, SnapshotJob};
 use nagaya_render::status::{
     ContentState, Failure, Findings, Probed, compute_status, deleting_status,
 };
@@ -77,6 +77,7 @@ struct Pass {
     probed: Option<ProbeReport>,
     blind: bool,
     workloads: Workloads,
+    jobs: PlaneJobs,
     failure: Option<Failure>,
     born: bool,
 }
@@ -89,6 +90,7 @@ impl Pass {
             probed: Some(joinable()),
             blind: false,
             workloads: running(),
+            jobs: PlaneJobs::default(),
             failure: None,
             born: true,
         }
@@ -105,7 +107,7 @@ impl Pass {
             failure: self.failure.as_ref(),
             certificates_ready: true,
             workloads: &self.workloads,
-            jobs: &PlaneJobs::default(),
+            jobs: &self.jobs,
             content: &ContentState::Applied,
             probed: match &self.probed {
                 _ if self.blind => Probed::Blind,
@@ -233,4 +235,38 @@ fn what_is_deleted_says_what_it_waits_for_and_nothing_of_its_parts() {
     assert_eq!(says(&failed, "Ready"), "False Deleting");
     assert_eq!(says(&failed, "Reconciling"), "True ApiCall");
     assert_eq!(condition(&failed, "Reconciling").unwrap().message, "cannot list pods");
+}
+
+#[test]
+fn a_snapshot_that_failed_is_said_until_one_succeeds() {
+    let mut pass = valid();
+    let kind = "SnapshotsReady";
+    assert_eq!(says(&pass.status(), kind), "absent");
+    pass.jobs.snapshots.push(SnapshotJob {
+        name: "job".into(),
+        reason: "scheduled".into(),
+        since: pass.now,
+        state: JobState::Failed { at: pass.now, why: "no space left".into() },
+    });
+    let status = pass.status();
+    assert_eq!(says(&status, kind), "False SnapshotFailed");
+    assert!(condition(&status, kind).unwrap().message.contains("no space left"));
+    // Its Job goes before the next one begins.
+    pass.raw.status = Some(status);
+    pass.jobs.snapshots.clear();
+    assert_eq!(says(&pass.status(), kind), "False SnapshotFailed");
+}
+
+#[test]
+fn a_snapshot_that_does_not_begin_says_what_keeps_it() {
+    let mut pass = valid();
+    pass.jobs.snapshots.push(SnapshotJob {
+        name: "job".into(),
+        reason: "scheduled".into(),
+        since: pass.now,
+        state: JobState::Running(Some("no class fast".into())),
+    });
+    assert_eq!(says(&pass.status(), "SnapshotsReady"), "absent");
+    pass.now += jiff::SignedDuration::from_mins(2);
+    assert_eq!(says(&pass.status(), "SnapshotsReady"), "False SnapshotStuck");
 }
