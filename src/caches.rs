@@ -9,6 +9,7 @@ use std::hash::Hash;
 
 use futures::{StreamExt, future};
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
+use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Service};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::api::rbac::v1::RoleBinding;
@@ -45,6 +46,8 @@ pub struct Caches {
     pub deployments: Store<Deployment>,
     /// Budgets of etcd and kube-apiserver.
     pub budgets: Store<PodDisruptionBudget>,
+    /// Those that save or restore an etcd: usually none.
+    pub jobs: Store<Job>,
 }
 
 impl Caches {
@@ -67,6 +70,7 @@ impl Caches {
         let (stateful_sets, watch_stateful_sets) = watch(&clients.planes, wakeups, &ours);
         let (deployments, watch_deployments) = watch(&clients.planes, wakeups, &ours);
         let (budgets, watch_budgets) = watch(&clients.planes, wakeups, &ours);
+        let (jobs, watch_jobs) = watch(&clients.planes, wakeups, &ours);
         let (projects, watch_projects) = watch_projects(&clients.projects, enabled);
         let caches = Self {
             planes,
@@ -78,6 +82,7 @@ impl Caches {
             stateful_sets,
             deployments,
             budgets,
+            jobs,
         };
         let all = async move {
             tokio::join!(
@@ -89,6 +94,7 @@ impl Caches {
                 watch_stateful_sets,
                 watch_deployments,
                 watch_budgets,
+                watch_jobs,
                 watch_projects,
             );
         };
@@ -113,6 +119,7 @@ impl Caches {
             stateful_sets,
             deployments,
             budgets,
+            jobs,
         } = self;
         let _ = tokio::join!(
             planes.wait_until_ready(),
@@ -124,6 +131,7 @@ impl Caches {
             stateful_sets.wait_until_ready(),
             deployments.wait_until_ready(),
             budgets.wait_until_ready(),
+            jobs.wait_until_ready(),
         );
     }
 }

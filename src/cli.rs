@@ -8,8 +8,9 @@ use nagaya_render::plane::names;
 
 use crate::admit_member::AdmitOptions;
 use crate::explain::ExplainOptions;
+use crate::snapshot::SnapshotVerb;
 use crate::wait::WaitOptions;
-use crate::{admit_member, crds, explain, startup, wait};
+use crate::{admit_member, crds, explain, snapshot, startup, wait};
 
 /// Runs tenants' Kubernetes control planes as pods.
 #[derive(Debug, Parser)]
@@ -33,6 +34,9 @@ enum Verb {
     Wait(WaitOptions),
     /// Let an etcd member start if the volume is its own; what etcd's pods do first.
     AdmitMember(AdmitOptions),
+    /// Check, note and place snapshots of etcd; what the Jobs do that save and restore it.
+    #[command(subcommand)]
+    Snapshot(SnapshotVerb),
     /// Print what a tenant's control plane is made of and how each part is; fails if it is not Ready.
     Explain(ExplainOptions),
     /// Print the version.
@@ -51,6 +55,9 @@ pub enum Error {
     /// See [`admit_member::Error`].
     #[error(transparent)]
     AdmitMember(#[from] admit_member::Error),
+    /// See [`snapshot::Error`].
+    #[error(transparent)]
+    Snapshot(#[from] snapshot::Error),
     /// See [`explain::Error`].
     #[error(transparent)]
     Explain(#[from] explain::Error),
@@ -81,6 +88,7 @@ impl Cli {
             Verb::Crd => print!("{}", crds::all_yaml()?),
             Verb::Wait(options) => wait::until_ok(&options)?,
             Verb::AdmitMember(options) => admit_member::admit(&options)?,
+            Verb::Snapshot(verb) => snapshot::execute(&verb)?,
             Verb::Explain(options) => explain::explain(&options)?,
             Verb::Version => println!("nagaya {}", env!("CARGO_PKG_VERSION")),
         }

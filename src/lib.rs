@@ -16,7 +16,7 @@
 //! | a tenant's own API server: probing, watching, approving | [`tenant`] |
 //! | the verbs that everything on Kubernetes is made of | [`kube_ops`] |
 //! | the process itself | [`server`], [`readiness`], [`metrics`], [`telemetry`] |
-//! | small programs in the same binary | [`wait`], [`admit_member`], [`explain`], [`crds`] |
+//! | small programs in the same binary | [`wait`], [`admit_member`], [`snapshot`], [`explain`], [`crds`] |
 
 pub mod admit_member;
 pub mod caches;
@@ -32,6 +32,7 @@ pub mod leader;
 pub mod metrics;
 pub mod readiness;
 pub mod server;
+pub mod snapshot;
 pub mod startup;
 pub mod telemetry;
 pub mod tenant;

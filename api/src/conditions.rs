@@ -26,6 +26,8 @@ pub const SCHEDULER_READY: &str = "SchedulerReady";
 pub const CONTENT_READY: &str = "ContentReady";
 /// The public endpoint answers with the tenant's certificate.
 pub const ENDPOINT_REACHABLE: &str = "EndpointReachable";
+/// The last attempt to save etcd succeeded; absent before the first one.
+pub const SNAPSHOTS_READY: &str = "SnapshotsReady";
 /// The token of a `JoinToken` is in the tenant cluster.
 pub const ISSUED: &str = "Issued";
 

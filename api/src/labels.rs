@@ -53,3 +53,12 @@ pub const STORAGE_CLASS: &str = "nagaya.dev/storage-class";
 /// Annotation on a control-plane namespace: `true` once its etcd has been healthy. From then on missing keys
 /// or data are a loss to be reported, never a reason to start anew.
 pub const BORN: &str = "nagaya.dev/born";
+/// Annotation on a control-plane namespace: what the volume of its snapshots holds, as JSON.
+pub const SNAPSHOTS: &str = "nagaya.dev/snapshots";
+/// Annotation on a control-plane namespace: the `spec.restoreFrom.snapshot` that its etcd was filled with. It is not
+/// filled with that again while the spec names it.
+pub const RESTORED_FROM: &str = "nagaya.dev/restored-from";
+/// Annotation on the Job that takes a snapshot: what the snapshot is for.
+pub const SNAPSHOT_REASON: &str = "nagaya.dev/snapshot-reason";
+/// Annotation on the Job that restores a snapshot: its name.
+pub const RESTORES: &str = "nagaya.dev/restores";

@@ -9,6 +9,7 @@ mod field_policy;
 mod join_token;
 pub mod labels;
 mod networking;
+mod snapshots;
 mod tenant_cluster;
 
 pub use addons::{Addons, CoreDnsAddon, KubeProxyAddon, Management};
@@ -18,6 +19,7 @@ pub use join_token::{
     CloudInit, JoinToken, JoinTokenSpec, JoinTokenState, JoinTokenStatus, secret_keys,
 };
 pub use networking::Networking;
+pub use snapshots::{RestoreFrom, Snapshot, SnapshotVolume, Snapshots};
 pub use tenant_cluster::{
     ControlPlane, DeletionPolicy, Etcd, EtcdStorage, TenantCluster, TenantClusterSpec,
     TenantClusterStatus,

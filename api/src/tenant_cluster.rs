@@ -5,7 +5,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Addons, Expose, Networking};
+use crate::{Addons, Expose, Networking, RestoreFrom, Snapshot, Snapshots};
 
 /// A Kubernetes control plane that Nagaya runs for one tenant.
 ///
@@ -65,6 +65,15 @@ pub struct TenantClusterSpec {
     /// What Nagaya runs inside the tenant cluster.
     #[serde(default)]
     pub addons: Addons,
+
+    /// How the tenant's etcd is saved.
+    #[serde(default)]
+    pub snapshots: Snapshots,
+
+    /// Bring the cluster's content back to what it was at a snapshot, once for each value: etcd is filled with the
+    /// snapshot, and all that was written since is gone. Taken away and set again, it is done again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restore_from: Option<RestoreFrom>,
 
     /// What becomes of the control plane when this object is deleted. `Retain` keeps PKI and etcd
     /// volume; creating the same name again adopts them.
@@ -181,6 +190,10 @@ pub struct TenantClusterStatus {
     /// Number of nodes that have joined.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nodes: Option<i32>,
+
+    /// Snapshots of etcd that can be restored, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub snapshots: Vec<Snapshot>,
 
     /// What is true of the control plane now. `Ready` is True exactly when a stock `kubeadm join` would
     /// succeed; the other types are parts of the way there.

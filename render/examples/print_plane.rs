@@ -16,6 +16,7 @@ use nagaya_render::plane::{
 };
 use nagaya_render::rollout::Rollout;
 use nagaya_render::settings::Settings;
+use nagaya_render::snapshots::Snapshots;
 use nagaya_render::tenant::{EtcdMembers, Exposure, Tenant};
 use serde_json::{Value, json};
 
@@ -62,6 +63,7 @@ fn tenant(
         upgrading_from: None,
         api_server_replicas: 1,
         etcd: EtcdMembers { replicas: 1, storage_class: None, storage_size: "2Gi".to_owned() },
+        snapshots: Snapshots::asked_for(&nagaya_api::Snapshots::default()),
         kubelet_patch: None,
         kube_proxy: None,
         core_dns: false,

@@ -7,6 +7,7 @@
 //! | `leaf.rs` | which leaf certificates there are, what is in each, and the Secret that holds it |
 //! | `plan.rs` | which leaves to write now, and when to look again |
 //! | `identity.rs` | the manager's own client certificates |
+//! | `snapshot_client.rs` | the certificate with which a snapshot is taken |
 //! | `admin.rs` | the kubeconfig handed to the project |
 //! | `secret_data.rs` | the keys of those Secrets |
 
@@ -16,6 +17,7 @@ mod identity;
 mod leaf;
 mod plan;
 pub(crate) mod secret_data;
+mod snapshot_client;
 
 pub use admin::{
     AdminKubeconfig, admin_secret_name, build_admin_kubeconfig, plan_admin_kubeconfig,
@@ -24,6 +26,7 @@ pub use authority::{Authorities, Authority, build_authority_secret, missing_auth
 pub use identity::{mint_etcd_identity, mint_manager_identity};
 pub use leaf::LeafSecret;
 pub use plan::{LeafPlan, plan_leaves};
+pub use snapshot_client::build_snapshot_client;
 
 /// Why a certificate could not be read, planned or made.
 #[derive(Debug, thiserror::Error)]

@@ -26,6 +26,7 @@ use nagaya_api::labels;
 
 pub use blockage::{Blockage, Blocked};
 pub use last_words::last_error_line;
+pub use pods::judge as of_pod;
 pub use refusals::of_refusal;
 pub use termination::why_not_gone;
 

@@ -20,6 +20,7 @@ pub mod rights;
 pub mod rollout;
 pub mod settings;
 pub mod signing_token;
+pub mod snapshots;
 pub mod status;
 pub mod tenant;
 pub mod validate;

@@ -53,6 +53,8 @@ pub struct Circumstances {
     pub emptied: Vec<u8>,
     /// Volume claims of members that are gone are still there.
     pub stale_claims: bool,
+    /// What the snapshot before a removal waits for; `None`: it is there, or not wanted.
+    pub unsaved: Option<String>,
 }
 
 /// The next thing to do to the member list, or why there is none.
@@ -151,7 +153,31 @@ pub fn next_step(view: &EtcdView, around: &Circumstances) -> Step {
         .or_else(|| replace(members, around))
         .or_else(|| grow(members, around))
         .or_else(|| shrink(members, around))
-        .unwrap_or(Step::Rest)
+        .map_or(Step::Rest, |step| after_a_snapshot(step, members, around))
+}
+
+/// The member whose removal is next, but for the snapshot before it.
+#[must_use]
+pub fn next_removal(view: &EtcdView, around: &Circumstances) -> Option<u64> {
+    let saved = Circumstances { unsaved: None, ..around.clone() };
+    match (next_step(view, &saved), view) {
+        (Step::Remove { id, .. }, EtcdView::Quorum(members)) if votes(members, id) => Some(id),
+        _ => None,
+    }
+}
+
+/// A learner has nothing that the others have not.
+fn after_a_snapshot(step: Step, members: &[Member], around: &Circumstances) -> Step {
+    match (&step, &around.unsaved) {
+        (Step::Remove { id, ordinal }, Some(why)) if votes(members, *id) => {
+            Step::Wait(format!("before etcd-{ordinal} is removed: {why}"))
+        }
+        _ => step,
+    }
+}
+
+fn votes(members: &[Member], id: u64) -> bool {
+    members.iter().any(|member| member.id == id && !member.learner)
 }
 
 /// Whether etcd has to be asked again: it is not as the spec asks for, or not well, or nobody has looked yet.

@@ -7,10 +7,12 @@
 //! | `services.rs` | how the components and the outside find each other |
 //! | `etcd.rs` | etcd and what it was born with |
 //! | `kube_apiserver.rs`, `kube_controller_manager.rs`, `kube_scheduler.rs` | the components |
+//! | `snapshots.rs` | the Jobs that save and restore etcd |
 //! | `budgets.rs` | how many replicas may be taken away at once |
-//! | `pod.rs`, `mounts.rs`, `probes.rs`, `resources.rs`, `networks.rs`, `helper.rs`, `wait.rs` | what their pods share |
+//! | `pod.rs`, `mounts.rs`, `probes.rs`, `resources.rs`, `networks.rs`, `claims.rs`, `helper.rs`, `wait.rs` | what their pods share |
 
 mod budgets;
+mod claims;
 mod etcd;
 mod helper;
 mod kube_apiserver;
@@ -24,6 +26,7 @@ mod pod;
 mod probes;
 mod resources;
 mod services;
+mod snapshots;
 mod wait;
 
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
@@ -31,8 +34,9 @@ use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Service};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::api::rbac::v1::RoleBinding;
 
-pub use etcd::build_etcd_state;
+pub use etcd::{build_etcd_state, build_first_claim};
 pub use namespace::plane_namespace_name;
+pub use snapshots::{build_restore_job, build_snapshot_job, build_snapshots_claim};
 
 use crate::membership::EtcdShape;
 use crate::rights::build_plane_role_binding;
@@ -76,6 +80,22 @@ pub struct PlaneObjects {
     pub etcd_budget: Option<PodDisruptionBudget>,
     /// For `kube-apiserver`; `None`: there must be none.
     pub api_server_budget: Option<PodDisruptionBudget>,
+}
+
+impl PlaneObjects {
+    /// The same with no pod: while etcd's volume is filled, nothing may read or write what it held.
+    #[must_use]
+    pub fn stopped(mut self) -> Self {
+        for set in [&mut self.etcd, &mut self.controller_manager, &mut self.scheduler] {
+            if let Some(spec) = &mut set.spec {
+                spec.replicas = Some(0);
+            }
+        }
+        if let Some(spec) = &mut self.api_server.spec {
+            spec.replicas = Some(0);
+        }
+        self
+    }
 }
 
 /// The objects that come first.

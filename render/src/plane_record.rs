@@ -2,7 +2,7 @@
 //! its status and its Services, because nodes have them baked in.
 
 use k8s_openapi::api::core::v1::Namespace;
-use nagaya_api::{TenantClusterSpec, labels};
+use nagaya_api::{Snapshot, TenantClusterSpec, labels};
 
 use crate::minors::KubernetesVersion;
 
@@ -33,6 +33,10 @@ pub struct PlaneRecord {
     pub storage_class: Option<String>,
     /// Manager's image that its pods wait with.
     pub wait_image: Option<String>,
+    /// What the volume of its snapshots holds, oldest first.
+    pub snapshots: Vec<Snapshot>,
+    /// `spec.restoreFrom.snapshot` that its etcd was filled with.
+    pub restored_from: Option<String>,
 }
 
 impl PlaneRecord {
@@ -57,6 +61,10 @@ impl PlaneRecord {
                 .and_then(|spec| serde_json::from_str(&spec).ok()),
             storage_class: note(labels::STORAGE_CLASS),
             wait_image: note(labels::WAIT_IMAGE),
+            snapshots: note(labels::SNAPSHOTS)
+                .and_then(|list| serde_json::from_str(&list).ok())
+                .unwrap_or_default(),
+            restored_from: note(labels::RESTORED_FROM),
         }
     }
 }

@@ -1,10 +1,13 @@
 //! Which version each part of a tenant is to run now, on the way from one version to the next.
 //!
-//! The order is that of the version skew policy: etcd, then kube-apiserver, then kube-controller-manager and
+//! The order is that of the version skew policy: a snapshot, then etcd, then kube-apiserver, then kube-controller-manager and
 //! kube-scheduler, then what nodes and kubeadm read. A part follows when the one before it is healthy at the
 //! new version. Nothing is stored: what runs says how far it is, so that a pass after a crash goes on there.
 
+use jiff::Timestamp;
+
 use crate::minors::KubernetesVersion;
+use crate::snapshots::{PlaneJobs, SnapshotGate};
 use crate::tenant::Tenant;
 use crate::workloads::{Workload, Workloads};
 
@@ -32,6 +35,12 @@ impl Rollout {
             scheduler: version,
             content: version,
         }
+    }
+
+    /// Everything where it was: the upgrade has to wait for the snapshot before it.
+    #[must_use]
+    pub fn held(from: KubernetesVersion) -> Self {
+        Self { api_server: from, controller_manager: from, scheduler: from, content: from }
     }
 
     /// The next step towards the tenant's version. `content`: where this manager has its content already.
@@ -75,4 +84,18 @@ impl Rollout {
             None
         }
     }
+}
+
+/// The gate in front of an upgrade's first step; `None`: there is no upgrade, or it has begun.
+#[must_use]
+pub fn gate(
+    tenant: &Tenant,
+    workloads: &Workloads,
+    jobs: &PlaneJobs,
+    now: Timestamp,
+) -> Option<SnapshotGate> {
+    tenant.upgrading_from?;
+    let running = workloads.api_server.as_ref().and_then(|one| one.version);
+    let operation = format!("the upgrade to {}", tenant.version);
+    (running != Some(tenant.version)).then(|| SnapshotGate::before(&operation, tenant, jobs, now))
 }

@@ -3,6 +3,7 @@
 
 mod conditions;
 mod parts;
+mod snapshots;
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
@@ -13,6 +14,7 @@ pub use conditions::{State, Verdict, merge};
 use crate::diagnosis::Blocked;
 use crate::membership::EtcdFindings;
 use crate::probe::ProbeReport;
+use crate::snapshots::PlaneJobs;
 use crate::tenant::Tenant;
 use crate::validate::Refusal;
 use crate::workloads::Workloads;
@@ -27,6 +29,8 @@ pub const UPGRADING: &str = "Upgrading";
 pub const SCALING: &str = "Scaling";
 /// The reason of a pass that met another writer. The next one follows at once: no cause of anything.
 const RACE: &str = "ObjectChanged";
+/// The reason of Ready and Reconciling on the way back to a snapshot.
+pub const RESTORING: &str = "Restoring";
 
 /// What stopped a pass: the name of an error and its words.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,6 +95,8 @@ pub struct Findings<'a> {
     pub workloads: &'a Workloads,
     /// What etcd says of itself; `None`: not asked yet.
     pub etcd: Option<&'a EtcdFindings>,
+    /// Jobs that save or restore etcd.
+    pub jobs: &'a PlaneJobs,
     /// The content of the tenant cluster.
     pub content: &'a ContentState,
     /// What a joining node would meet.
@@ -126,6 +132,7 @@ pub fn compute_status(findings: &Findings<'_>) -> TenantClusterStatus {
     TenantClusterStatus {
         version: Some(version.to_string()),
         resolved_from,
+        snapshots: tenant.snapshots.taken.clone(),
         endpoint: tenant.endpoint().map(|endpoint| endpoint.authority()).or(base.endpoint.clone()),
         addresses: tenant.exposure.addresses.iter().map(ToString::to_string).collect(),
         control_plane_namespace: if findings.plane_exists {

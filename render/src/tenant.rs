@@ -8,6 +8,7 @@ use nagaya_api::{TenantClusterSpec, labels};
 use serde_json::Value;
 
 use crate::minors::{KubernetesVersion, Minor};
+use crate::snapshots::Snapshots;
 
 /// One tenant, validated.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,6 +43,8 @@ pub struct Tenant {
     pub api_server_replicas: i32,
     /// etcd.
     pub etcd: EtcdMembers,
+    /// How etcd is saved, what has been, and what it is to go back to.
+    pub snapshots: Snapshots,
     /// JSON merge patch on KubeletConfiguration.
     pub kubelet_patch: Option<Value>,
     /// JSON merge patch on KubeProxyConfiguration; the outer `None`: kube-proxy is not managed.

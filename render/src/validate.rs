@@ -5,6 +5,7 @@ mod exposure;
 mod networks;
 mod ownership;
 mod settings;
+mod snapshots;
 mod storage;
 mod version;
 
@@ -81,6 +82,7 @@ pub fn validate(raw: &TenantCluster, around: Surroundings<'_>) -> Result<Tenant,
         networks::check(&networks, &exposure.addresses)?;
         storage::check(&spec.etcd.storage)?;
     }
+    let snapshots = snapshots::resolve(spec, around.settings, owner.record, version.exact)?;
     // What was accepted once stays so, whatever a newer manager thinks of it.
     if !(born && is_accepted(spec, owner.record)) {
         check_fragments(spec, version.facts)?;
@@ -105,6 +107,7 @@ pub fn validate(raw: &TenantCluster, around: Surroundings<'_>) -> Result<Tenant,
             storage_class: storage_class(spec, around.settings, owner.record),
             storage_size: spec.etcd.storage.size.clone(),
         },
+        snapshots,
         kubelet_patch: spec.kubelet.clone(),
         kube_proxy: (spec.addons.kube_proxy.management == Management::Managed)
             .then(|| KubeProxy { config_patch: spec.addons.kube_proxy.config.clone() }),

@@ -11,6 +11,7 @@ use nagaya_render::membership::{Circumstances, EtcdFindings, EtcdView, Step, nex
 use nagaya_render::plane_record::PlaneRecord;
 use nagaya_render::probe::{Finding, ProbeReport, Reason};
 use nagaya_render::settings::Settings;
+use nagaya_render::snapshots::{JobState, PlaneJobs, SnapshotJob};
 use nagaya_render::status::{
     ContentState, Failure, Findings, Probed, compute_status, deleting_status,
 };
@@ -79,6 +80,7 @@ struct Pass {
     blind: bool,
     workloads: Workloads,
     etcd: Option<EtcdFindings>,
+    jobs: PlaneJobs,
     failure: Option<Failure>,
     contested: Option<Blocked>,
     born: bool,
@@ -93,6 +95,7 @@ impl Pass {
             blind: false,
             workloads: running(),
             etcd: None,
+            jobs: PlaneJobs::default(),
             failure: None,
             contested: None,
             born: true,
@@ -112,6 +115,7 @@ impl Pass {
             certificates_ready: true,
             workloads: &self.workloads,
             etcd: self.etcd.as_ref(),
+            jobs: &self.jobs,
             content: &ContentState::Applied,
             probed: match &self.probed {
                 _ if self.blind => Probed::Blind,
@@ -336,4 +340,38 @@ fn who_undoes_what_is_written_is_named_and_takes_nothing_from_a_tenant_that_work
     assert_eq!(says(&status, "Reconciling"), "True FieldContested");
     assert!(condition(&status, "Reconciling").unwrap().message.contains("field manager scaler"));
     assert_eq!(says(&status, "Ready"), "True Joinable");
+}
+
+#[test]
+fn a_snapshot_that_failed_is_said_until_one_succeeds() {
+    let mut pass = valid();
+    let kind = "SnapshotsReady";
+    assert_eq!(says(&pass.status(), kind), "absent");
+    pass.jobs.snapshots.push(SnapshotJob {
+        name: "job".into(),
+        reason: "scheduled".into(),
+        since: pass.now,
+        state: JobState::Failed { at: pass.now, why: "no space left".into() },
+    });
+    let status = pass.status();
+    assert_eq!(says(&status, kind), "False SnapshotFailed");
+    assert!(condition(&status, kind).unwrap().message.contains("no space left"));
+    // Its Job goes before the next one begins.
+    pass.raw.status = Some(status);
+    pass.jobs.snapshots.clear();
+    assert_eq!(says(&pass.status(), kind), "False SnapshotFailed");
+}
+
+#[test]
+fn a_snapshot_that_does_not_begin_says_what_keeps_it() {
+    let mut pass = valid();
+    pass.jobs.snapshots.push(SnapshotJob {
+        name: "job".into(),
+        reason: "scheduled".into(),
+        since: pass.now,
+        state: JobState::Running(Some("no class fast".into())),
+    });
+    assert_eq!(says(&pass.status(), "SnapshotsReady"), "absent");
+    pass.now += jiff::SignedDuration::from_mins(2);
+    assert_eq!(says(&pass.status(), "SnapshotsReady"), "False SnapshotStuck");
 }

@@ -11,6 +11,7 @@ mod kubelets;
 mod members;
 mod observe;
 mod rights;
+mod snapshots;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -111,6 +112,7 @@ async fn pass(context: &Context, raw: &TenantCluster, key: &TenantKey) -> Result
         Some(tenant) => Box::pin(make(context, raw, key, tenant, &observed, now)).await,
         None => (None, None),
     };
+    let next_snapshot = progress.as_ref().and_then(|progress| progress.next_snapshot);
     let tenant = match progress {
         Some(progress) => {
             let followed = follow::follow(context, raw, key, &progress, &observed);
@@ -131,7 +133,8 @@ async fn pass(context: &Context, raw: &TenantCluster, key: &TenantKey) -> Result
         return Err(error);
     }
     let keys = context.keyring.last_seen(key);
-    Ok(Action::requeue(observe::next_look(&observed, &status, keys.as_deref(), now)))
+    let due = [keys.map(|keys| keys.next_due), next_snapshot];
+    Ok(Action::requeue(observe::next_look(&observed, &status, due, now)))
 }
 
 /// How far the management side is now, and what went wrong. What runs is followed all the same: Ready is not
@@ -189,6 +192,7 @@ fn status(
         certificates_ready: context.keyring.last_seen(key).is_some(),
         workloads: &observed.workloads,
         etcd: context.etcd.seen(key).map(|seen| seen.findings()).as_ref(),
+        jobs: &observed.jobs,
         content: &context.content.state(key),
         probed: match &seen {
             Some(seen) if seen.report.unreachable() && context.prober.store().blind() => {

@@ -14,6 +14,7 @@ mod refusing;
 mod running;
 mod scaling;
 mod settled;
+mod snapshots;
 mod stage;
 mod two_managers;
 mod upgrading;

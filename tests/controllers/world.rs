@@ -3,11 +3,13 @@
 //! | who | file |
 //! |---|---|
 //! | the controllers of StatefulSets and Deployments, and kubelet | `world/workloads.rs` |
+//! | the controller of Jobs, and what snapshots do | `world/jobs.rs` |
 //! | the tenant's own API server and its controllers | `world/tenant.rs` |
 //! | the members of etcd | `world/etcd.rs` |
 //! | the namespace controller and the garbage collector | `world/removal.rs` |
 
 mod etcd;
+mod jobs;
 mod removal;
 mod tenant;
 mod workloads;
@@ -63,6 +65,7 @@ impl World {
                 }
                 known = (planes.version(), api.version());
                 workloads::tick(&planes);
+                jobs::tick(&planes);
                 let ready = workloads::is_serving(&planes, &namespace, "kube-apiserver");
                 match &serving {
                     Some(_) if ready => tenant::tick(&planes, &namespace, &api),

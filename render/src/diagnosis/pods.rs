@@ -23,7 +23,9 @@ const NO_IMAGE: [&str; 7] = [
 /// What is no problem: everything is on its way.
 const STARTING: [&str; 2] = ["ContainerCreating", "PodInitializing"];
 
-pub(super) fn judge(pod: &Pod, now: Timestamp) -> Option<Blocked> {
+/// What keeps a pod from running, if anything.
+#[must_use]
+pub fn judge(pod: &Pod, now: Timestamp) -> Option<Blocked> {
     let status = pod.status.as_ref()?;
     let containers = status
         .init_container_statuses

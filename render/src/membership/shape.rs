@@ -2,6 +2,7 @@
 //! kube-apiserver connects to.
 
 use k8s_openapi::api::core::v1::ConfigMap;
+use nagaya_api::labels;
 
 use super::{EtcdView, Member};
 use crate::workloads::Workloads;
@@ -40,15 +41,18 @@ impl EtcdShape {
         Self { members: vec![0], replicas: 1, joining: None, serving: 1 }
     }
 
-    /// What is to be: by the newest list of etcd, or without one as it was told last (`state`), which also
-    /// survives a plane that is retained.
+    /// What is to be: by the newest list of etcd, or without one as it was told last (`state`), which also survives a
+    /// plane that is retained. An etcd that was filled from a snapshot (`restored`) has one member, whoever there was
+    /// before: the others would go on with what they have.
     #[must_use]
     pub fn of(
         target: u8,
         view: Option<&EtcdView>,
         state: Option<&ConfigMap>,
+        restored: Option<&str>,
         workloads: &Workloads,
     ) -> Self {
+        let state = state.filter(|state| restored_from(state) == restored);
         // Pods go only by a list of etcd: somebody may have changed what was told.
         let (members, joining, at_least) = match view {
             Some(EtcdView::Quorum(members)) => (ordinals(members), joining(members), 1),
@@ -91,6 +95,10 @@ fn serving(target: u8, members: &[u8], joining: bool, now: Option<u8>) -> u8 {
         None if !complete => 1,
         _ => target,
     }
+}
+
+fn restored_from(state: &ConfigMap) -> Option<&str> {
+    state.metadata.annotations.as_ref()?.get(labels::RESTORED_FROM).map(String::as_str)
 }
 
 fn told(state: Option<&ConfigMap>) -> (Vec<u8>, Option<Joining>) {
@@ -137,7 +145,7 @@ mod tests {
     }
 
     fn shape(target: u8, view: &EtcdView, serving: u8) -> EtcdShape {
-        EtcdShape::of(target, Some(view), None, &connected_to(serving))
+        EtcdShape::of(target, Some(view), None, None, &connected_to(serving))
     }
 
     #[test]
@@ -169,11 +177,30 @@ mod tests {
         for view in [None, Some(&lost)] {
             let etcd = Some(Workload { desired: 3, ..Workload::default() });
             let workloads = Workloads { etcd, ..Workloads::default() };
-            let shape = EtcdShape::of(3, view, Some(&state), &workloads);
+            let shape = EtcdShape::of(3, view, Some(&state), None, &workloads);
             assert_eq!(shape.members, [0, 1]);
             assert_eq!(shape.replicas, 3, "no pod goes for what somebody may have changed");
             assert_eq!(shape.joining_entry(), "etcd-1=8e9e05c52164694d");
         }
-        assert_eq!(EtcdShape::of(3, None, None, &Workloads::default()), EtcdShape::newborn());
+        assert_eq!(EtcdShape::of(3, None, None, None, &Workloads::default()), EtcdShape::newborn());
+    }
+
+    #[test]
+    fn after_a_restore_there_is_one_member_until_etcd_says_otherwise() {
+        let told = "etcd-0=https://a:2380,etcd-1=https://b:2380".to_owned();
+        let mut state = ConfigMap {
+            data: Some([(INITIAL_CLUSTER.to_owned(), told)].into()),
+            ..ConfigMap::default()
+        };
+        let stopped = Some(Workload::default());
+        let workloads = Workloads { etcd: stopped, ..Workloads::default() };
+        let of = |state: &ConfigMap, restored| {
+            EtcdShape::of(3, None, Some(state), restored, &workloads).members
+        };
+        assert_eq!(of(&state, None), [0, 1], "a restore that was taken back");
+        assert_eq!(of(&state, Some("old")), [0]);
+        let restored = (labels::RESTORED_FROM.to_owned(), "old".to_owned());
+        state.metadata.annotations = Some([restored].into());
+        assert_eq!(of(&state, Some("old")), [0, 1], "they have joined since");
     }
 }

@@ -200,3 +200,17 @@ fn nobody_joins_while_the_volume_of_a_predecessor_is_there() {
     let around = Circumstances { stale_claims: true, ..to(3) };
     assert!(matches!(next_step(&Cluster::of(1).view(), &around), Step::Wait(_)));
 }
+
+#[test]
+fn nobody_who_votes_is_removed_before_a_snapshot() {
+    let cluster = Cluster::of(3);
+    let around = Circumstances { unsaved: Some("a snapshot is taken".into()), ..to(1) };
+    assert!(matches!(next_step(&cluster.view(), &around), Step::Wait(_)));
+    assert_eq!(next_removal(&cluster.view(), &around), Some(3));
+    assert_eq!(next_removal(&cluster.view(), &to(3)), None);
+    let mut joining = Cluster::of(1);
+    joining.take(&Step::AddLearner { ordinal: 1 });
+    let step = next_step(&joining.view(), &around);
+    assert_eq!(step, Step::Remove { id: 2, ordinal: 1 }, "it has nothing to lose");
+    assert_eq!(next_removal(&joining.view(), &around), None);
+}

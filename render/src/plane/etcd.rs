@@ -5,17 +5,17 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetSpec};
 use k8s_openapi::api::core::v1::{
     ConfigMap, ConfigMapKeySelector, Container, ContainerPort, EnvVar, EnvVarSource,
-    ObjectFieldSelector, PersistentVolumeClaim, PersistentVolumeClaimSpec, PodTemplateSpec,
-    ResourceRequirements, VolumeMount, VolumeResourceRequirements,
+    ObjectFieldSelector, PersistentVolumeClaim, PodTemplateSpec, ResourceRequirements, VolumeMount,
 };
-use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
+use nagaya_api::labels;
 
 use super::mounts::{self, Files, PKI, PKI_DIR};
 use super::pod::{self, Pod};
 use super::probes::{self, Endpoint};
 use super::resources::{self, Defaults};
-use super::{helper, names};
+use super::{claims, helper, names};
 use crate::certificates::{Authority, LeafSecret};
 use crate::membership::{EtcdShape, INITIAL_CLUSTER, JOINING};
 use crate::minors::ETCD_IMAGE;
@@ -23,10 +23,10 @@ use crate::quantity::bytes;
 use crate::settings::Settings;
 use crate::tenant::Tenant;
 
-const USER: i64 = 10_001;
-const DATA: &str = "data";
+pub(super) const USER: i64 = 10_001;
+pub(super) const DATA: &str = "data";
 const ADMISSION: &str = "admit-member";
-const DATA_DIR: &str = "/var/lib/etcd";
+pub(super) const DATA_DIR: &str = "/var/lib/etcd";
 const MEMBER_DIR: &str = "/var/lib/etcd/member";
 
 /// Idle: 24 MiB anonymous, 63 with the shared parts of its files.
@@ -59,8 +59,13 @@ pub fn build_etcd_state(tenant: &Tenant, existing: bool, members: &EtcdShape) ->
     let mut data: BTreeMap<String, String> =
         BIRTH_VARIABLES.map(str::to_owned).into_iter().zip(values).collect();
     data.insert(JOINING.to_owned(), members.joining_entry());
+    let restored = tenant.snapshots.restored.clone();
+    let restored = restored.map(|name| [(labels::RESTORED_FROM.to_owned(), name)].into());
     ConfigMap {
-        metadata: pod::metadata(tenant, names::ETCD_STATE, names::ETCD),
+        metadata: ObjectMeta {
+            annotations: restored,
+            ..pod::metadata(tenant, names::ETCD_STATE, names::ETCD)
+        },
         data: Some(data),
         ..ConfigMap::default()
     }
@@ -232,19 +237,26 @@ fn build_claim(tenant: &Tenant) -> PersistentVolumeClaim {
             labels: Some(pod::template_labels(tenant, names::ETCD)),
             ..ObjectMeta::default()
         },
-        spec: Some(PersistentVolumeClaimSpec {
-            access_modes: Some(vec!["ReadWriteOnce".to_owned()]),
-            resources: Some(VolumeResourceRequirements {
-                requests: Some(
-                    [("storage".to_owned(), Quantity(tenant.etcd.storage_size.clone()))].into(),
-                ),
-                limits: None,
-            }),
-            storage_class_name: tenant.etcd.storage_class.clone(),
-            ..PersistentVolumeClaimSpec::default()
-        }),
+        spec: Some(claims::build_spec(
+            &tenant.etcd.storage_size,
+            tenant.etcd.storage_class.as_ref(),
+        )),
         ..PersistentVolumeClaim::default()
     }
+}
+
+/// Name of a member's claim, as the StatefulSet gives it.
+pub(super) fn claim_name(member: &str) -> String {
+    format!("{DATA}-{member}")
+}
+
+/// The claim of the first member as the StatefulSet would make it, for a restore where it is lost.
+#[must_use]
+pub fn build_first_claim(tenant: &Tenant) -> PersistentVolumeClaim {
+    let mut claim = build_claim(tenant);
+    claim.metadata.name = Some(claim_name(&format!("{}-0", names::ETCD)));
+    claim.metadata.namespace = Some(tenant.plane_namespace.clone());
+    claim
 }
 
 /// Half of the volume: the write-ahead log, snapshots and the copy that a defragmentation makes need the

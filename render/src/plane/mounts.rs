@@ -39,6 +39,17 @@ impl Files {
         Self { secret: leaf.secret_name(), items: pair(name) }
     }
 
+    /// `NAME.crt` and `NAME.key` of a Secret that is no leaf of the plane's birth.
+    pub(super) fn pair_of(secret: &'static str, name: &str) -> Self {
+        Self { secret, items: pair(name) }
+    }
+
+    /// Keys under their own names, in a directory called as the Secret.
+    pub(super) fn in_directory(secret: &'static str, keys: &[&'static str]) -> Self {
+        let items = keys.iter().map(|key| (*key, format!("{secret}/{key}"))).collect();
+        Self { secret, items }
+    }
+
     /// Keys of the service-account key pair, under their own names.
     pub(super) fn service_account(keys: &[&'static str]) -> Self {
         Self {
@@ -47,6 +58,9 @@ impl Files {
         }
     }
 }
+
+/// Keys of a certificate authority's Secret.
+pub(super) const PAIR: [&str; 2] = [CERTIFICATE, PRIVATE_KEY];
 
 fn pair(name: &str) -> Vec<(&'static str, String)> {
     vec![(CERTIFICATE, format!("{name}.crt")), (PRIVATE_KEY, format!("{name}.key"))]

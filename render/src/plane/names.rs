@@ -26,6 +26,15 @@ pub const CONTROLLER_MANAGER: &str = "kube-controller-manager";
 /// StatefulSet of kube-scheduler.
 pub const SCHEDULER: &str = "kube-scheduler";
 
+/// Volume claim of the snapshots of etcd.
+pub const ETCD_SNAPSHOTS: &str = "etcd-snapshots";
+/// A Job that saves etcd is called this, a hyphen and the snapshot's name.
+pub const ETCD_SNAPSHOT: &str = "etcd-snapshot";
+/// A Job that restores etcd is called this, a hyphen and a digest of the snapshot's name.
+pub const ETCD_RESTORE: &str = "etcd-restore";
+/// Secret with the certificate of the Job that saves etcd.
+pub const SNAPSHOT_CLIENT: &str = "etcd-snapshot-client";
+
 /// `PriorityClass`es of `manifests/priorities.yaml`: when a management node is full, what others wait for stays.
 pub const ETCD_PRIORITY: &str = "nagaya-etcd";
 /// As [`ETCD_PRIORITY`], for kube-apiserver.

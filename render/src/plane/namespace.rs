@@ -52,6 +52,12 @@ fn record(tenant: &Tenant) -> BTreeMap<String, String> {
     if let Some(version) = tenant.upgrading_from {
         record.insert(labels::UPGRADING_FROM.to_owned(), version.to_string());
     }
+    if !tenant.snapshots.taken.is_empty() {
+        record.insert(labels::SNAPSHOTS.to_owned(), json!(tenant.snapshots.taken).to_string());
+    }
+    if let Some(snapshot) = &tenant.snapshots.restored {
+        record.insert(labels::RESTORED_FROM.to_owned(), snapshot.clone());
+    }
     if let Some(class) = &tenant.etcd.storage_class {
         record.insert(labels::STORAGE_CLASS.to_owned(), class.clone());
     }

@@ -2,11 +2,13 @@
 
 use nagaya_api::conditions as types;
 
-use super::{ContentState, Findings, Probed, RACE, SCALING, State, UPGRADING, Verdict};
+use super::{
+    ContentState, Findings, Probed, RACE, RESTORING, SCALING, State, UPGRADING, Verdict, snapshots,
+};
 use crate::diagnosis::{Blockage, Blocked};
 use crate::membership::EtcdFindings;
 use crate::probe;
-use crate::rollout::Rollout;
+use crate::rollout::{self, Rollout};
 use crate::workloads::{Workload, Workloads};
 
 const JOINABLE: &str = "a stock kubeadm join would succeed now";
@@ -34,12 +36,16 @@ pub(super) fn all(findings: &Findings<'_>) -> Vec<(&'static str, Option<Verdict>
         (types::SCHEDULER_READY, Some(workload("kube-scheduler", workloads.scheduler.as_ref()))),
         (types::CONTENT_READY, Some(content(findings))),
         (types::ENDPOINT_REACHABLE, endpoint(findings)),
+        (types::SNAPSHOTS_READY, snapshots::taken(findings)),
     ]);
     found
 }
 
 /// True exactly when a stock `kubeadm join` would succeed now.
 fn ready(findings: &Findings<'_>) -> Verdict {
+    if let Some(words) = snapshots::restoring(findings).filter(|restore| restore.stopped) {
+        return Verdict::new(State::False, RESTORING, words.words);
+    }
     match findings.probed {
         Probed::Report(report) => match report.first_failure() {
             Some((part, reason, message)) => cause(findings, part).unwrap_or_else(|| {
@@ -116,6 +122,9 @@ fn reconciling(findings: &Findings<'_>) -> Option<Verdict> {
     if findings.raw.spec.paused {
         return None;
     }
+    if let Some(restoring) = snapshots::restoring(findings) {
+        return Some(Verdict::new(State::True, RESTORING, restoring.words));
+    }
     if let Some(upgrading) = upgrading(findings) {
         return Some(upgrading);
     }
@@ -142,6 +151,11 @@ fn reconciling(findings: &Findings<'_>) -> Option<Verdict> {
 fn upgrading(findings: &Findings<'_>) -> Option<Verdict> {
     let tenant = findings.tenant?;
     let from = tenant.upgrading_from?;
+    let gate = rollout::gate(tenant, findings.workloads, findings.jobs, findings.now);
+    if let Some(gate) = gate.filter(|gate| !gate.is_open()) {
+        let words = format!("from {from} to {}: {}", tenant.version, gate.words());
+        return Some(Verdict::new(State::True, UPGRADING, words));
+    }
     let rollout = Rollout::next(tenant, findings.workloads, None);
     let part = rollout.waits_for(tenant.version).unwrap_or("the content of the tenant cluster");
     let all = findings.workloads;
@@ -157,6 +171,9 @@ fn stalled(findings: &Findings<'_>) -> Option<Verdict> {
     if let Some(refusal) = findings.refusal {
         return Some(Verdict::new(State::True, "Refused", refusal.to_string()));
     }
+    if snapshots::restoring(findings).is_some() {
+        return None;
+    }
     let etcd = findings.workloads.etcd.as_ref()?;
     let problem = etcd.problem.as_ref().filter(|_| findings.born && !etcd.serves())?;
     if !problem.blockage.threatens_data() {
@@ -166,7 +183,8 @@ fn stalled(findings: &Findings<'_>) -> Option<Verdict> {
         State::True,
         "EtcdDown",
         format!(
-            "etcd does not come up and its data may be lost, restore its volume, nothing is made anew: {problem}"
+            "etcd does not come up and its data may be lost, nothing is made anew: restore its volume, or a snapshot \
+             by spec.restoreFrom: {problem}"
         ),
     ))
 }

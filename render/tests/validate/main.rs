@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "tests: a failure is a panic")]
 #![allow(clippy::needless_pass_by_value, reason = "reads better with json! at the call")]
 
+mod snapshots;
 mod versions;
 
 use nagaya_api::{TenantCluster, labels};

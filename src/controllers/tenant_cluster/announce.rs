@@ -3,14 +3,14 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::Resource;
 use nagaya_api::{TenantCluster, TenantClusterStatus, conditions as types};
-use nagaya_render::status::{DELETING, SCALING, UPGRADING};
+use nagaya_render::status::{DELETING, RESTORING, SCALING, UPGRADING};
 
 use crate::controllers::Context;
 
 /// What the reporting controller was doing (`action` of `events.k8s.io/v1`).
 const ACTION: &str = "Reconcile";
 /// Reasons of a normal life on the way to True.
-const NORMAL: [&str; 5] = ["Provisioning", "Progressing", SCALING, UPGRADING, DELETING];
+const NORMAL: [&str; 6] = ["Provisioning", "Progressing", SCALING, UPGRADING, RESTORING, DELETING];
 
 /// Publishes what is new in `status`. Not to be able to is no failure of the pass.
 pub async fn announce(context: &Context, raw: &TenantCluster, status: &TenantClusterStatus) {
@@ -39,8 +39,10 @@ fn news<'a>(before: &[Condition], now: &'a [Condition]) -> Vec<&'a Condition> {
         types::READY => true,
         types::STALLED | types::RECONCILING => {
             let is_said = ready.is_some_and(|ready| ready.reason == one.reason);
-            !is_said && (!is_normal(one) || one.reason == UPGRADING)
+            let is_step = one.reason == UPGRADING || one.reason == RESTORING;
+            !is_said && (!is_normal(one) || is_step)
         }
+        types::SNAPSHOTS_READY => one.status == "False",
         _ => false,
     };
     now.iter().filter(is_new).filter(is_told).collect()

@@ -15,7 +15,7 @@ use nagaya_render::membership::EtcdShape;
 use nagaya_render::plane::{
     Foundation, PlaneObjects, build_etcd_state, build_foundation, build_plane, names,
 };
-use nagaya_render::rollout::Rollout;
+use nagaya_render::rollout::{self, Rollout};
 use nagaya_render::status::ContentState;
 use nagaya_render::tenant::{Endpoint, Tenant};
 use nagaya_render::workloads::Workload;
@@ -25,7 +25,7 @@ use super::bounded_client::{BoundedClient, apply_one, apply_or_remove};
 use super::members;
 use super::observe::Observed;
 use super::rights::{apply_rights, permitted};
-use super::{Error, FINALIZER};
+use super::{Error, FINALIZER, snapshots};
 use crate::controllers::Context;
 use crate::keyring::{Access, Keys};
 use crate::kube_ops::{self, Applied, finalizer};
@@ -45,6 +45,10 @@ pub struct Progress {
     pub api_server: Option<IpAddr>,
     /// Keys and certificates.
     pub keys: Arc<Keys>,
+    /// Its etcd is being filled with a snapshot: nothing of it runs.
+    pub stopped: bool,
+    /// When something is to be done about its snapshots.
+    pub next_snapshot: Option<Timestamp>,
     /// Why the administrator's kubeconfig could not be handed out. The control plane works without.
     pub kubeconfig_failure: Option<Error>,
 }
@@ -60,7 +64,8 @@ pub async fn apply(
 ) -> Result<Progress, Error> {
     let projects = Api::namespaced(context.manager.clients.projects.clone(), &key.namespace);
     finalizer::hold(&projects, raw, FINALIZER).await?;
-    let tenant = &end_of_upgrade(context, key, tenant, observed);
+    let (tenant, phase) = snapshots::catch_up(tenant, observed, now);
+    let tenant = &end_of_upgrade(context, key, &tenant, observed);
     let foundation = build_foundation(tenant);
     let born = observed.born() || note_birth(context, observed).await?;
     let namespace = apply_namespace(context, key, &foundation.namespace, None).await?;
@@ -76,13 +81,19 @@ pub async fn apply(
     .await;
     let (services, keys) = (services?, keys?);
     let tenant = with_port(tenant, services.node_port);
-    let rollout = next_step(context, key, &tenant, observed);
+    let rollout = next_step(context, key, &tenant, observed, now);
     let members = observed.members.shape(&tenant);
-    members::release_volumes(context, &tenant, &members, observed).await?;
+    let stopped = phase.stops_plane();
+    if stopped {
+        // What it said of its members is not so any more when it is filled.
+        context.etcd.forget(key);
+    } else {
+        members::release_volumes(context, &tenant, &members, observed).await?;
+    }
     let record = build_foundation(&tenant).namespace;
     let (recorded, plane) = join(
         apply_namespace(context, key, &record, namespace),
-        Box::pin(apply_plane(context, &tenant, &rollout, &members, born)),
+        Box::pin(apply_plane(context, &tenant, &rollout, &members, born, stopped)),
     )
     .await;
     let endpoint = tenant.endpoint();
@@ -94,8 +105,18 @@ pub async fn apply(
     };
     recorded?;
     plane?;
-    let api_server = services.api_server;
-    Ok(Progress { tenant, rollout, members, endpoint, api_server, keys, kubeconfig_failure })
+    let next_snapshot = snapshots::work(context, raw, &tenant, observed, &phase, &keys).await?;
+    Ok(Progress {
+        tenant,
+        rollout,
+        members,
+        endpoint,
+        api_server: services.api_server,
+        keys,
+        stopped,
+        next_snapshot,
+        kubeconfig_failure,
+    })
 }
 
 /// What the step would know if it may not write: for paused tenants.
@@ -114,11 +135,13 @@ pub async fn look_on(
     });
     Ok(Progress {
         tenant: tenant.clone(),
-        rollout: next_step(context, key, tenant, observed),
+        rollout: next_step(context, key, tenant, observed, now),
         members: observed.members.shape(tenant),
         endpoint: tenant.endpoint(),
         api_server: internal.as_deref().and_then(cluster_ip),
         keys,
+        stopped: false,
+        next_snapshot: None,
         kubeconfig_failure: None,
     })
 }
@@ -210,7 +233,19 @@ async fn apply_services(
     })
 }
 
-fn next_step(context: &Context, key: &TenantKey, tenant: &Tenant, observed: &Observed) -> Rollout {
+fn next_step(
+    context: &Context,
+    key: &TenantKey,
+    tenant: &Tenant,
+    observed: &Observed,
+    now: Timestamp,
+) -> Rollout {
+    let gate = rollout::gate(tenant, &observed.workloads, &observed.jobs, now);
+    if let (Some(from), Some(gate)) = (tenant.upgrading_from, gate)
+        && !gate.is_open()
+    {
+        return Rollout::held(from);
+    }
     let written = context.planes.get(key).map(|plane| plane.tenant.version);
     Rollout::next(tenant, &observed.workloads, written)
 }
@@ -236,7 +271,9 @@ async fn apply_plane(
     rollout: &Rollout,
     members: &EtcdShape,
     born: bool,
+    stopped: bool,
 ) -> Result<(), Error> {
+    let plane = build_plane(tenant, rollout, members, context.settings());
     let PlaneObjects {
         etcd,
         api_server_authentication,
@@ -245,7 +282,7 @@ async fn apply_plane(
         scheduler,
         etcd_budget,
         api_server_budget,
-    } = build_plane(tenant, rollout, members, context.settings());
+    } = if stopped { plane.stopped() } else { plane };
     let etcd_state: ConfigMap = build_etcd_state(tenant, born, members);
     let client = &BoundedClient::of_planes(context, tenant);
     let caches = &context.caches;

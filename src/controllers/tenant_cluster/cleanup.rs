@@ -10,6 +10,7 @@ use futures::future::try_join_all;
 use jiff::Timestamp;
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
+use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{Namespace, PersistentVolumeClaim, Pod, Service};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -167,6 +168,7 @@ async fn end_workloads(
     let soon = |meta: &ObjectMeta| meta.deletion_timestamp.is_none().then_some(GRACE);
     end_each(&Api::<Deployment>::namespaced(planes.clone(), namespace), soon).await?;
     end_each(&Api::<StatefulSet>::namespaced(planes.clone(), namespace), soon).await?;
+    end_each(&Api::<Job>::namespaced(planes.clone(), namespace), soon).await?;
     if names.is_empty() {
         return Ok(Left::Nothing);
     }

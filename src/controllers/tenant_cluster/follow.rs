@@ -30,6 +30,8 @@ pub fn follow(
         endpoint: Some(endpoint),
         api_server: Some(api_server),
         keys,
+        stopped,
+        next_snapshot: _,
         kubeconfig_failure: _,
     } = progress
     else {
@@ -46,7 +48,11 @@ pub fn follow(
         key_pem: keys.identity.key_pem().to_owned(),
     };
     let client = context.connections.client(key, &identity)?;
-    if raw.spec.paused {
+    if *stopped {
+        // What comes back is what was written long ago: all is looked at anew.
+        context.watches.forget(key);
+    }
+    if raw.spec.paused || *stopped {
         context.content.forget(key);
     } else {
         let inputs = ContentInputs {

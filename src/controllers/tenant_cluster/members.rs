@@ -2,14 +2,18 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Pod};
 use kube::api::ListParams;
 use kube::runtime::reflector::ObjectRef;
 use kube::{Api, ResourceExt};
 use nagaya_api::{TenantCluster, labels};
-use nagaya_render::membership::{Circumstances, EtcdShape, is_to_be_looked_at};
+use nagaya_render::membership::{
+    Circumstances, EtcdShape, EtcdView, is_to_be_looked_at, next_removal,
+};
 use nagaya_render::plane::names;
 use nagaya_render::plane_record::PlaneRecord;
+use nagaya_render::snapshots::{PlaneJobs, SnapshotGate};
 use nagaya_render::tenant::Tenant;
 use nagaya_render::workloads::{Workload, Workloads};
 
@@ -38,7 +42,28 @@ impl Members {
     /// What the objects are to say.
     pub fn shape(&self, tenant: &Tenant) -> EtcdShape {
         let view = self.seen.as_ref().map(|seen| &seen.look.view);
-        EtcdShape::of(target(tenant), view, self.state.as_deref(), &self.workloads)
+        let restored = tenant.snapshots.restored.as_deref();
+        EtcdShape::of(target(tenant), view, self.state.as_deref(), restored, &self.workloads)
+    }
+
+    /// What the removal of a member waits for, if one is next.
+    pub fn gate(&self, tenant: &Tenant, jobs: &PlaneJobs, now: Timestamp) -> Option<SnapshotGate> {
+        let view = &self.seen.as_ref()?.look.view;
+        let id = next_removal(view, &self.circumstances(tenant))?;
+        Some(SnapshotGate::before(&format!("the removal of etcd member {id:x}"), tenant, jobs, now))
+    }
+
+    /// But for what has to be asked for.
+    fn circumstances(&self, tenant: &Tenant) -> Circumstances {
+        let api_server = self.workloads.api_server.as_ref();
+        let connected = api_server.and_then(|one| one.etcd_members);
+        Circumstances {
+            target: target(tenant),
+            serving: connected.unwrap_or(names::MOST_ETCD_MEMBERS),
+            api_servers_settled: api_server.is_some_and(Workload::is_settled),
+            emptied: self.emptied.clone(),
+            ..Circumstances::default()
+        }
     }
 }
 
@@ -95,26 +120,25 @@ pub async fn attend(
     let (tenant, shape, paused) = (&progress.tenant, &progress.members, raw.spec.paused);
     let seen = observed.members.seen.as_ref();
     let step = seen.filter(|seen| !seen.is_old(was_ready(raw))).map(|seen| &seen.step);
-    if !observed.born() || !is_to_be_looked_at(target(tenant), &observed.workloads, step) {
+    if progress.stopped
+        || !observed.born()
+        || !is_to_be_looked_at(target(tenant), &observed.workloads, step)
+    {
         return Ok(());
     }
-    let grows = usize::from(target(tenant)) > shape.members.len();
-    let stale_claims = grows && !beyond(&claims(context, tenant), shape.replicas).await?.is_empty();
-    let api_server = observed.workloads.api_server.as_ref();
-    let connected = api_server.and_then(|one| one.etcd_members);
+    let gate = observed.members.gate(tenant, &observed.jobs, Timestamp::now());
+    let unsaved = gate.filter(|gate| !gate.is_open()).map(|gate| gate.words().to_owned());
+    let around = Circumstances {
+        stale_claims: !paused && has_stale_volumes(context, tenant, progress, observed).await?,
+        unsaved,
+        ..observed.members.circumstances(tenant)
+    };
     let keys = &progress.keys;
     let access = EtcdAccess {
         namespace: tenant.plane_namespace.clone(),
         ca_pem: keys.authorities.etcd.cert_pem().to_owned(),
         cert_pem: keys.etcd_identity.cert_pem().to_owned(),
         key_pem: keys.etcd_identity.key_pem().to_owned(),
-    };
-    let around = Circumstances {
-        target: target(tenant),
-        serving: connected.unwrap_or(names::MOST_ETCD_MEMBERS),
-        api_servers_settled: api_server.is_some_and(Workload::is_settled),
-        emptied: observed.members.emptied.clone(),
-        stale_claims,
     };
     let errand = Errand { access, members: shape.members.clone(), around, look_only: paused };
     context.etcd.attend(key, errand);
@@ -133,13 +157,37 @@ pub async fn release_volumes(
     if !etcd.is_some_and(|etcd| etcd.desired > i32::from(shape.replicas)) {
         return Ok(());
     }
-    let claims = claims(context, tenant);
-    for claim in beyond(&claims, shape.replicas).await? {
-        if claim.metadata.deletion_timestamp.is_none() {
-            kube_ops::delete(&claims, &claim).await?;
-        }
+    release_beyond(context, tenant, shape).await.map(drop)
+}
+
+/// Whether a member that is to join would find the volume of another one, such as of before a restore: it goes first.
+async fn has_stale_volumes(
+    context: &Context,
+    tenant: &Tenant,
+    progress: &Progress,
+    observed: &Observed,
+) -> Result<bool, Error> {
+    let view = observed.members.seen.as_ref().map(|seen| &seen.look.view);
+    let is_known = matches!(view, Some(EtcdView::Quorum(_)));
+    let shape = &progress.members;
+    if !is_known || usize::from(target(tenant)) <= shape.members.len() {
+        return Ok(false);
     }
-    Ok(())
+    release_beyond(context, tenant, shape).await
+}
+
+/// Whether there were claims of other members than those that have pods.
+async fn release_beyond(
+    context: &Context,
+    tenant: &Tenant,
+    shape: &EtcdShape,
+) -> Result<bool, Error> {
+    let claims = claims(context, tenant);
+    let stale = beyond(&claims, shape.replicas).await?;
+    for claim in stale.iter().filter(|claim| claim.metadata.deletion_timestamp.is_none()) {
+        kube_ops::delete(&claims, claim).await?;
+    }
+    Ok(!stale.is_empty())
 }
 
 fn claims(context: &Context, tenant: &Tenant) -> Api<PersistentVolumeClaim> {

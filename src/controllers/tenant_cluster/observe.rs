@@ -11,13 +11,13 @@ use nagaya_api::{TenantCluster, TenantClusterStatus, conditions, labels};
 use nagaya_render::plane::{names, plane_namespace_name};
 use nagaya_render::plane_record::PlaneRecord;
 use nagaya_render::settings::Settings;
+use nagaya_render::snapshots::PlaneJobs;
 use nagaya_render::validate::{OldestKubelet, Surroundings};
 use nagaya_render::workloads::{Workload, Workloads};
 
 use super::members::{self, Members};
-use super::{Error, LOOK_AGAIN, RESYNC, diagnose, kubelets};
+use super::{Error, LOOK_AGAIN, RESYNC, diagnose, kubelets, snapshots};
 use crate::controllers::Context;
-use crate::keyring::Keys;
 use crate::kube_ops;
 use crate::tenant::TenantKey;
 
@@ -31,6 +31,8 @@ pub struct Observed {
     pub workloads: Workloads,
     /// What is known of etcd's members.
     pub members: Members,
+    /// Jobs that save or restore etcd.
+    pub jobs: PlaneJobs,
     /// The node that limits an upgrade, if one is asked for.
     pub oldest_kubelet: OldestKubelet,
     /// Changes whenever another kube-controller-manager may be at work.
@@ -54,11 +56,11 @@ impl Observed {
     }
 }
 
-/// When to look again if nothing wakes us before.
+/// When to look again if nothing wakes us before. `due`: what has its time.
 pub fn next_look(
     observed: &Observed,
     status: &TenantClusterStatus,
-    keys: Option<&Keys>,
+    due: [Option<Timestamp>; 2],
     now: Timestamp,
 ) -> Duration {
     let is_true = |kind| {
@@ -68,8 +70,8 @@ pub fn next_look(
     let at_rest = is_true(conditions::READY) && !is_true(conditions::RECONCILING);
     let unanswered = matches!(observed.oldest_kubelet, OldestKubelet::Unknown(_));
     let usual = if at_rest && !unanswered { RESYNC } else { LOOK_AGAIN };
-    let due = keys.and_then(|keys| keys.next_due.duration_since(now).try_into().ok());
-    due.map_or(usual, |due: Duration| usual.min(due.max(LOOK_AGAIN)))
+    let until = |due: Timestamp| Duration::try_from(due.duration_since(now)).unwrap_or_default();
+    due.into_iter().flatten().map(|due| until(due).max(LOOK_AGAIN)).fold(usual, Duration::min)
 }
 
 /// Looks at everything that belongs to `raw`.
@@ -85,6 +87,7 @@ pub async fn observe(
         planes,
         workloads: Workloads::default(),
         members: Members::default(),
+        jobs: PlaneJobs::default(),
         oldest_kubelet: OldestKubelet::NoNode,
         signer_generation: String::new(),
     };
@@ -94,6 +97,7 @@ pub async fn observe(
         }
         let namespace = plane.namespace.clone();
         observed.workloads = workloads(context, &namespace);
+        observed.jobs = snapshots::observe(context, raw, &plane, &observed.workloads).await?;
         observed.signer_generation = signer_generation(&context.caches.stateful_sets, &namespace);
         observed.members = members::observe(context, key, &plane, &observed.workloads).await?;
         // Only words: without them a pass can still put right what keeps it from reading pods.

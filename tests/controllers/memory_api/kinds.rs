@@ -32,6 +32,7 @@ pub static KINDS: &[Kind] = &[
         .with_status()
         .with_generation(),
     of("apps", "v1", "DaemonSet", "daemonsets").with_status().with_generation(),
+    of("batch", "v1", "Job", "jobs").with_status().with_generation(),
     of("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices").with_generation(),
     of("rbac.authorization.k8s.io", "v1", "Role", "roles"),
     of("rbac.authorization.k8s.io", "v1", "RoleBinding", "rolebindings"),

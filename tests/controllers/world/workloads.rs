@@ -5,6 +5,9 @@ use serde_json::{Value, json};
 use super::{id_of, is_ending};
 use crate::memory_api::MemoryApi;
 
+/// No workload of a test has more replicas.
+const MOST: i64 = 5;
+
 /// One look at every workload. A new pod is ready at the next one, its workload knows at the one after.
 pub fn tick(api: &MemoryApi) {
     for kind in ["StatefulSet", "Deployment"] {
@@ -34,7 +37,7 @@ fn run(api: &MemoryApi, workload: &Value) {
             Some(pod) => get_ready(api, &pod),
         }
     }
-    for number in desired..desired + 5 {
+    for number in desired..MOST {
         if let Some(pod) = api.get("Pod", namespace, &format!("{name}-{number}")) {
             api.delete(&id_of(&pod));
         }

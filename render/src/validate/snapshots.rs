@@ -1,0 +1,61 @@
+//! How etcd is saved, and what it is to go back to.
+
+use nagaya_api::TenantClusterSpec;
+
+use super::exposure::check_name;
+use super::{Refusal, storage_class};
+use crate::minors::KubernetesVersion;
+use crate::plane_record::PlaneRecord;
+use crate::settings::Settings;
+use crate::snapshots::Snapshots;
+
+const FIELD: &str = "spec.restoreFrom.snapshot";
+
+pub(super) fn resolve(
+    spec: &TenantClusterSpec,
+    settings: &Settings,
+    record: Option<&PlaneRecord>,
+    version: KubernetesVersion,
+) -> Result<Snapshots, Refusal> {
+    let asked = &spec.snapshots;
+    if let Some(name) = &asked.volume.class_name {
+        check_name("spec.snapshots.volume.className", name)?;
+    }
+    let mut snapshots = Snapshots::asked_for(asked);
+    snapshots.storage_class =
+        snapshots.storage_class.or_else(|| storage_class(spec, settings, record));
+    snapshots.taken = record.map(|record| record.snapshots.clone()).unwrap_or_default();
+    let Some(wanted) = spec.restore_from.as_ref().map(|from| &from.snapshot) else {
+        return Ok(snapshots);
+    };
+    // What was done is not judged again: the snapshot may be gone by now.
+    if record.and_then(|record| record.restored_from.as_ref()) == Some(wanted) {
+        return Ok(Snapshots { restored: Some(wanted.clone()), ..snapshots });
+    }
+    check_restorable(wanted, &snapshots, version)?;
+    Ok(Snapshots { restoring: Some(wanted.clone()), ..snapshots })
+}
+
+fn check_restorable(
+    wanted: &str,
+    snapshots: &Snapshots,
+    version: KubernetesVersion,
+) -> Result<(), Refusal> {
+    let Some(found) = snapshots.taken.iter().find(|one| one.name == wanted) else {
+        let names: Vec<&str> = snapshots.taken.iter().map(|one| one.name.as_str()).collect();
+        let there = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+        let message = format!("there is no snapshot {wanted}; there are: {there}");
+        return Err(Refusal::new(FIELD, message));
+    };
+    let taken_at: Option<KubernetesVersion> = found.version.parse().ok();
+    if taken_at.is_some_and(|taken_at| taken_at.minor > version.minor) {
+        return Err(Refusal::new(
+            FIELD,
+            format!(
+                "snapshot {wanted} is of {}, which {version} may not be able to read; name an older one",
+                found.version
+            ),
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,161 @@
+//! After `etcdctl snapshot save`: the snapshot is checked, noted in a file beside it, and the oldest goes. What the
+//! volume holds then is told as the container's termination message, so that the list heals with every snapshot.
+
+use std::fs::{self, OpenOptions};
+use std::io::Write as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use nagaya_api::Snapshot;
+
+use super::{Error, entries, failed, file, sync_directory};
+
+/// Where a container says how it ended.
+const TERMINATION_LOG: &str = "/dev/termination-log";
+
+/// What was saved, and how many are kept.
+#[derive(Debug, clap::Args)]
+pub struct FinishOptions {
+    /// Directory with the snapshots.
+    #[arg(long)]
+    directory: PathBuf,
+    /// Name of the snapshot; its file is NAME.db.
+    #[arg(long)]
+    name: String,
+    /// Kubernetes version of the cluster.
+    #[arg(long)]
+    kubernetes_version: String,
+    /// What the snapshot is for.
+    #[arg(long)]
+    reason: String,
+    /// How many to keep.
+    #[arg(long)]
+    keep: usize,
+    /// A snapshot that must not be removed, since it is about to be restored; it has to be whole too.
+    #[arg(long)]
+    protect: Option<String>,
+    /// Directory with the keys that belong to the snapshots, copied beside them.
+    #[arg(long)]
+    keys: PathBuf,
+    /// File to tell what the directory holds.
+    #[arg(long, default_value = TERMINATION_LOG)]
+    tell: PathBuf,
+}
+
+/// Makes a saved file a snapshot that counts.
+pub(super) fn finish(options: &FinishOptions) -> Result<(), Error> {
+    let directory = &options.directory;
+    // Found out now, it costs nothing; later, the control plane is stopped for it.
+    if let Some(protected) = &options.protect {
+        file::check(&directory.join(format!("{protected}.db")))?;
+    }
+    let size = file::check(&directory.join(format!("{}.db", options.name)))?;
+    let snapshot = Snapshot {
+        name: options.name.clone(),
+        time: Time(Timestamp::now()),
+        size_bytes: i64::try_from(size).unwrap_or(i64::MAX),
+        version: options.kubernetes_version.clone(),
+        reason: options.reason.clone(),
+    };
+    copy_keys(&options.keys, &directory.join("keys"))?;
+    let note = directory.join(format!("{}.json", options.name));
+    write_private(&note, &serde_json::to_vec(&snapshot)?)?;
+    sync_directory(directory)?;
+    let left = remove_old(options, read_notes(directory)?)?;
+    remove_unfinished(directory, &left)?;
+    let told = serde_json::to_vec(&left)?;
+    fs::write(&options.tell, told).map_err(failed("write", &options.tell))
+}
+
+/// Secret by Secret. A generation of keys has its own name, so those of older snapshots stay.
+fn copy_keys(from: &Path, to: &Path) -> Result<(), Error> {
+    for (secret, source) in entries(from)? {
+        // Kubernetes keeps what it mounts in directories that begin with two dots.
+        if secret.starts_with("..") {
+            continue;
+        }
+        let target = to.join(&secret);
+        let mut private = fs::DirBuilder::new();
+        private.recursive(true).mode(0o700).create(&target).map_err(failed("make", &target))?;
+        for (key, path) in entries(&source)? {
+            let content = fs::read(&path).map_err(failed("read", &path))?;
+            write_private(&target.join(key), &content)?;
+        }
+        sync_directory(&target)?;
+    }
+    Ok(())
+}
+
+/// Whole or not at all, for nobody else to read.
+fn write_private(path: &Path, content: &[u8]) -> Result<(), Error> {
+    let unfinished = path.with_added_extension("part");
+    let mut opened = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&unfinished)
+        .map_err(failed("open", &unfinished))?;
+    opened.write_all(content).map_err(failed("write", &unfinished))?;
+    opened.sync_all().map_err(failed("write through", &unfinished))?;
+    fs::rename(&unfinished, path).map_err(failed("rename", &unfinished))
+}
+
+/// What is noted, oldest first. A note that cannot be read stands for nothing.
+fn read_notes(directory: &Path) -> Result<Vec<Snapshot>, Error> {
+    let mut snapshots = Vec::new();
+    for (_, path) in entries(directory)? {
+        if has_extension(&path, "json") {
+            let text = fs::read(&path).map_err(failed("read", &path))?;
+            snapshots.extend(serde_json::from_slice::<Snapshot>(&text));
+        }
+    }
+    snapshots.sort_by_key(|one| one.time.0);
+    Ok(snapshots)
+}
+
+/// Removes the oldest beyond the number to keep. The note goes first: a file without one does not count.
+fn remove_old(options: &FinishOptions, all: Vec<Snapshot>) -> Result<Vec<Snapshot>, Error> {
+    let mut surplus = all.len().saturating_sub(options.keep.max(1));
+    let mut left = Vec::new();
+    for snapshot in all {
+        let stays =
+            snapshot.name == options.name || options.protect.as_ref() == Some(&snapshot.name);
+        if surplus == 0 || stays {
+            left.push(snapshot);
+            continue;
+        }
+        surplus -= 1;
+        for extension in ["json", "db"] {
+            remove(&options.directory.join(format!("{}.{extension}", snapshot.name)))?;
+        }
+    }
+    Ok(left)
+}
+
+/// Attempts that failed leave files that nobody noted.
+fn remove_unfinished(directory: &Path, left: &[Snapshot]) -> Result<(), Error> {
+    for (_, path) in entries(directory)? {
+        let name = path.file_stem().map(|name| name.to_string_lossy().into_owned());
+        let is_known = left.iter().any(|one| Some(&one.name) == name.as_ref());
+        if has_extension(&path, "part") || (has_extension(&path, "db") && !is_known) {
+            remove(&path)?;
+        }
+    }
+    Ok(())
+}
+
+fn has_extension(path: &Path, extension: &str) -> bool {
+    path.extension().is_some_and(|found| found == extension)
+}
+
+fn remove(path: &Path) -> Result<(), Error> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(failed("remove", path)(error))
+        }
+        _ => Ok(()),
+    }
+}
