@@ -75,6 +75,7 @@ pub async fn run(manager: Arc<Manager>) -> Result<(), Error> {
     let work = async {
         context.caches.filled().await;
         filled.pass();
+        context.manager.metrics.leads(true);
         tracing::info!("caches are filled, controllers start");
         tokio::join!(
             tenant_cluster::run(Arc::clone(&context), woken, enabled_projects),

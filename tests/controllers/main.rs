@@ -7,6 +7,7 @@ mod creating;
 mod deleting;
 mod join_tokens;
 mod memory_api;
+mod metrics;
 mod refusing;
 mod settled;
 mod stage;

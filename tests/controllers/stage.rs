@@ -175,13 +175,16 @@ impl Stage {
         in_order(&[&self.projects, &self.planes])
     }
 
+    /// What Prometheus would get of this manager.
+    pub fn scrape(&self) -> String {
+        self.manager.as_ref().unwrap().metrics.encode().unwrap()
+    }
+
     /// How many passes over `TenantCluster`s this manager has made.
     pub fn passes(&self) -> u64 {
-        let text = self.manager.as_ref().unwrap().metrics.encode().unwrap();
+        let text = self.scrape();
         let counts = text.lines().filter_map(|line| {
-            line.strip_prefix(
-                "nagaya_reconcile_duration_seconds_count{controller=\"tenantcluster\"",
-            )
+            line.strip_prefix("nagaya_reconcile_time_seconds_count{controller=\"tenantcluster\"")
         });
         counts.map(|rest| rest.rsplit(' ').next().unwrap().parse::<u64>().unwrap()).sum()
     }

@@ -180,7 +180,7 @@ mod tests {
 # TYPE nagaya_api_requests counter
 nagaya_api_requests_total{side="planes",verb="patch",resource="services"} 4
 nagaya_api_requests_total{side="planes",verb="list",resource="services"} 9
-nagaya_reconcile_failures_total{verb="patch"} 1
+nagaya_reconcile_errors_total{verb="patch"} 1
 "#;
 
     #[test]
