@@ -5,6 +5,7 @@
 mod crashes;
 mod creating;
 mod deleting;
+mod gitops;
 mod join_tokens;
 mod memory_api;
 mod metrics;
