@@ -8,6 +8,7 @@ mod dashboard;
 mod exporter;
 mod expression;
 mod prometheus;
+mod scraping;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
