@@ -4,9 +4,12 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+use nagaya_render::plane::names;
+
+use crate::admit_member::AdmitOptions;
 use crate::explain::ExplainOptions;
 use crate::wait::WaitOptions;
-use crate::{crds, explain, startup, wait};
+use crate::{admit_member, crds, explain, startup, wait};
 
 /// Runs tenants' Kubernetes control planes as pods.
 #[derive(Debug, Parser)]
@@ -28,6 +31,8 @@ enum Verb {
     Crd,
     /// Wait until an address answers; what control-plane pods do before they start.
     Wait(WaitOptions),
+    /// Let an etcd member start if the volume is its own; what etcd's pods do first.
+    AdmitMember(AdmitOptions),
     /// Print what a tenant's control plane is made of and how each part is; fails if it is not Ready.
     Explain(ExplainOptions),
     /// Print the version.
@@ -43,12 +48,26 @@ pub enum Error {
     /// See [`wait::Error`].
     #[error(transparent)]
     Wait(#[from] wait::Error),
+    /// See [`admit_member::Error`].
+    #[error(transparent)]
+    AdmitMember(#[from] admit_member::Error),
     /// See [`explain::Error`].
     #[error(transparent)]
     Explain(#[from] explain::Error),
     /// The definitions could not be written.
     #[error("cannot print the CustomResourceDefinitions: {0}")]
     Crd(#[from] serde_yaml_ng::Error),
+}
+
+impl Error {
+    /// What the process ends with: the manager looks at it to tell an empty volume from other failures.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::AdmitMember(admit_member::Error::EmptyVolume(_)) => names::EMPTY_VOLUME,
+            _ => 1,
+        }
+    }
 }
 
 impl Cli {
@@ -61,6 +80,7 @@ impl Cli {
             Verb::Run => startup::run(self.config.as_deref())?,
             Verb::Crd => print!("{}", crds::all_yaml()?),
             Verb::Wait(options) => wait::until_ok(&options)?,
+            Verb::AdmitMember(options) => admit_member::admit(&options)?,
             Verb::Explain(options) => explain::explain(&options)?,
             Verb::Version => println!("nagaya {}", env!("CARGO_PKG_VERSION")),
         }

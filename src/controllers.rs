@@ -16,8 +16,10 @@ use tokio::time::{Instant, sleep};
 pub use context::{Context, Plane, Planes};
 
 use crate::caches::Caches;
+use crate::etcd::EtcdKeeper;
 use crate::keyring::Keyring;
-use crate::kube_ops::{self, Backoff, Object};
+use crate::kube_ops::{self, Backoff, Contests, Object};
+use crate::leader::Lost;
 use crate::startup::Manager;
 use crate::tenant::{
     self, Connections, ContentKeeper, Contents, JoinProbe, Prober, TenantWatches, prober::Pace,
@@ -42,9 +44,12 @@ pub enum Error {
         /// What the wait for it ended with.
         why: String,
     },
+    /// See [`Lost`].
+    #[error(transparent)]
+    LeaseLost(#[from] Lost),
 }
 
-/// Runs all controllers until [`Manager::shutdown`] is cancelled.
+/// Runs all controllers until [`Manager::shutdown`] is cancelled; while another manager leads, only fills the caches.
 ///
 /// # Errors
 /// [`Error`].
@@ -64,30 +69,42 @@ pub async fn run(manager: Arc<Manager>) -> Result<(), Error> {
     let context = Arc::new(Context {
         caches,
         keyring: Keyring::default(),
-        connections: Connections::new(CONNECTIONS),
+        connections: Connections::new(CONNECTIONS, manager.leadership.fence()),
+        etcd: EtcdKeeper::new(
+            probes_at_once,
+            Arc::clone(&manager.etcds),
+            manager.leadership.clone(),
+            wakeups.clone(),
+        ),
         prober: Prober::new(JoinProbe::default(), pace, wakeups.clone()),
         watches: TenantWatches::new(wakeups.clone(), Arc::clone(&contents)),
         content: ContentKeeper::new(probes_at_once, wakeups, contents),
         planes: Planes::default(),
         backoff: Backoff::default(),
+        contests: Contests::default(),
         manager,
     });
+    let shutdown = &context.manager.shutdown;
     let work = async {
-        context.caches.filled().await;
+        tokio::select! {
+            () = context.caches.filled() => {}
+            () = shutdown.cancelled() => return Ok(()),
+        }
         filled.pass();
-        context.manager.metrics.leads(true);
-        tracing::info!("caches are filled, controllers start");
-        tokio::join!(
-            tenant_cluster::run(Arc::clone(&context), woken, enabled_projects),
-            join_token::run(Arc::clone(&context)),
-        );
+        tracing::info!("caches are filled");
+        let controllers = async {
+            context.manager.metrics.leads(true);
+            tokio::join!(
+                tenant_cluster::run(Arc::clone(&context), woken, enabled_projects),
+                join_token::run(Arc::clone(&context)),
+            );
+        };
+        context.manager.leadership.lead(shutdown.cancelled(), Box::pin(controllers)).await
     };
     tokio::select! {
-        () = watch => {}
-        () = work => {}
-        () = context.manager.shutdown.cancelled() => {}
+        () = watch => Ok(()),
+        led = work => Ok(led?),
     }
-    Ok(())
 }
 
 /// Ends when objects of the kind can be listed: the manager has no right to read definitions, and needs none.

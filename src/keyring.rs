@@ -14,7 +14,7 @@ use kube::{Api, Client};
 use nagaya_pki::{BootstrapToken, Leaf};
 use nagaya_render::certificates::{
     Authorities, Authority, CertificateError, LeafSecret, build_authority_secret, first_expiry,
-    mint_manager_identity, missing_authorities, plan_leaves,
+    mint_etcd_identity, mint_manager_identity, missing_authorities, plan_leaves,
 };
 use nagaya_render::signing_token::{
     SIGNING_TOKEN_SECRET, build_signing_token_secret, read_signing_token,
@@ -35,6 +35,8 @@ pub struct Keys {
     pub signing_token: BootstrapToken,
     /// The manager's client certificate, in memory only.
     pub identity: Leaf,
+    /// The manager's client certificate for etcd, in memory only.
+    pub etcd_identity: Leaf,
     /// When a certificate has to be renewed.
     pub next_due: Timestamp,
     /// When the first certificate that is in the control-plane namespace expires.
@@ -131,10 +133,13 @@ impl Keyring {
             .and_then(read_signing_token)
             .ok_or(Error::TokenUnreadable)?;
         let identity = mint_manager_identity(&authorities, now)?;
+        // Ends with the other one.
+        let etcd_identity = mint_etcd_identity(&authorities, now)?;
         let next_due = plan.next_due.min(identity_due(&identity, now));
         existing.extend(by_name(plan.to_write));
         let first_expiry = first_expiry(&existing);
-        let keys = Keys { authorities, signing_token, identity, next_due, first_expiry };
+        let keys =
+            Keys { authorities, signing_token, identity, etcd_identity, next_due, first_expiry };
         let keys = Arc::new(keys);
         let known = Known {
             keys: Arc::clone(&keys),

@@ -2,11 +2,14 @@
 //!
 //! They share three rules. A write that would change nothing is not made: steady state costs no writes.
 //! An object that is not ours is never touched ([`ownership`]). What was decided about one object is done
-//! to that object and to no other of the same name: every change of something that exists carries its UID.
+//! to that object and in that state: every change of something that exists carries its UID and resourceVersion.
 
+mod altered;
 pub mod apply;
 pub mod backoff;
 pub mod clients;
+mod contest;
+pub mod contests;
 pub mod count_requests;
 pub mod create_once;
 pub mod delete;
@@ -17,10 +20,12 @@ pub mod get;
 pub mod owned_fields;
 pub mod ownership;
 pub mod patch_status;
+mod reread;
 
 pub use apply::{Applied, apply, apply_in_project, take_over};
 pub use backoff::Backoff;
 pub use clients::Clients;
+pub use contests::Contests;
 pub use create_once::{Created, create_once};
 pub use delete::{delete, delete_with_grace};
 pub use error::Error;

@@ -8,22 +8,27 @@
 //! | the verbs of the command line | [`cli`] |
 //! | every setting | [`config`] |
 //! | wiring it all together | [`startup`] |
+//! | which of several managers works | [`leader`] |
 //! | one reconcile after another | [`controllers`] |
 //! | what the management cluster holds, watched | [`caches`] |
 //! | keys and certificates, and their Secrets | [`keyring`] |
+//! | a tenant's etcd: its members, and what becomes of them | [`etcd`] |
 //! | a tenant's own API server: probing, watching, approving | [`tenant`] |
 //! | the verbs that everything on Kubernetes is made of | [`kube_ops`] |
 //! | the process itself | [`server`], [`readiness`], [`metrics`], [`telemetry`] |
-//! | small programs in the same binary | [`wait`], [`crds`] |
+//! | small programs in the same binary | [`wait`], [`admit_member`], [`explain`], [`crds`] |
 
+pub mod admit_member;
 pub mod caches;
 pub mod cli;
 pub mod config;
 pub mod controllers;
 pub mod crds;
+pub mod etcd;
 pub mod explain;
 pub mod keyring;
 pub mod kube_ops;
+pub mod leader;
 pub mod metrics;
 pub mod readiness;
 pub mod server;

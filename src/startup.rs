@@ -9,8 +9,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::{self, Config};
 use crate::controllers;
+use crate::etcd::{Etcds, Gateway};
 use crate::kube_ops::clients::ConnectError;
 use crate::kube_ops::{Clients, Events};
+use crate::leader::{self, Leadership, Term};
 use crate::metrics::Metrics;
 use crate::readiness::Readiness;
 use crate::server::Server;
@@ -22,6 +24,10 @@ pub struct Manager {
     pub config: Config,
     /// Connections to the projects' and the planes' side.
     pub clients: Clients,
+    /// The etcds of the tenants.
+    pub etcds: Arc<dyn Etcds>,
+    /// Which of several managers works.
+    pub leadership: Leadership,
     /// Kubernetes Events, on the projects' side.
     pub events: Events,
     /// What is counted.
@@ -69,10 +75,32 @@ pub fn run(file: Option<&Path>) -> Result<(), Error> {
     // Two threads: work is mostly waiting, and each further one costs memory.
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    runtime.block_on(work(config, environment.get("POD_NAME").cloned()))
+    runtime.block_on(work(config, Pod::read(&environment)?))
 }
 
-async fn work(config: Config, instance: Option<String>) -> Result<(), Error> {
+/// Which process this is, among the managers of the cluster.
+struct Pod {
+    namespace: String,
+    name: String,
+}
+
+impl Pod {
+    /// As `manifests/deployment.yaml` tells it. Outside a pod: a name that no other process has.
+    fn read(environment: &BTreeMap<String, String>) -> std::io::Result<Self> {
+        let namespace = environment.get("POD_NAMESPACE").cloned();
+        let name = match environment.get("POD_NAME") {
+            Some(name) => name.clone(),
+            None => {
+                let id = std::fs::read_to_string("/proc/sys/kernel/random/uuid")?;
+                format!("outside-{}", id.trim())
+            }
+        };
+        let namespace = namespace.unwrap_or_else(|| leader::DEFAULT_NAMESPACE.to_owned());
+        Ok(Self { namespace, name })
+    }
+}
+
+async fn work(config: Config, pod: Pod) -> Result<(), Error> {
     let metrics = Arc::new(Metrics::default());
     let readiness = Readiness::default();
     let shutdown = CancellationToken::new();
@@ -81,9 +109,13 @@ async fn work(config: Config, instance: Option<String>) -> Result<(), Error> {
         .await
         .map_err(|source| Error::Listen { address, source })?;
     let planes = config.manager.planes_kubeconfig.as_deref();
-    let clients = Clients::connect(planes, &metrics.api_requests).await?;
+    let term = Term::new(leader::boot_clock());
+    let clients = Clients::connect(planes, &metrics.api_requests, &term).await?;
+    let leases = clients.projects.clone();
     let manager = Arc::new(Manager {
-        events: Events::new(clients.projects.clone(), instance),
+        etcds: Arc::new(Gateway),
+        leadership: Leadership::new(leases, &pod.namespace, pod.name.clone(), term),
+        events: Events::new(clients.projects.clone(), Some(pod.name)),
         config,
         clients,
         metrics,

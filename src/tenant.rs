@@ -32,5 +32,6 @@ pub use key::TenantKey;
 pub use probe::{JoinProbe, ProbeTarget, SignerView};
 pub use prober::{ProbeStore, Prober};
 pub use tls::TlsError;
+pub(crate) use tls::{ClientCertificate, client_config};
 pub use wakeups::{Wakeups, wakeups};
 pub use watches::TenantWatches;

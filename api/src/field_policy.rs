@@ -37,7 +37,12 @@ pub const FIELD_POLICIES: &[FieldPolicy] = &[
          a minute; the API stays up",
     ),
     row("spec.controlPlane.replicas", Change::Live, "API servers come or go, 10 to 20 s for each"),
-    row("spec.etcd.replicas", Change::Live, "only 1 works now; another number is refused in words"),
+    row(
+        "spec.etcd.replicas",
+        Change::Restarts(&["kube-apiserver"]),
+        "members join or leave one at a time, about 20 s for each; kube-apiserver connects to new ones when all \
+         are there, and lets go of those that leave before they do",
+    ),
     row("spec.etcd.storage.className", Change::Immutable, "a volume cannot be moved in place"),
     row("spec.etcd.storage.size", Change::Immutable, "a volume claim cannot be changed in place"),
     row("spec.networking.podCIDRs", Change::Immutable, "nodes already have parts of it"),

@@ -34,6 +34,8 @@ pub const RETAINED: &str = "nagaya.dev/retained";
 pub const ADOPT: &str = "nagaya.dev/adopt";
 /// Annotation on a pod template: digest of what Nagaya rendered.
 pub const RENDER_REVISION: &str = "nagaya.dev/render-revision";
+/// Annotation on the Deployment of kube-apiserver: how many members of etcd it connects to, from the first on.
+pub const ETCD_MEMBERS: &str = "nagaya.dev/etcd-members";
 /// Annotation on a control-plane namespace: the exact Kubernetes version that it runs, or is on its way to.
 pub const VERSION: &str = "nagaya.dev/version";
 /// Annotation on a control-plane namespace, there while an upgrade is under way: the version at which all of it

@@ -62,15 +62,16 @@ fn await_ready() -> Result<()> {
     kubectl(&rollout).map(drop).map_err(with_last_words)
 }
 
-/// A failure with what the manager's pod says about itself.
+/// A failure with what the managers' pods say about themselves.
 fn with_last_words(error: Error) -> Error {
     if matches!(error, Error::Interrupted) {
         return error;
     }
     let pods = kubectl(&["get", "pods", "-n", NAMESPACE, "-o", "wide"]).unwrap_or_default();
-    let words = ["logs", "-n", NAMESPACE, "deployment/nagaya", "--tail=20"];
+    let words =
+        ["logs", "-n", NAMESPACE, "-l", "app.kubernetes.io/name=nagaya", "--prefix", "--tail=20"];
     let log = kubectl(&words).unwrap_or_else(|error| error.to_string());
-    Error::Refused(format!("{error}\n{pods}\nthe manager's last words:\n{log}"))
+    Error::Refused(format!("{error}\n{pods}\nthe managers' last words:\n{log}"))
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ pub mod project;
 mod report;
 mod scenario;
 pub mod tenant;
+pub mod versions;
 pub mod wait;
 pub mod workload;
 

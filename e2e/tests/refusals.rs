@@ -66,10 +66,9 @@ fn a_new_tenant_that_cannot_be_served_says_which_field_and_makes_nothing() -> Ou
 }
 
 /// A field, and a change of a running tenant that only the manager can judge.
-fn bad_changes() -> [(&'static str, Value); 6] {
+fn bad_changes() -> [(&'static str, Value); 5] {
     [
         ("spec.version", json!({"version": "v1.37.0"})),
-        ("spec.etcd.replicas", json!({"etcd": {"replicas": 3}})),
         ("spec.kubelet.clusterDNS", json!({"kubelet": {"clusterDNS": ["10.0.0.1"]}})),
         ("spec.kubelet.maxPod", json!({"kubelet": {"maxPod": 5}})),
         (

@@ -47,7 +47,7 @@ fn scale(tenant: &Tenant, replicas: i32) -> Outcome {
     tenant.patch(&json!({"spec": {"controlPlane": {"replicas": replicas}}}))?;
     let ready = format!("--for=jsonpath={{.status.readyReplicas}}={replicas}");
     wait_aside(tenant, &["deployment/kube-apiserver", "-n", &plane, &ready], SCALE)?;
-    settles(tenant, SCALE)?;
+    tenant.settles(SCALE)?;
     let deployment = ["deployment", "-n", &plane, "kube-apiserver"];
     wait_until(&format!("{replicas} API servers are ready, and no other"), SCALE, || {
         let status = tenant.project.management.get(&deployment)?["status"].take();
@@ -65,7 +65,7 @@ fn upgrade(tenant: &Tenant, version: &str) -> Outcome {
     let there = format!("--for=jsonpath={{.status.version}}={version}");
     let object = format!("tnc/{}", tenant.name);
     wait_aside(tenant, &[&object, "-n", &tenant.project.name, &there], UPGRADE)?;
-    settles(tenant, SCALE)?;
+    tenant.settles(SCALE)?;
     let now = tenant.status("/version")?;
     ensure(now == version, || format!("status.version is {now}"))
 }
@@ -76,20 +76,6 @@ fn wait_aside(tenant: &Tenant, words: &[&str], within: Duration) -> Outcome {
     let no_deadline = "--request-timeout=0";
     let words = [&["wait", &timeout, no_deadline][..], words].concat();
     step(format!("kubectl {}", words.join(" ")), || tenant.project.management.run(&words).map(drop))
-}
-
-/// As kstatus sees it.
-fn settles(tenant: &Tenant, within: Duration) -> Outcome {
-    wait_until(&format!("{} has nothing left to do", tenant.name), within, || {
-        let object = tenant.object()?.unwrap_or_default();
-        let current = object["status"]["observedGeneration"] == object["metadata"]["generation"];
-        let conditions = object["status"]["conditions"].as_array().cloned().unwrap_or_default();
-        let busy =
-            conditions.iter().find(|one| matches!(text(one, "/type"), "Reconciling" | "Stalled"));
-        let words = busy.map_or_else(String::new, |one| text(one, "/message").to_owned());
-        Ok(Look::done_if(current && busy.is_none(), || words))
-    })?;
-    tenant.await_ready()
 }
 
 /// Every part is of the version, also what kubeadm and nodes read.

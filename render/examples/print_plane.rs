@@ -9,6 +9,7 @@ use std::error::Error;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 use nagaya_render::certificates::{Authorities, Authority, build_authority_secret, plan_leaves};
+use nagaya_render::membership::EtcdShape;
 use nagaya_render::minors::{KubernetesVersion, Minor};
 use nagaya_render::plane::{
     Foundation, PlaneObjects, build_etcd_state, build_foundation, build_plane, plane_namespace_name,
@@ -75,7 +76,7 @@ fn objects(tenant: &Tenant, settings: &Settings) -> Result<Vec<Value>, Box<dyn E
     objects
         .extend([etcd, etcd_client, api_server, api_server_public].map(|service| json!(service)));
     objects.extend(secrets(tenant)?.iter().map(|secret| json!(secret)));
-    objects.push(json!(build_etcd_state(tenant, false)));
+    objects.push(json!(build_etcd_state(tenant, false, &EtcdShape::newborn())));
     let PlaneObjects {
         etcd,
         api_server_authentication,
@@ -84,7 +85,7 @@ fn objects(tenant: &Tenant, settings: &Settings) -> Result<Vec<Value>, Box<dyn E
         scheduler,
         etcd_budget,
         api_server_budget,
-    } = build_plane(tenant, &Rollout::done(tenant), settings);
+    } = build_plane(tenant, &Rollout::done(tenant), &EtcdShape::newborn(), settings);
     objects.extend([json!(api_server_authentication), json!(etcd), json!(api_server)]);
     objects.extend([json!(controller_manager), json!(scheduler)]);
     objects.extend([etcd_budget, api_server_budget].into_iter().flatten().map(|one| json!(one)));

@@ -7,7 +7,7 @@
 //! | `leaf.rs` | which leaf certificates there are, what is in each, and the Secret that holds it |
 //! | `plan.rs` | which leaves to write now, and when to look again |
 //! | `expiry.rs` | when the first of them ends |
-//! | `identity.rs` | the manager's own client certificate |
+//! | `identity.rs` | the manager's own client certificates |
 //! | `admin.rs` | the kubeconfig handed to the project |
 //! | `secret_data.rs` | the keys of those Secrets |
 
@@ -24,7 +24,7 @@ pub use admin::{
 };
 pub use authority::{Authorities, Authority, build_authority_secret, missing_authorities};
 pub use expiry::first_expiry;
-pub use identity::mint_manager_identity;
+pub use identity::{mint_etcd_identity, mint_manager_identity};
 pub use leaf::LeafSecret;
 pub use plan::{LeafPlan, plan_leaves};
 

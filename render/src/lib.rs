@@ -6,14 +6,16 @@
 
 pub mod certificates;
 pub mod content;
+pub mod diagnosis;
 pub mod fragments;
 mod go_duration;
 pub mod join_token;
+pub mod membership;
 pub mod minors;
 pub mod plane;
 pub mod plane_record;
 pub mod probe;
-mod quantity;
+pub mod quantity;
 pub mod rights;
 pub mod rollout;
 pub mod settings;

@@ -8,10 +8,11 @@
 //! | `etcd.rs` | etcd and what it was born with |
 //! | `kube_apiserver.rs`, `kube_controller_manager.rs`, `kube_scheduler.rs` | the components |
 //! | `budgets.rs` | how many replicas may be taken away at once |
-//! | `pod.rs`, `mounts.rs`, `probes.rs`, `resources.rs`, `networks.rs`, `wait.rs` | what their pods share |
+//! | `pod.rs`, `mounts.rs`, `probes.rs`, `resources.rs`, `networks.rs`, `helper.rs`, `wait.rs` | what their pods share |
 
 mod budgets;
 mod etcd;
+mod helper;
 mod kube_apiserver;
 mod kube_controller_manager;
 mod kube_scheduler;
@@ -33,6 +34,7 @@ use k8s_openapi::api::rbac::v1::RoleBinding;
 pub use etcd::build_etcd_state;
 pub use namespace::plane_namespace_name;
 
+use crate::membership::EtcdShape;
 use crate::rights::build_plane_role_binding;
 use crate::rollout::Rollout;
 use crate::settings::Settings;
@@ -89,22 +91,27 @@ pub fn build_foundation(tenant: &Tenant) -> Foundation {
     }
 }
 
-/// The components, each at the version that the rollout has come to.
+/// The components, each at the version that the rollout has come to, with the members that etcd has.
 #[must_use]
-pub fn build_plane(tenant: &Tenant, rollout: &Rollout, settings: &Settings) -> PlaneObjects {
+pub fn build_plane(
+    tenant: &Tenant,
+    rollout: &Rollout,
+    members: &EtcdShape,
+    settings: &Settings,
+) -> PlaneObjects {
     let api_server = tenant.at(rollout.api_server);
     let controller_manager = tenant.at(rollout.controller_manager);
     let scheduler = tenant.at(rollout.scheduler);
     PlaneObjects {
-        etcd: etcd::build_etcd(tenant, settings),
+        etcd: etcd::build_etcd(tenant, members, settings),
         api_server_authentication: kube_apiserver::build_authentication(tenant),
-        api_server: kube_apiserver::build_api_server(&api_server, settings),
+        api_server: kube_apiserver::build_api_server(&api_server, members, settings),
         controller_manager: kube_controller_manager::build_controller_manager(
             &controller_manager,
             settings,
         ),
         scheduler: kube_scheduler::build_scheduler(&scheduler, settings),
-        etcd_budget: budgets::build_budget(tenant, names::ETCD, tenant.etcd.replicas),
+        etcd_budget: budgets::build_budget(tenant, names::ETCD, i32::from(members.replicas())),
         api_server_budget: budgets::build_budget(
             tenant,
             names::API_SERVER,

@@ -33,6 +33,37 @@ pub(crate) fn is_quantity(text: &str) -> bool {
     is_number && (is_exponent || SUFFIXES.contains(&suffix))
 }
 
+/// Whether both are the same quantity, however written.
+#[must_use]
+pub fn is_same(one: &str, other: &str) -> bool {
+    one == other || nanos(one).is_some_and(|value| nanos(other) == Some(value))
+}
+
+/// In billionths, the smallest part that Kubernetes keeps. `None`: no quantity, or beyond 128 bits.
+fn nanos(text: &str) -> Option<i128> {
+    if !is_quantity(text) {
+        return None;
+    }
+    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let (number, suffix) = split(unsigned);
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    let digits: i128 = format!("{whole}{fraction}").parse().ok()?;
+    let decimals = i32::try_from(fraction.len()).ok()?;
+    let position = |tag: &str, tags: &[&str]| tags.iter().position(|one| *one == tag);
+    let (binary, power) = match position(suffix, &["Ki", "Mi", "Gi", "Ti", "Pi", "Ei"]) {
+        Some(index) => (1024_i128.checked_pow(u32::try_from(index).ok()? + 1)?, 0),
+        None => match position(suffix, &["n", "u", "m", "", "k", "M", "G", "T", "P", "E"]) {
+            Some(index) => (1, 3 * i32::try_from(index).ok()? - 9),
+            None => (1, suffix.strip_prefix(['e', 'E'])?.parse().ok()?),
+        },
+    };
+    let digits = digits.checked_mul(binary)?;
+    let exponent = 9 + power - decimals;
+    let scale = 10_i128.checked_pow(exponent.unsigned_abs())?;
+    let value = if exponent < 0 { digits / scale } else { digits.checked_mul(scale)? };
+    Some(if text.starts_with('-') { -value } else { value })
+}
+
 fn split(quantity: &str) -> (&str, &str) {
     let is_of_number = |c: char| c.is_ascii_digit() || c == '.';
     quantity.split_at(quantity.find(|c| !is_of_number(c)).unwrap_or(quantity.len()))
@@ -49,6 +80,16 @@ mod tests {
         assert_eq!(bytes("1024"), Some(1024));
         for other in ["1.5Gi", "1e9", "500m", "Gi", "", "99999999999999Ti"] {
             assert_eq!(bytes(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_quantity_is_the_same_however_it_is_written() {
+        for (one, other) in [("1024Mi", "1Gi"), ("0.05", "50m"), ("1e3", "1k"), ("-1.0", "-1")] {
+            assert!(is_same(one, other), "{one} {other}");
+        }
+        for (one, other) in [("1G", "1Gi"), ("50m", "51m"), ("v1", "v2"), ("1", "-1")] {
+            assert!(!is_same(one, other), "{one} {other}");
         }
     }
 

@@ -10,6 +10,8 @@ use nagaya_api::{TenantCluster, TenantClusterStatus, conditions as types};
 
 pub use conditions::{State, Verdict, merge};
 
+use crate::diagnosis::Blocked;
+use crate::membership::EtcdFindings;
 use crate::probe::ProbeReport;
 use crate::tenant::Tenant;
 use crate::validate::Refusal;
@@ -21,6 +23,11 @@ pub const DELETING: &str = "Deleting";
 /// The reason of Reconciling on the way from one Kubernetes version to the next.
 pub const UPGRADING: &str = "Upgrading";
 
+/// The reason of Reconciling while members of etcd come or go.
+pub const SCALING: &str = "Scaling";
+/// The reason of a pass that met another writer. The next one follows at once: no cause of anything.
+const RACE: &str = "ObjectChanged";
+
 /// What stopped a pass: the name of an error and its words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
@@ -28,6 +35,12 @@ pub struct Failure {
     pub reason: &'static str,
     /// What happened and what to do.
     pub message: String,
+}
+
+impl From<&Blocked> for Failure {
+    fn from(blocked: &Blocked) -> Self {
+        Self { reason: blocked.blockage.reason(), message: blocked.to_string() }
+    }
 }
 
 /// How far the content of the tenant cluster is.
@@ -70,10 +83,14 @@ pub struct Findings<'a> {
     pub plane_exists: bool,
     /// What stopped this pass, if anything.
     pub failure: Option<&'a Failure>,
+    /// Who undoes what Nagaya writes, if anybody.
+    pub contested: Option<&'a Blocked>,
     /// Certificates and keys are all there and in their life.
     pub certificates_ready: bool,
     /// The workloads on the management cluster.
     pub workloads: &'a Workloads,
+    /// What etcd says of itself; `None`: not asked yet.
+    pub etcd: Option<&'a EtcdFindings>,
     /// The content of the tenant cluster.
     pub content: &'a ContentState,
     /// What a joining node would meet.

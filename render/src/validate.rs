@@ -74,7 +74,6 @@ pub fn validate(raw: &TenantCluster, around: Surroundings<'_>) -> Result<Tenant,
     let spec = &raw.spec;
     refuse_other_foundations(spec, owner.record)?;
     let version = version::resolve(raw, owner.record, around.oldest_kubelet)?;
-    refuse_replicas("spec.etcd.replicas", spec.etcd.replicas)?;
     let networks = networks::parse(&spec.networking)?;
     let exposure = exposure::resolve(raw, around.settings, owner.record)?;
     let born = owner.record.is_some_and(|record| record.born);
@@ -179,14 +178,4 @@ fn refuse_other_foundations(
 fn wait_image(settings: &Settings, record: Option<&PlaneRecord>) -> String {
     let recorded = record.and_then(|record| record.wait_image.clone());
     recorded.unwrap_or_else(|| settings.control_plane_images.resolve(&settings.manager_image))
-}
-
-fn refuse_replicas(field: &str, replicas: i32) -> Result<(), Refusal> {
-    if replicas == 1 {
-        return Ok(());
-    }
-    Err(Refusal::new(
-        field,
-        format!("{replicas} replicas are not supported by this version of Nagaya; set it to 1"),
-    ))
 }

@@ -4,6 +4,7 @@ use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use nagaya_api::labels;
 
+use crate::diagnosis::Blocked;
 use crate::minors::KubernetesVersion;
 
 /// How far one workload is.
@@ -17,8 +18,10 @@ pub struct Workload {
     pub rolled_out: bool,
     /// Kubernetes version of the newest template (`app.kubernetes.io/version`); `None`: not one of Kubernetes.
     pub version: Option<KubernetesVersion>,
-    /// What keeps a pod from being ready, in words, when known.
-    pub problem: Option<String>,
+    /// How many of etcd's members it connects to ([`labels::ETCD_MEMBERS`]); `None`: not one of etcd's clients.
+    pub etcd_members: Option<u8>,
+    /// What keeps it from being settled, when known.
+    pub problem: Option<Blocked>,
 }
 
 impl Workload {
@@ -50,6 +53,7 @@ impl From<&StatefulSet> for Workload {
             ready: status.ready_replicas.unwrap_or(0),
             rolled_out: seen && current,
             version,
+            etcd_members: None,
             problem: None,
         }
     }
@@ -59,8 +63,9 @@ impl From<&Deployment> for Workload {
     fn from(deployment: &Deployment) -> Self {
         let desired = deployment.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1);
         let version = version(&deployment.metadata);
+        let etcd_members = etcd_members(&deployment.metadata);
         let Some(status) = &deployment.status else {
-            return Self { desired, version, ..Self::default() };
+            return Self { desired, version, etcd_members, ..Self::default() };
         };
         let seen =
             status.observed_generation.unwrap_or(0) >= deployment.metadata.generation.unwrap_or(0);
@@ -73,6 +78,7 @@ impl From<&Deployment> for Workload {
                 && status.replicas.unwrap_or(0) + status.terminating_replicas.unwrap_or(0)
                     == desired,
             version,
+            etcd_members,
             problem: None,
         }
     }
@@ -80,6 +86,10 @@ impl From<&Deployment> for Workload {
 
 fn version(metadata: &ObjectMeta) -> Option<KubernetesVersion> {
     metadata.labels.as_ref()?.get(labels::VERSION_LABEL)?.parse().ok()
+}
+
+fn etcd_members(metadata: &ObjectMeta) -> Option<u8> {
+    metadata.annotations.as_ref()?.get(labels::ETCD_MEMBERS)?.parse().ok()
 }
 
 /// The workloads of one tenant; `None`: not there (yet).

@@ -5,6 +5,7 @@
 
 mod fixture;
 
+use nagaya_render::membership::EtcdShape;
 use nagaya_render::minors::MINORS;
 use nagaya_render::plane::{build_etcd_state, build_foundation, build_plane};
 use nagaya_render::rollout::Rollout;
@@ -31,7 +32,7 @@ fn every_object_is_as_reviewed() {
     for minor in MINORS {
         let tenant = fixture::tenant(minor);
         let foundation = build_foundation(&tenant);
-        let plane = build_plane(&tenant, &Rollout::done(&tenant), &settings);
+        let plane = build_plane(&tenant, &Rollout::done(&tenant), &EtcdShape::newborn(), &settings);
         snapshot(
             minor.minor,
             "foundation",
@@ -47,7 +48,7 @@ fn every_object_is_as_reviewed() {
         snapshot(
             minor.minor,
             "etcd",
-            &[json!(build_etcd_state(&tenant, false)), json!(plane.etcd)],
+            &[json!(build_etcd_state(&tenant, false, &EtcdShape::newborn())), json!(plane.etcd)],
         );
         snapshot(
             minor.minor,

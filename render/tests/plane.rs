@@ -11,6 +11,7 @@ use k8s_openapi::api::core::v1::{Container, PodTemplateSpec, ResourceRequirement
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use nagaya_api::labels;
 use nagaya_render::certificates::{Authority, LeafSecret};
+use nagaya_render::membership::EtcdShape;
 use nagaya_render::plane::{build_etcd_state, build_foundation, build_plane, plane_namespace_name};
 use nagaya_render::rollout::Rollout;
 use nagaya_render::settings::{ImageSource, Settings};
@@ -145,9 +146,11 @@ fn the_operators_images_placement_and_resources_reach_every_pod() {
         ..Settings::default()
     };
     for (component, template) in objects::templates(&fixture::newest_tenant(), &settings) {
-        // What they wait with was rewritten when the spec was validated.
-        let waits = |container: &&&Container| container.name.starts_with("wait-for-");
-        for container in objects::containers(&template).iter().filter(|one| !waits(one)) {
+        // Nagaya's own image was rewritten when the spec was validated.
+        let is_ours = |container: &&&Container| {
+            container.image.as_deref() == Some(&*fixture::newest_tenant().wait_image)
+        };
+        for container in objects::containers(&template).iter().filter(|one| !is_ours(one)) {
             let image = container.image.as_deref().expect("an image");
             assert!(image.starts_with("mirror.example.com/"), "{component}: {image}");
         }
@@ -207,7 +210,9 @@ fn adopting_a_plane_under_another_uid_restarts_nothing() {
     let mut after = before.clone();
     after.uid = "another".to_owned();
     let (before, after) = [&before, &after]
-        .map(|tenant| build_plane(tenant, &Rollout::done(tenant), &Settings::default()))
+        .map(|tenant| {
+            build_plane(tenant, &Rollout::done(tenant), &EtcdShape::newborn(), &Settings::default())
+        })
         .into();
     assert_eq!(before.etcd.spec, after.etcd.spec);
     assert_eq!(before.api_server.spec, after.api_server.spec);
@@ -220,15 +225,14 @@ fn adopting_a_plane_under_another_uid_restarts_nothing() {
 fn etcd_reads_its_birth_state_from_the_config_map_in_both_states() {
     let tenant = fixture::newest_tenant();
     let etcd = template(&Settings::default(), "etcd");
-    let keys: BTreeSet<String> = objects::containers(&etcd)[0]
-        .env
-        .iter()
-        .flatten()
+    let keys: BTreeSet<String> = objects::containers(&etcd)
+        .into_iter()
+        .flat_map(|container| container.env.iter().flatten())
         .filter_map(|variable| variable.value_from.as_ref()?.config_map_key_ref.clone())
         .map(|reference| reference.key)
         .collect();
     for existing in [false, true] {
-        let data = build_etcd_state(&tenant, existing).data.expect("data");
+        let data = build_etcd_state(&tenant, existing, &EtcdShape::newborn()).data.expect("data");
         assert_eq!(data.keys().cloned().collect::<BTreeSet<_>>(), keys);
         let state = if existing { "existing" } else { "new" };
         assert_eq!(data["ETCD_INITIAL_CLUSTER_STATE"], state);

@@ -6,6 +6,8 @@
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use nagaya_api::{TenantCluster, TenantClusterStatus};
+use nagaya_render::diagnosis::{Blockage, Blocked};
+use nagaya_render::membership::{Circumstances, EtcdFindings, EtcdView, Step, next_step};
 use nagaya_render::plane_record::PlaneRecord;
 use nagaya_render::probe::{Finding, ProbeReport, Reason};
 use nagaya_render::settings::Settings;
@@ -76,7 +78,9 @@ struct Pass {
     probed: Option<ProbeReport>,
     blind: bool,
     workloads: Workloads,
+    etcd: Option<EtcdFindings>,
     failure: Option<Failure>,
+    contested: Option<Blocked>,
     born: bool,
 }
 
@@ -88,7 +92,9 @@ impl Pass {
             probed: Some(joinable()),
             blind: false,
             workloads: running(),
+            etcd: None,
             failure: None,
+            contested: None,
             born: true,
         }
     }
@@ -102,8 +108,10 @@ impl Pass {
             refusal: tenant.as_ref().err(),
             plane_exists: true,
             failure: self.failure.as_ref(),
+            contested: self.contested.as_ref(),
             certificates_ready: true,
             workloads: &self.workloads,
+            etcd: self.etcd.as_ref(),
             content: &ContentState::Applied,
             probed: match &self.probed {
                 _ if self.blind => Probed::Blind,
@@ -187,7 +195,8 @@ fn etcd_that_was_healthy_and_does_not_come_back_is_a_loss_in_words() {
         ready: 0,
         rolled_out: true,
         version: None,
-        problem: Some("container etcd is in CrashLoopBackOff: member not found".into()),
+        etcd_members: None,
+        problem: Some(crash_loop()),
     });
     let status = pass.status();
     assert_eq!(says(&status, "Stalled"), "True EtcdDown");
@@ -201,6 +210,40 @@ fn a_failed_pass_says_why_and_takes_nothing_from_a_tenant_that_works() {
     let status = Pass { failure: Some(failure), ..valid() }.status();
     assert_eq!(says(&status, "Reconciling"), "True ForeignObject");
     assert_eq!(says(&status, "Ready"), "True Joinable");
+}
+
+fn etcd(step: Step) -> EtcdFindings {
+    EtcdFindings { step, quorum: true, answering: 3, failure: None, no_space: false }
+}
+
+#[test]
+fn members_that_come_or_go_are_told_while_the_tenant_stays_ready() {
+    let rests = Pass { etcd: Some(etcd(Step::Rest)), ..valid() }.status();
+    assert_eq!(says(&rests, "Reconciling"), "absent");
+    let joins = Some(etcd(Step::Promote { id: 7, ordinal: 1 }));
+    let status = Pass { etcd: joins, ..valid() }.status();
+    assert_eq!(says(&status, "Reconciling"), "True Scaling");
+    assert_eq!(condition(&status, "Reconciling").unwrap().message, "etcd-1 is catching up");
+    assert_eq!(says(&status, "Ready"), "True Joinable");
+    let asked = Pass::over(json!({"version": "1.37", "etcd": {"replicas": 3}})).status();
+    assert_eq!(says(&asked, "Reconciling"), "True Progressing", "before anybody has looked");
+}
+
+#[test]
+fn a_lost_quorum_and_a_full_database_are_named() {
+    let mut pass = valid();
+    pass.workloads.etcd = Some(Workload { desired: 3, ready: 1, ..Workload::default() });
+    let view = EtcdView::NoQuorum { answering: vec![0] };
+    let step = next_step(&view, &Circumstances { target: 3, ..Circumstances::default() });
+    pass.etcd = Some(EtcdFindings { quorum: false, answering: 1, ..etcd(step) });
+    let status = pass.status();
+    assert_eq!(says(&status, "EtcdReady"), "False QuorumLost");
+    assert!(
+        condition(&status, "EtcdReady").unwrap().message.contains("1 of 3 etcd members answer")
+    );
+    let full = EtcdFindings { no_space: true, ..etcd(Step::Rest) };
+    let status = Pass { etcd: Some(full), ..valid() }.status();
+    assert_eq!(says(&status, "EtcdReady"), "False NoSpace");
 }
 
 #[test]
@@ -231,4 +274,66 @@ fn what_is_deleted_says_what_it_waits_for_and_nothing_of_its_parts() {
     assert_eq!(says(&failed, "Ready"), "False Deleting");
     assert_eq!(says(&failed, "Reconciling"), "True ApiCall");
     assert_eq!(condition(&failed, "Reconciling").unwrap().message, "cannot list pods");
+}
+
+fn crash_loop() -> Blocked {
+    let blockage = Blockage::CrashLoop {
+        namespace: "plane".into(),
+        pod: "etcd-0".into(),
+        container: "etcd".into(),
+        how: "exit code 1".into(),
+        words: Some("member not found".into()),
+    };
+    Blocked::new(blockage, Some("2026-11-26T04:10:00Z".parse().unwrap()))
+}
+
+fn unschedulable() -> Blocked {
+    let why = "0/1 nodes are available: 1 node(s) were unschedulable.".into();
+    Blocked::new(Blockage::Unschedulable { pod: "etcd-0".into(), why }, None)
+}
+
+#[test]
+fn what_blocks_a_part_is_the_reason_of_the_part_and_of_all_that_waits_for_it() {
+    let unreachable = Finding::failed(Reason::EndpointUnreachable, "connection refused");
+    let probed = Some(ProbeReport { endpoint: unreachable, ..ProbeReport::default() });
+    let mut pass = Pass { probed, born: false, ..valid() };
+    pass.workloads.etcd =
+        Some(Workload { desired: 1, problem: Some(unschedulable()), ..Workload::default() });
+    let status = pass.status();
+    for (kind, state) in [("Ready", "False"), ("EtcdReady", "False"), ("Reconciling", "True")] {
+        assert_eq!(says(&status, kind), format!("{state} Unschedulable"));
+        let message = &condition(&status, kind).unwrap().message;
+        assert!(message.contains("pod etcd-0 cannot be scheduled"), "{kind}: {message}");
+        assert!(message.contains("add or free a node"), "{kind}: {message}");
+    }
+    assert_eq!(says(&status, "EndpointReachable"), "False EndpointUnreachable");
+    pass.born = true;
+    assert_eq!(says(&pass.status(), "Stalled"), "absent", "its data is where it was");
+}
+
+#[test]
+fn a_new_tenant_whose_port_is_taken_says_so_and_not_who_answers_there() {
+    let stranger = Finding::failed(Reason::CertificateUntrusted, "of another tenant");
+    let probed = Some(ProbeReport { endpoint: stranger, ..ProbeReport::default() });
+    let message = "spec.expose.nodePort.port: taken".to_owned();
+    let failure = Some(Failure { reason: "PortTaken", message });
+    let status = Pass { probed, failure, born: false, ..valid() }.status();
+    assert_eq!(says(&status, "Ready"), "False PortTaken");
+    assert_eq!(says(&status, "Reconciling"), "True PortTaken");
+}
+
+#[test]
+fn who_undoes_what_is_written_is_named_and_takes_nothing_from_a_tenant_that_works() {
+    let contested = Some(Blocked::new(
+        Blockage::FieldContested {
+            object: "StatefulSet plane/etcd".into(),
+            field: "spec.replicas".into(),
+            by: "field manager scaler".into(),
+        },
+        None,
+    ));
+    let status = Pass { contested, ..valid() }.status();
+    assert_eq!(says(&status, "Reconciling"), "True FieldContested");
+    assert!(condition(&status, "Reconciling").unwrap().message.contains("field manager scaler"));
+    assert_eq!(says(&status, "Ready"), "True Joinable");
 }

@@ -8,8 +8,9 @@ use nagaya_render::settings::Settings;
 use nagaya_render::tenant::{Endpoint, Tenant};
 
 use crate::caches::Caches;
+use crate::etcd::EtcdKeeper;
 use crate::keyring::{Keyring, Keys};
-use crate::kube_ops::Backoff;
+use crate::kube_ops::{Backoff, Contests};
 use crate::startup::Manager;
 use crate::tenant::{Connections, ContentKeeper, JoinProbe, Prober, TenantKey, TenantWatches};
 
@@ -23,6 +24,8 @@ pub struct Context {
     pub keyring: Keyring,
     /// One connection per tenant.
     pub connections: Connections,
+    /// Members of etcd.
+    pub etcd: EtcdKeeper,
     /// What a joining node would meet.
     pub prober: Prober<JoinProbe>,
     /// Nodes, drift and certificate requests.
@@ -33,6 +36,8 @@ pub struct Context {
     pub planes: Planes,
     /// Failures in a row.
     pub backoff: Backoff<TenantKey>,
+    /// Objects that somebody undoes.
+    pub contests: Contests<TenantKey>,
 }
 
 impl Context {
@@ -47,9 +52,11 @@ impl Context {
         self.content.forget(tenant);
         self.watches.forget(tenant);
         self.prober.forget(tenant);
+        self.etcd.forget(tenant);
         self.connections.forget(tenant);
         self.keyring.forget(tenant);
         self.planes.forget(tenant);
+        self.contests.forget(tenant);
     }
 }
 

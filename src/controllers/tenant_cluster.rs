@@ -2,11 +2,13 @@
 
 mod announce;
 mod apply;
+mod bounded_client;
 mod cleanup;
 mod diagnose;
 mod error;
 mod follow;
 mod kubelets;
+mod members;
 mod observe;
 mod rights;
 
@@ -119,7 +121,8 @@ async fn pass(context: &Context, raw: &TenantCluster, key: &TenantKey) -> Result
     let tenant = match progress {
         Some(progress) => {
             let followed = follow::follow(context, raw, key, &progress, &observed);
-            trouble = trouble.or(followed.err()).or(progress.kubeconfig_failure);
+            let attended = members::attend(context, key, &progress, &observed, raw).await;
+            trouble = trouble.or(followed.err()).or(attended.err()).or(progress.kubeconfig_failure);
             Some(progress.tenant)
         }
         None => tenant,
@@ -191,8 +194,10 @@ fn status(
         plane_exists: !observed.planes.is_empty()
             || (verdict.tenant.is_some() && verdict.trouble.is_none()),
         failure: failure.as_ref(),
+        contested: context.contests.of(key).as_ref(),
         certificates_ready: context.keyring.last_seen(key).is_some(),
         workloads: &observed.workloads,
+        etcd: context.etcd.seen(key).map(|seen| seen.findings()).as_ref(),
         content: &context.content.state(key),
         probed: match &seen {
             Some(seen) if seen.report.unreachable() && context.prober.store().blind() => {

@@ -11,13 +11,13 @@
 //! Twice yes: nothing differs, nothing is written, on a fresh process too. Else one PATCH undoes the
 //! foreign change, or removes what we no longer want, or both.
 
-use kube::api::{Api, Patch, PatchParams, PostParams, ValidationDirective};
+use kube::api::{Api, ObjectMeta, Patch, PatchParams, PostParams, ValidationDirective};
 use nagaya_api::labels;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::error::{Error, describe, is_status, to_json};
-use super::{Object, owned_fields, ownership};
+use super::{Object, owned_fields, ownership, reread};
 
 /// Annotation: digest of what Nagaya last applied to the object.
 pub const APPLIED_DIGEST: &str = "nagaya.dev/applied-digest";
@@ -36,18 +36,18 @@ pub enum Applied<K> {
 /// `live` is what was last seen of it (a cache will do). `None` may be wrong: the object is then patched
 /// without looking, so where others write too, use [`apply_in_project`].
 ///
+/// If the object has changed since `live`, it is read once, and what is there then decides.
+///
 /// # Errors
-/// [`Error::ForeignObject`] if `live` is not ours, [`Error::ObjectChanged`] if it was made again since.
+/// [`Error::ForeignObject`] if the live object is not ours, [`Error::ObjectChanged`] if it was made again
+/// since, or changes all the time.
 pub async fn apply<K: Object>(
     api: &Api<K>,
     live: Option<&K>,
     desired: &K,
 ) -> Result<Applied<K>, Error> {
     let desired = to_json(desired)?;
-    if let Some(live) = live {
-        ownership::check(live.meta(), &desired)?;
-    }
-    apply_json(api, live, desired).await
+    apply_json(api, live, desired, ownership::check).await
 }
 
 /// Like [`apply`], where somebody else may make an object of that name at any moment.
@@ -74,7 +74,7 @@ pub async fn apply_in_project<K: Object>(
         }
         Error::of_call("create", &desired, source)
     })?;
-    apply_json(api, Some(&claimed), desired).await
+    apply_json(api, Some(&claimed), desired, ownership::check).await
 }
 
 /// Like [`apply`], whoever made the object: for names that Kubernetes or kubeadm fix.
@@ -86,39 +86,74 @@ pub async fn take_over<K: Object>(
     live: Option<&K>,
     desired: &K,
 ) -> Result<Applied<K>, Error> {
-    apply_json(api, live, to_json(desired)?).await
+    apply_json(api, live, to_json(desired)?, |_, _| Ok(())).await
 }
 
 async fn apply_json<K: Object>(
     api: &Api<K>,
     live: Option<&K>,
-    mut desired: Value,
+    desired: Value,
+    check: impl Fn(&ObjectMeta, &Value) -> Result<(), Error>,
 ) -> Result<Applied<K>, Error> {
-    let digest = digest_of(&desired);
-    desired["metadata"]["annotations"][APPLIED_DIGEST] = json!(digest);
     if let Some(live) = live {
-        if is_applied(live, &desired, &digest) {
+        check(live.meta(), &desired)?;
+        if is_applied(live, &desired) {
             return Ok(Applied::Unchanged);
         }
-        // A UID in an apply is a precondition: an object made again in between answers 409.
-        desired["metadata"]["uid"] = json!(live.meta().uid);
     }
-    let name = name_of(&desired)?;
+    write(api, live, &desired, check).await
+}
+
+/// Makes the call, whatever is there.
+pub(super) async fn write<K: Object>(
+    api: &Api<K>,
+    live: Option<&K>,
+    desired: &Value,
+    check: impl Fn(&ObjectMeta, &Value) -> Result<(), Error>,
+) -> Result<Applied<K>, Error> {
+    let Some(live) = live else { return send(api, desired, None).await };
+    match send(api, desired, Some(live.meta())).await {
+        Err(Error::ObjectChanged { object }) => {
+            let newer = reread::again(api, live, object).await?;
+            check(newer.meta(), desired)?;
+            if is_applied(&newer, desired) {
+                return Ok(Applied::Unchanged);
+            }
+            send(api, desired, Some(newer.meta())).await
+        }
+        done => done,
+    }
+}
+
+/// UID and resourceVersion in an apply are preconditions: if they do not hold, the answer is 409. So what was
+/// decided about one state of an object is never done to another, however late it arrives.
+async fn send<K: Object>(
+    api: &Api<K>,
+    desired: &Value,
+    live: Option<&ObjectMeta>,
+) -> Result<Applied<K>, Error> {
+    let mut body = desired.clone();
+    body["metadata"]["annotations"][APPLIED_DIGEST] = json!(digest_of(desired));
+    if let Some(live) = live {
+        body["metadata"]["uid"] = json!(live.uid);
+        body["metadata"]["resourceVersion"] = json!(live.resource_version);
+    }
     let params = PatchParams {
         field_validation: Some(ValidationDirective::Strict),
         ..PatchParams::apply(labels::MANAGER).force()
     };
-    let written = api
-        .patch(&name, &params, &Patch::Apply(&desired))
-        .await
-        .map_err(|source| Error::of_call("apply", &desired, source))?;
-    Ok(Applied::Written(written))
+    let written = api.patch(&name_of(desired)?, &params, &Patch::Apply(&body)).await;
+    written.map(Applied::Written).map_err(|source| Error::of_call("apply", desired, source))
 }
 
-fn is_applied<K: Object>(live: &K, desired: &Value, digest: &str) -> bool {
+/// Nobody has changed what we last applied, and it is what we want.
+pub(super) fn is_applied<K: Object>(live: &K, desired: &Value) -> bool {
+    let digest = digest_of(desired);
+    let mut desired = desired.clone();
+    desired["metadata"]["annotations"][APPLIED_DIGEST] = json!(digest);
     let annotations = live.meta().annotations.as_ref();
-    annotations.and_then(|all| all.get(APPLIED_DIGEST)).is_some_and(|last| last == digest)
-        && owned_fields::are_all_ours(live.meta(), desired)
+    annotations.and_then(|all| all.get(APPLIED_DIGEST)).is_some_and(|last| *last == digest)
+        && owned_fields::are_all_ours(live.meta(), &desired)
 }
 
 /// What identifies an object, and the fields that cannot be set later.
@@ -135,7 +170,7 @@ fn claim(desired: &Value) -> Value {
 }
 
 /// The maps of `serde_json` are sorted, so equal objects have equal text.
-fn digest_of(desired: &Value) -> String {
+pub(super) fn digest_of(desired: &Value) -> String {
     let hash = Sha256::digest(desired.to_string());
     hash.iter().take(16).fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }

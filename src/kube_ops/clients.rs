@@ -10,6 +10,7 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 
 use super::count_requests::{ApiRequests, CountRequests, Side};
+use crate::leader::{Fence, Term};
 
 /// The two clients.
 #[derive(Clone)]
@@ -44,13 +45,15 @@ pub enum ConnectError {
 
 impl Clients {
     /// Clients of the cluster that the manager runs in (or `KUBECONFIG` names) and, for the planes, of
-    /// the one that `planes_kubeconfig` names, if given. Their requests are counted in `requests`.
+    /// the one that `planes_kubeconfig` names, if given. Their requests are counted in `requests`; they write
+    /// only while `term` is on.
     ///
     /// # Errors
     /// [`ConnectError`]. Nothing is sent yet.
     pub async fn connect(
         planes_kubeconfig: Option<&Path>,
         requests: &ApiRequests,
+        term: &Term,
     ) -> Result<Self, ConnectError> {
         let projects = Config::infer().await.map_err(ConnectError::Infer)?;
         let planes = match planes_kubeconfig {
@@ -59,9 +62,10 @@ impl Clients {
                 ConnectError::PlanesKubeconfig { path: path.display().to_string(), source }
             })?,
         };
+        let fence = Fence::new(term.clone());
         Ok(Self {
-            projects: client(projects, Side::Projects, requests)?,
-            planes: client(planes, Side::Planes, requests)?,
+            projects: client(projects, Side::Projects, requests, &fence)?,
+            planes: client(planes, Side::Planes, requests, &fence)?,
         })
     }
 }
@@ -71,7 +75,13 @@ async fn read_kubeconfig(path: &Path) -> Result<Config, kube::config::Kubeconfig
     Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await
 }
 
-fn client(config: Config, side: Side, requests: &ApiRequests) -> Result<Client, ConnectError> {
+fn client(
+    config: Config,
+    side: Side,
+    requests: &ApiRequests,
+    fence: &Fence,
+) -> Result<Client, ConnectError> {
     let builder = ClientBuilder::try_from(config).map_err(ConnectError::Build)?;
-    Ok(builder.with_layer(&CountRequests::new(side, requests.clone())).build())
+    // Outermost is what was added last: what the fence refuses is not counted, it was not sent.
+    Ok(builder.with_layer(&CountRequests::new(side, requests.clone())).with_layer(fence).build())
 }

@@ -67,6 +67,18 @@ impl Error {
         matches!(self, Self::ApiCall { source, .. } if is_status(source, kube::core::Status::is_forbidden))
     }
 
+    /// What the API server has refused, and its words.
+    #[must_use]
+    pub fn refusal(&self) -> Option<(&str, &str)> {
+        match self {
+            Self::ApiCall { object, source, .. } => match source.as_ref() {
+                kube::Error::Api(status) => Some((object, &status.message)),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
     /// A failed call on `object`; 409 becomes [`Error::ObjectChanged`].
     #[must_use]
     pub fn of_object(

@@ -33,6 +33,45 @@ pub fn are_all_ours(live: &ObjectMeta, desired: &Value) -> bool {
         .is_some_and(|fields| covers(&fields.0, &without_unowned(desired)))
 }
 
+/// The first field of `desired` that somebody else owns and we do not any more, and that field manager's name.
+#[must_use]
+pub fn first_taken(live: &ObjectMeta, desired: &Value) -> Option<(String, String)> {
+    let entries = || live.managed_fields.iter().flatten();
+    let fields = |entry: &'_ ManagedFieldsEntry| entry.fields_v1.as_ref().map(|all| all.0.clone());
+    let ours = entries().find(|entry| is_ours(entry)).and_then(fields);
+    let desired = without_unowned(desired);
+    entries().filter(|entry| !is_ours(entry)).find_map(|entry| {
+        let path = taken("", &fields(entry)?, ours.as_ref(), &desired)?;
+        Some((path, entry.manager.clone().unwrap_or_else(|| "unknown".to_owned())))
+    })
+}
+
+/// Walks down what they own, as far as it is desired.
+fn taken(path: &str, theirs: &Value, ours: Option<&Value>, desired: &Value) -> Option<String> {
+    let Some(fields) = theirs.as_object().filter(|fields| !fields.is_empty()) else {
+        return ours.is_none().then(|| path.to_owned());
+    };
+    fields.iter().filter(|(step, _)| *step != ".").find_map(|(step, below)| {
+        let ours = ours.and_then(|fields| fields.get(step));
+        let (path, member) = match step.split_once(':')? {
+            ("f", name) if path.is_empty() => (name.to_owned(), desired.get(name)?),
+            ("f", name) => (format!("{path}.{name}"), desired.get(name)?),
+            ("k", text) => {
+                let keys: Map<String, Value> = serde_json::from_str(text).ok()?;
+                let item = desired.as_array()?.iter().find(|item| has_keys(item, &keys))?;
+                let name = keys.values().next().map(ToString::to_string).unwrap_or_default();
+                (format!("{path}[{}]", name.trim_matches('"')), item)
+            }
+            ("v", text) => {
+                let value: Value = serde_json::from_str(text).ok()?;
+                (format!("{path}[{value}]"), desired.as_array()?.iter().find(|one| **one == value)?)
+            }
+            _ => return None,
+        };
+        taken(&path, below, ours, member)
+    })
+}
+
 /// Drops what others own from `metadata.managedFields`: caches of our objects keep only what
 /// [`are_all_ours`] reads.
 pub fn keep_only_ours(live: &mut ObjectMeta) {

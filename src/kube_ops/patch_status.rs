@@ -6,8 +6,8 @@ use nagaya_api::labels;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::Object;
 use super::error::{Error, to_json};
+use super::{Object, reread};
 
 /// Members that tell when, not what.
 const TIMES: [&str; 3] = ["lastTransitionTime", "lastProbeTime", "lastUpdateTime"];
@@ -16,15 +16,26 @@ const TIMES: [&str; 3] = ["lastTransitionTime", "lastProbeTime", "lastUpdateTime
 ///
 /// Returns whether it was written. The status is applied as a whole: what `status` does not have goes.
 ///
+/// If the object has changed since `live`, it is read once, and compared with what is there then.
+///
 /// # Errors
-/// [`Error::ObjectChanged`] if the object was made again since it was read.
+/// [`Error::ObjectChanged`] if the object was made again since it was read, or changes all the time.
 pub async fn patch_status<K: Object>(
     api: &Api<K>,
     live: &K,
     status: &impl Serialize,
 ) -> Result<bool, Error> {
-    let live_json = to_json(live)?;
     let status = to_json(status)?;
+    match write(api, live, &status).await {
+        Err(Error::ObjectChanged { object }) => {
+            write(api, &reread::again(api, live, object).await?, &status).await
+        }
+        done => done,
+    }
+}
+
+async fn write<K: Object>(api: &Api<K>, live: &K, status: &Value) -> Result<bool, Error> {
+    let live_json = to_json(live)?;
     let previous = live_json.get("status").cloned().unwrap_or_else(|| json!({}));
     if without_times(previous) == without_times(status.clone()) {
         return Ok(false);
@@ -32,7 +43,10 @@ pub async fn patch_status<K: Object>(
     let patch = json!({
         "apiVersion": live_json["apiVersion"],
         "kind": live_json["kind"],
-        "metadata": {"name": live.name_any(), "namespace": live.namespace(), "uid": live.uid()},
+        "metadata": {
+            "name": live.name_any(), "namespace": live.namespace(),
+            "uid": live.uid(), "resourceVersion": live.resource_version(),
+        },
         "status": status,
     });
     let params = PatchParams::apply(labels::MANAGER).force();

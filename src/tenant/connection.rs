@@ -19,10 +19,11 @@ use kube::client::Body;
 use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
-use tower::{BoxError, Service};
+use tower::{BoxError, Layer, Service};
 use tower_http::timeout::TimeoutBody;
 
 use super::tls::{self, ClientCertificate, TlsError};
+use crate::leader::Fence;
 
 /// TCP has to be connected by then.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(3);
@@ -72,12 +73,12 @@ pub struct TenantConnection {
 }
 
 impl TenantConnection {
-    /// A client for the tenant. Must be called inside a tokio runtime. Nothing is sent yet; the
+    /// A client for the tenant, that writes only as `fence` allows. Must be called inside a tokio runtime. Nothing is sent yet; the
     /// connection ends when the last clone of the client is dropped.
     ///
     /// # Errors
     /// [`TlsError`]: the identity cannot be used.
-    pub fn open(identity: &TenantIdentity) -> Result<kube::Client, TlsError> {
+    pub fn open(identity: &TenantIdentity, fence: &Fence) -> Result<kube::Client, TlsError> {
         let bad_name = || TlsError::ServerName { name: identity.server_name.clone() };
         let server_name =
             ServerName::try_from(identity.server_name.clone()).map_err(|_| bad_name())?;
@@ -105,7 +106,7 @@ impl TenantConnection {
             .http2_keep_alive_interval(PING_INTERVAL)
             .http2_keep_alive_timeout(PING_DEADLINE)
             .build(connector);
-        Ok(kube::Client::new(Self { http, authority }, "default"))
+        Ok(kube::Client::new(fence.layer(Self { http, authority }), "default"))
     }
 
     async fn send(self, request: Request<Body>) -> Result<Response<Answer>, BoxError> {
@@ -183,7 +184,7 @@ mod tests {
     use futures::future::join_all;
     use serde_json::Value;
 
-    use super::super::test_server::{TestServer, authority};
+    use super::super::test_server::{TestServer, authority, reads_only};
     use super::*;
 
     async fn get(client: &kube::Client, path: &str) -> Result<Value, kube::Error> {
@@ -193,7 +194,7 @@ mod tests {
     #[tokio::test]
     async fn all_requests_are_streams_of_one_http2_connection() {
         let server = TestServer::start().await;
-        let client = TenantConnection::open(&server.identity()).unwrap();
+        let client = TenantConnection::open(&server.identity(), &reads_only()).unwrap();
         get(&client, "/first").await.unwrap();
         let answers = join_all((0..50).map(|_| get(&client, "/other"))).await;
         assert!(answers.iter().all(|answer| answer.as_ref().unwrap()["version"] == "HTTP/2.0"));
@@ -210,7 +211,7 @@ mod tests {
             ..server.identity()
         };
         for identity in [misnamed, untrusted] {
-            let client = TenantConnection::open(&identity).unwrap();
+            let client = TenantConnection::open(&identity, &reads_only()).unwrap();
             assert!(get(&client, "/").await.is_err());
         }
     }
@@ -219,7 +220,7 @@ mod tests {
     async fn an_identity_that_cannot_be_used_says_which_part() {
         let server = TestServer::start().await;
         let refused = |identity: TenantIdentity| {
-            TenantConnection::open(&identity).err().expect("refused").to_string()
+            TenantConnection::open(&identity, &reads_only()).err().expect("refused").to_string()
         };
         let empty = String::new();
         assert!(

@@ -22,6 +22,7 @@ use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
 use super::TenantIdentity;
+use crate::leader::{Fence, Term, boot_clock};
 
 pub(crate) struct TestServer {
     pub(crate) address: SocketAddr,
@@ -32,6 +33,11 @@ pub(crate) struct TestServer {
 pub(crate) fn authority(name: &str) -> CertificateAuthority {
     let day = SignedDuration::from_hours(24);
     CertificateAuthority::generate(name, Timestamp::now(), day).unwrap()
+}
+
+/// For connections that only read.
+pub(crate) fn reads_only() -> Fence {
+    Fence::new(Term::new(boot_clock()))
 }
 
 fn leaf(ca: &CertificateAuthority, dns: &[&str], ips: &[&str], usage: Usage) -> Leaf {

@@ -82,8 +82,7 @@ async fn run(mut stage: Stage, fault: Option<(usize, Fault)>) -> End {
     assert!(stage.planes.all_faults_happened(), "{fault:?} never came");
     let address = stage.planes.node_address().to_string();
     let network = address.trim_end_matches("255").to_owned();
-    let mut everything = stage.planes.everything();
-    everything.retain(|(id, _)| id.kind != "Event");
+    let everything = stage.planes.everything();
     let fields = everything.into_iter().flat_map(|(id, object)| {
         let fields = comparable(&object, &network).into_iter();
         fields.map(move |(path, value)| (format!("{id}: {path}"), value)).collect::<Vec<_>>()

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test's helper fails the test")]
 
+mod blocked;
+mod contested;
 mod crashes;
 mod creating;
 mod deleting;
@@ -9,8 +11,12 @@ mod gitops;
 mod join_tokens;
 mod memory_api;
 mod metrics;
+mod process;
 mod refusing;
+mod running;
+mod scaling;
 mod settled;
 mod stage;
+mod two_managers;
 mod upgrading;
 mod world;

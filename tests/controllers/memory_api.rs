@@ -43,7 +43,7 @@ use kube::Client;
 use kube::client::Body;
 use serde_json::Value;
 use tokio::sync::watch as channel;
-use tower::BoxError;
+use tower::{BoxError, Layer as _, ServiceExt as _};
 
 pub use faults::Fault;
 pub use fields::leaves as owned_fields;
@@ -54,6 +54,8 @@ use faults::Faults;
 use refusal::Refusal;
 use request::{Request, Verb};
 use store::Store;
+
+use crate::process::Process;
 
 type Answer = Response<UnsyncBoxBody<Bytes, std::convert::Infallible>>;
 
@@ -76,9 +78,11 @@ impl Asked {
     }
 }
 
-/// An Event is a notice to people: nothing follows from it, and a lost one is no harm.
+/// An Event is a notice to people: nothing follows from it, and a lost one is no harm. The Lease is the managers'
+/// own, and renewed all the time.
 fn is_change(verb: Verb, kind: &str) -> bool {
-    !matches!(verb, Verb::Get | Verb::List | Verb::Watch | Verb::Review) && kind != "Event"
+    !matches!(verb, Verb::Get | Verb::List | Verb::Watch | Verb::Review)
+        && !matches!(kind, "Event" | "Lease")
 }
 
 impl std::fmt::Display for Asked {
@@ -109,12 +113,21 @@ impl Default for MemoryApi {
 }
 
 impl MemoryApi {
-    /// A client whose requests are remembered.
-    pub fn client(&self) -> Client {
+    /// A client of `process`, whose requests are remembered.
+    pub fn client(&self, process: &Process) -> Client {
         let api = self.clone();
-        let service = tower::service_fn(move |request: http::Request<Body>| {
+        let fenced = process.fence().layer(tower::service_fn(move |request| {
             let api = api.clone();
-            async move { api.serve(request).await }
+            async move { api.serve::<Body>(request).await }
+        }));
+        let process = process.clone();
+        let service = tower::service_fn(move |request: http::Request<Body>| {
+            let (process, fenced) = (process.clone(), fenced.clone());
+            async move {
+                let lease = request.uri().path().starts_with("/apis/coordination.k8s.io/");
+                process.sends(request.method() != http::Method::GET && !lease).await;
+                fenced.oneshot(request).await
+            }
         });
         Client::new(service, "default")
     }

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use nagaya::config::Config;
-use nagaya::controllers;
 use nagaya::kube_ops::{Clients, Events};
+use nagaya::leader::{DEFAULT_NAMESPACE, Leadership};
 use nagaya::metrics::Metrics;
 use nagaya::readiness::Readiness;
 use nagaya::startup::Manager;
@@ -21,12 +21,16 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::memory_api::{Id, Kind, MemoryApi};
-use crate::world::World;
+use crate::process::Process;
+use crate::running::Running;
+use crate::world::{MemoryEtcds, World};
 
 /// The project of every test.
 pub const PROJECT: &str = "acme";
 /// The tenant of every test.
 pub const TENANT: &str = "demo";
+/// The pod of the manager that every test has.
+pub const FIRST: &str = "first";
 
 /// Longer than any pause after which something may still happen by itself: the pause between probes of a
 /// joinable tenant, and of looks at one that is not ready.
@@ -47,14 +51,11 @@ pub struct Stage {
     pub planes: MemoryApi,
     /// Inside the tenant.
     pub inside: MemoryApi,
+    /// The etcds of control planes.
+    pub etcds: Arc<MemoryEtcds>,
     world: World,
     metronome: JoinHandle<()>,
     manager: Option<Running>,
-}
-
-struct Running {
-    metrics: Arc<Metrics>,
-    task: JoinHandle<()>,
 }
 
 impl Stage {
@@ -84,6 +85,8 @@ impl Stage {
         let namespace =
             json!({"kind": "Namespace", "metadata": {"name": PROJECT, "labels": enabled}});
         projects.create(&namespace).unwrap();
+        let own = json!({"kind": "Namespace", "metadata": {"name": DEFAULT_NAMESPACE}});
+        projects.create(&own).unwrap();
         let world = World::without_nodes(&planes);
         let metronome = tokio::spawn(async {
             loop {
@@ -92,25 +95,41 @@ impl Stage {
             }
         });
         let inside = MemoryApi::default();
-        let mut stage = Self { projects, planes, inside, world, metronome, manager: None };
+        let etcds = Arc::new(MemoryEtcds::beside(&planes));
+        let mut stage = Self { projects, planes, inside, etcds, world, metronome, manager: None };
         stage.start_manager();
         stage
     }
 
-    /// Starts the manager, as a pod that comes after the one that was killed.
+    /// Starts the manager, as a container that comes after the one that was killed.
     pub fn start_manager(&mut self) {
-        let metrics = Arc::new(Metrics::default());
-        let clients = Clients { projects: self.projects.client(), planes: self.planes.client() };
+        self.manager = Some(self.start(FIRST));
+    }
+
+    /// Starts a manager whose pod is called `name`.
+    pub fn start(&self, name: &str) -> Running {
+        let process = Process::new();
+        let clients = Clients {
+            projects: self.projects.client(&process),
+            planes: self.planes.client(&process),
+        };
+        let (leases, term) = (clients.projects.clone(), process.term.clone());
         let manager = Manager {
+            etcds: self.etcds.clone(),
+            leadership: Leadership::new(leases, DEFAULT_NAMESPACE, name.to_owned(), term),
             events: Events::new(clients.projects.clone(), None),
             config: self.config(),
             clients,
-            metrics: Arc::clone(&metrics),
+            metrics: Arc::new(Metrics::default()),
             readiness: Readiness::default(),
             shutdown: CancellationToken::new(),
         };
-        let run = async move { Box::pin(controllers::run(Arc::new(manager))).await.unwrap() };
-        self.manager = Some(Running { metrics, task: tokio::spawn(run) });
+        Running::start(manager, process)
+    }
+
+    /// The manager, which from now on belongs to the test.
+    pub fn take_manager(&mut self) -> Running {
+        self.manager.take().unwrap()
     }
 
     fn config(&self) -> Config {
@@ -124,9 +143,7 @@ impl Stage {
 
     /// Ends the manager without a goodbye.
     pub fn kill_manager(&mut self) {
-        if let Some(manager) = self.manager.take() {
-            manager.task.abort();
-        }
+        self.manager = None;
     }
 
     /// From now on pods start.
@@ -177,16 +194,12 @@ impl Stage {
 
     /// What Prometheus would get of this manager.
     pub fn scrape(&self) -> String {
-        self.manager.as_ref().unwrap().metrics.encode().unwrap()
+        self.manager.as_ref().unwrap().scrape()
     }
 
     /// How many passes over `TenantCluster`s this manager has made.
     pub fn passes(&self) -> u64 {
-        let text = self.scrape();
-        let counts = text.lines().filter_map(|line| {
-            line.strip_prefix("nagaya_reconcile_time_seconds_count{controller=\"tenantcluster\"")
-        });
-        counts.map(|rest| rest.rsplit(' ').next().unwrap().parse::<u64>().unwrap()).sum()
+        self.manager.as_ref().unwrap().passes()
     }
 
     /// Waits until `reached`; fails the test if that never comes.

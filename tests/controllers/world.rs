@@ -4,8 +4,10 @@
 //! |---|---|
 //! | the controllers of StatefulSets and Deployments, and kubelet | `world/workloads.rs` |
 //! | the tenant's own API server and its controllers | `world/tenant.rs` |
+//! | the members of etcd | `world/etcd.rs` |
 //! | the namespace controller and the garbage collector | `world/removal.rs` |
 
+mod etcd;
 mod removal;
 mod tenant;
 mod workloads;
@@ -17,6 +19,7 @@ use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
 use crate::memory_api::{Id, Kind, MemoryApi};
+pub use etcd::MemoryEtcds;
 use removal::Removal;
 use tenant::Tenant;
 

@@ -41,6 +41,50 @@ async fn another_wish_is_one_forced_apply_to_exactly_the_object_that_was_seen() 
     assert!(asked[0].query.contains("force=true"), "{}", asked[0].query);
     assert!(asked[0].query.contains("fieldManager=nagaya"), "{}", asked[0].query);
     assert_eq!(asked[0].body["metadata"]["uid"], "live-1");
+    assert_eq!(asked[0].body["metadata"]["resourceVersion"], "7");
+}
+
+/// What an apply to an outdated `live` comes to if the object is `newer`, and what was asked.
+async fn apply_to_outdated(newer: (u16, Value)) -> (Result<Applied<Secret>, Error>, Vec<String>) {
+    let conflict = (409, refusal(409, "Conflict"));
+    let api = ScriptedApi::answering(&[conflict, newer, (200, json_of(&live("")))]);
+    let applied = apply(&secrets(&api), Some(&live("stale")), &wanted()).await;
+    let asked = api.asked();
+    let version = |body: &Value| body["metadata"]["resourceVersion"].as_str().map(str::to_owned);
+    let asked = asked.iter().map(|one| match version(&one.body) {
+        Some(version) => format!("{} at {version}", one.what),
+        None => one.what.clone(),
+    });
+    (applied, asked.collect())
+}
+
+#[tokio::test]
+async fn an_object_that_changed_since_is_read_once_and_applied_as_it_is_then() {
+    let mut newer = live("of another wish");
+    newer.metadata.resource_version = Some("8".to_owned());
+    let (applied, asked) = apply_to_outdated((200, json_of(&newer))).await;
+    assert!(matches!(applied.unwrap(), Applied::Written(_)));
+    let expected =
+        [format!("PATCH {SECRET} at 7"), format!("GET {SECRET}"), format!("PATCH {SECRET} at 8")];
+    assert_eq!(asked, expected);
+}
+
+#[tokio::test]
+async fn an_object_that_changed_into_what_is_wanted_is_not_written_again() {
+    let (applied, asked) = apply_to_outdated((200, json_of(&live(&digest().await)))).await;
+    assert_eq!(applied.unwrap(), Applied::Unchanged);
+    assert_eq!(asked.len(), 2);
+}
+
+#[tokio::test]
+async fn an_object_that_was_made_again_or_is_gone_is_left_to_the_next_pass() {
+    let mut other = live("of another wish");
+    other.metadata.uid = Some("live-2".to_owned());
+    for answer in [(200, json_of(&other)), (404, refusal(404, "NotFound"))] {
+        let (applied, asked) = apply_to_outdated(answer).await;
+        assert!(applied.unwrap_err().is_race());
+        assert_eq!(asked.len(), 2);
+    }
 }
 
 #[tokio::test]

@@ -1,16 +1,19 @@
-//! Nagaya's manager as it is installed in the sandbox: its metrics, its restart.
+//! Nagaya's managers as they are installed in the sandbox: who leads, its metrics, its restart.
+
+mod process;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::Value;
 
-use super::kubectl::{each, name, text};
+pub use process::Process;
+
+use super::kubectl::{each, text};
 use super::{Failure, Kubectl, Look, Outcome, alone, ensure, stays, wait_until};
 
 const NAMESPACE: &str = "nagaya-system";
-const METRICS: &str =
-    "/api/v1/namespaces/nagaya-system/services/nagaya-metrics:metrics/proxy/metrics";
+const SELECTOR: &str = "app.kubernetes.io/name=nagaya";
 const WRITES: [&str; 5] = ["create", "update", "patch", "delete", "deletecollection"];
 /// How long a manager that was just busy may take to be idle.
 const SETTLE: Duration = Duration::from_mins(1);
@@ -70,8 +73,22 @@ pub fn resident_memory_mib() -> Outcome<f64> {
     Ok(bytes / 1024.0 / 1024.0)
 }
 
+/// The pod of the manager that leads.
+///
+/// # Errors
+/// None does.
+pub fn leader() -> Outcome<String> {
+    let lease = Kubectl::management().get(&["lease", "-n", NAMESPACE, "nagaya"])?;
+    match text(&lease, "/spec/holderIdentity") {
+        "" => Err(Failure::new("no manager leads")),
+        leader => Ok(leader.to_owned()),
+    }
+}
+
+/// Of the one that leads: the other does nothing.
 fn metrics() -> Outcome<String> {
-    Kubectl::management().run(&["get", "--raw", METRICS])
+    let path = format!("/api/v1/namespaces/{NAMESPACE}/pods/{}:8080/proxy/metrics", leader()?);
+    Kubectl::management().run(&["get", "--raw", &path])
 }
 
 /// How often the manager has written, by verb and resource. Writes of its canary in tenants are its
@@ -91,6 +108,8 @@ fn count_writes(metrics: &str) -> BTreeMap<String, u64> {
 
 fn count_requests(metrics: &str, wanted: impl Fn(&str) -> bool) -> BTreeMap<String, u64> {
     let lines = metrics.lines().filter(|line| line.starts_with("nagaya_api_requests_total{"));
+    // The Lease is renewed every two seconds, however many tenants there are.
+    let lines = lines.filter(|line| !line.contains("resource=\"leases\""));
     let count = |line: &str| {
         let (labels, count) = line.rsplit_once(' ')?;
         Some((labels.to_owned(), count.parse().ok()?))
@@ -134,42 +153,49 @@ fn difference(before: &BTreeMap<String, u64>, after: &BTreeMap<String, u64>) -> 
     more.collect::<Vec<_>>().join(", ")
 }
 
-/// Ends the manager's pod; the Deployment makes another. No other test runs from here on.
+/// Ends the pod of the manager that leads; the other one takes over, and the Deployment makes another. No other
+/// test runs from here on.
 ///
 /// # Errors
-/// There is no pod.
+/// None leads.
 pub fn end() -> Outcome {
     alone()?;
-    let words = ["delete", "pod", "-n", NAMESPACE, "-l", "app.kubernetes.io/name=nagaya"];
-    let said = Kubectl::management().run(&[&words[..], &["--grace-period=1"]].concat())?;
-    ensure(said.contains("deleted"), || "there is no pod of the manager".to_owned())
+    let words = ["delete", "pod", "-n", NAMESPACE, &leader()?, "--grace-period=1"];
+    Kubectl::management().run(&words).map(drop)
 }
 
-/// Ends the manager and waits until another one is ready.
+/// Ends the manager that leads, and waits until another one does and both pods are ready.
 ///
 /// # Errors
-/// None becomes ready.
+/// None does.
 pub fn restart() -> Outcome {
-    let before = pods()?;
+    let before = leader()?;
     end()?;
-    wait_until("another manager is ready", Duration::from_mins(1), || {
-        let now = pods()?;
-        let other = now.iter().find(|pod| !before.iter().any(|old| name(old) == name(pod)));
-        let ready = other.is_some_and(|pod| {
-            each(pod, "/status/conditions")
-                .any(|one| text(one, "/type") == "Ready" && text(one, "/status") == "True")
-        });
-        Ok(Look::done_if(ready, || super::project::names(&now)))
+    wait_until("another manager leads", Duration::from_mins(1), || {
+        let now = leader()?;
+        Ok(Look::done_if(now != before, || format!("{now} leads")))
+    })?;
+    both_ready()
+}
+
+/// Waits until as many managers are ready as there should be.
+///
+/// # Errors
+/// They are not.
+pub fn both_ready() -> Outcome {
+    wait_until("all managers are ready", Duration::from_mins(1), || {
+        let wanted = Kubectl::management().get(&["deployment", "-n", NAMESPACE, "nagaya"])?;
+        let wanted = wanted["spec"]["replicas"].as_u64().unwrap_or_default();
+        let pods = Kubectl::management().list(&["pods", "-n", NAMESPACE, "-l", SELECTOR])?;
+        let ready = pods.iter().filter(|pod| is_ready(pod)).count() as u64;
+        let there = ready == wanted && pods.len() as u64 == wanted;
+        Ok(Look::done_if(there, || super::project::names(&pods)))
     })
 }
 
-fn pods() -> Outcome<Vec<Value>> {
-    let selector = "app.kubernetes.io/name=nagaya";
-    let pods = Kubectl::management().list(&["pods", "-n", NAMESPACE, "-l", selector])?;
-    if pods.is_empty() {
-        return Err(Failure::new("the manager has no pod in nagaya-system"));
-    }
-    Ok(pods)
+fn is_ready(pod: &Value) -> bool {
+    each(pod, "/status/conditions")
+        .any(|one| text(one, "/type") == "Ready" && text(one, "/status") == "True")
 }
 
 #[cfg(test)]
@@ -180,6 +206,7 @@ mod tests {
 # TYPE nagaya_api_requests counter
 nagaya_api_requests_total{side="planes",verb="patch",resource="services"} 4
 nagaya_api_requests_total{side="planes",verb="list",resource="services"} 9
+nagaya_api_requests_total{side="projects",verb="update",resource="leases"} 99
 nagaya_reconcile_errors_total{verb="patch"} 1
 "#;
 

@@ -19,7 +19,15 @@ pub fn print(project: &Project) {
             "-o",
             "jsonpath={range .items[*]}{.metadata.name}: {.status}\n{end}",
         ],
-        vec!["logs", "-n", "nagaya-system", "deployment/nagaya", LOG_LINES],
+        vec![
+            "logs",
+            "-n",
+            "nagaya-system",
+            "-l",
+            "app.kubernetes.io/name=nagaya",
+            "--prefix",
+            LOG_LINES,
+        ],
     ];
     let ours = format!("nagaya.dev/tenant-namespace={namespace}");
     let planes = kubectl.run(&["get", "namespaces", "-l", &ours, "-o", "name"]).unwrap_or_default();

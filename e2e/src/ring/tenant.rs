@@ -130,6 +130,23 @@ impl<'p> Tenant<'p> {
         })
     }
 
+    /// Waits until nothing is left to do, as kstatus sees it, and the tenant is Ready.
+    ///
+    /// # Errors
+    /// It does not settle within that time.
+    pub fn settles(&self, within: Duration) -> Outcome {
+        wait_until(&format!("{} has nothing left to do", self.name), within, || {
+            let object = self.object()?.unwrap_or_default();
+            let current =
+                object["status"]["observedGeneration"] == object["metadata"]["generation"];
+            let is_busy = |one: &&Value| matches!(text(one, "/type"), "Reconciling" | "Stalled");
+            let busy = each(&object, "/status/conditions").find(is_busy);
+            let words = busy.map_or_else(String::new, |one| text(one, "/message").to_owned());
+            Ok(Look::done_if(current && busy.is_none(), || words))
+        })?;
+        self.await_ready()
+    }
+
     /// A field of the status, such as `/endpoint`.
     ///
     /// # Errors

@@ -13,7 +13,18 @@ use crate::{kubectl, paths, state};
 const QUESTIONS: [(&str, &[&str]); 3] = [
     ("pods.txt", &["get", "pods,tnc,jointokens", "-A", "-o", "wide"]),
     ("events.txt", &["get", "events", "-A", "--sort-by=.lastTimestamp"]),
-    ("nagaya.log", &["logs", "-n", "nagaya-system", "deployment/nagaya", "--tail=-1"]),
+    (
+        "nagaya.log",
+        &[
+            "logs",
+            "-n",
+            "nagaya-system",
+            "-l",
+            "app.kubernetes.io/name=nagaya",
+            "--prefix",
+            "--tail=-1",
+        ],
+    ),
 ];
 
 /// Keeps the logs in the cache, in place of those of the last failure, and says where.

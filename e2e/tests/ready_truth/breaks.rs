@@ -15,6 +15,8 @@ use crate::stage::Stage;
 pub enum Verdict {
     /// Stock kubeadm fails, so Ready must not be True.
     JoinFails,
+    /// That, and Ready has this reason.
+    JoinFailsFor(&'static str),
     /// Stock kubeadm does not mind, so Ready must stay True.
     Harmless,
 }
@@ -91,7 +93,7 @@ pub fn all() -> Vec<Break> {
         },
         Break {
             what: "a serving certificate for another name".to_owned(),
-            verdict: Verdict::JoinFails,
+            verdict: Verdict::JoinFailsFor("CertificateNameMismatch"),
             make: Box::new(serve_another_name),
             undo: Box::new(nothing),
             hasten: Box::new(serve_the_right_name),

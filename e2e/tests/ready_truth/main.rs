@@ -70,7 +70,7 @@ fn try_break(stage: &Stage, one: &Break) -> Outcome {
 /// Both at once, so that they are about the same state.
 fn compare(stage: &Stage, verdict: Verdict) -> Outcome {
     let patience = match verdict {
-        Verdict::JoinFails => stage.attempt.patience,
+        Verdict::JoinFails | Verdict::JoinFailsFor(_) => stage.attempt.patience,
         Verdict::Harmless => PATIENCE,
     };
     let attempt = JoinAttempt { patience, ..stage.attempt.clone() };
@@ -81,7 +81,9 @@ fn compare(stage: &Stage, verdict: Verdict) -> Outcome {
     seen?;
     let joined = joined.map_err(|_| Failure::new("the join panicked"))??;
     match (verdict, joined) {
-        (Verdict::JoinFails, Ok(())) => Err(Failure::new("stock kubeadm joined all the same")),
+        (Verdict::JoinFails | Verdict::JoinFailsFor(_), Ok(())) => {
+            Err(Failure::new("stock kubeadm joined all the same"))
+        }
         (Verdict::Harmless, Err(words)) => {
             Err(Failure::new(format!("stock kubeadm did not join: {words}")))
         }
@@ -92,6 +94,7 @@ fn compare(stage: &Stage, verdict: Verdict) -> Outcome {
 fn watch(stage: &Stage, verdict: Verdict) -> Outcome {
     match verdict {
         Verdict::JoinFails => stage.await_not_ready(NOTICED),
+        Verdict::JoinFailsFor(reason) => stage.await_reason(reason, NOTICED),
         Verdict::Harmless => stays("it stays Ready", WATCHED, || {
             let ready = stage.tenant.condition("Ready")?;
             ensure(ready.status == "True", || format!("{ready:?}"))

@@ -44,6 +44,14 @@ impl<'p> Stage<'p> {
         })
     }
 
+    /// Waits until Ready has a reason.
+    pub fn await_reason(&self, reason: &str, within: Duration) -> Outcome {
+        wait_until(&format!("{} is not Ready for {reason}", self.tenant.name), within, || {
+            let ready = self.tenant.condition("Ready")?;
+            Ok(Look::done_if(ready.reason == reason, || format!("{ready:?}")))
+        })
+    }
+
     /// The machine is as new, and the tenant does not know it.
     pub fn reset_machine(&self) -> Outcome {
         self.machine.reset()?;

@@ -1,7 +1,7 @@
-//! The manager's own client certificate for a tenant: short-lived, kept in memory only.
+//! The manager's own client certificates for a tenant: short-lived, kept in memory only.
 
 use jiff::{SignedDuration, Timestamp};
-use nagaya_pki::{Leaf, LeafRequest, Usage};
+use nagaya_pki::{CertificateAuthority, Leaf, LeafRequest, Usage};
 
 use super::{Authorities, CertificateError};
 
@@ -18,16 +18,35 @@ pub fn mint_manager_identity(
     authorities: &Authorities,
     now: Timestamp,
 ) -> Result<Leaf, CertificateError> {
+    issue(&authorities.client, Some("system:masters"), now)
+}
+
+/// A client certificate for the tenant's etcd, which looks no further than at its CA: for its members and their
+/// health. Never stored either.
+///
+/// # Errors
+/// [`CertificateError::Mint`].
+pub fn mint_etcd_identity(
+    authorities: &Authorities,
+    now: Timestamp,
+) -> Result<Leaf, CertificateError> {
+    issue(&authorities.etcd, None, now)
+}
+
+fn issue(
+    authority: &CertificateAuthority,
+    organization: Option<&str>,
+    now: Timestamp,
+) -> Result<Leaf, CertificateError> {
     let request = LeafRequest {
         common_name: "nagaya-manager".to_owned(),
-        organization: Some("system:masters".to_owned()),
+        organization: organization.map(str::to_owned),
         dns_names: Vec::new(),
         ip_addresses: Vec::new(),
         usage: Usage::ClientAuth,
         validity: LIFE,
     };
-    authorities
-        .client
+    authority
         .issue(&request, now)
         .map_err(|source| CertificateError::Mint { what: "the manager's identity", source })
 }

@@ -15,10 +15,6 @@ use crate::tenant::Tenant;
 /// One year, as kubeadm's (`kubeadmconstants.CertificateValidityPeriod`).
 pub(crate) const LIFE: SignedDuration = SignedDuration::from_hours(365 * 24);
 
-/// The most members that an etcd may ever have: their names are in its certificates from the start, so
-/// that growing issues none anew.
-const MOST_ETCD_MEMBERS: u8 = 5;
-
 /// Group that may get metrics and health, and nothing else, in every cluster
 /// (`plugin/pkg/auth/authorizer/rbac/bootstrappolicy`).
 const MONITORING_GROUP: &str = "system:monitoring";
@@ -172,8 +168,8 @@ fn etcd_server_names(tenant: &Tenant) -> Vec<String> {
 /// The stable DNS name of each member's pod; the domain of the management cluster is not known here, and
 /// names end at `svc` in every URL that uses them.
 fn etcd_member_names(tenant: &Tenant) -> Vec<String> {
-    (0..MOST_ETCD_MEMBERS)
-        .map(|member| names::etcd_member_host(&tenant.plane_namespace, &format!("etcd-{member}")))
+    (0..names::MOST_ETCD_MEMBERS)
+        .map(|member| names::etcd_member_host(&tenant.plane_namespace, &names::member_name(member)))
         .collect()
 }
 

@@ -1,5 +1,7 @@
 //! etcd: one cluster per tenant, with a CA of its own.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetSpec};
 use k8s_openapi::api::core::v1::{
     ConfigMap, ConfigMapKeySelector, Container, ContainerPort, EnvVar, EnvVarSource,
@@ -10,11 +12,12 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::mounts::{self, Files, PKI, PKI_DIR};
-use super::names;
 use super::pod::{self, Pod};
 use super::probes::{self, Endpoint};
 use super::resources::{self, Defaults};
+use super::{helper, names};
 use crate::certificates::{Authority, LeafSecret};
+use crate::membership::{EtcdShape, INITIAL_CLUSTER, JOINING};
 use crate::minors::ETCD_IMAGE;
 use crate::quantity::bytes;
 use crate::settings::Settings;
@@ -22,7 +25,9 @@ use crate::tenant::Tenant;
 
 const USER: i64 = 10_001;
 const DATA: &str = "data";
+const ADMISSION: &str = "admit-member";
 const DATA_DIR: &str = "/var/lib/etcd";
+const MEMBER_DIR: &str = "/var/lib/etcd/member";
 
 /// Idle: 24 MiB anonymous, 63 with the shared parts of its files.
 const RESOURCES: Defaults = Defaults { cpu: "50m", memory: "64Mi", memory_limit: "2Gi" };
@@ -36,43 +41,38 @@ const PROBE: Endpoint = Endpoint { scheme: "HTTP", port: names::ETCD_PROBE_PORT 
 
 /// What a member reads only when it starts, by environment variable. Outside the pod template: changing it
 /// restarts nothing.
-const BIRTH_VARIABLES: [&str; 4] = [
-    "ETCD_INITIAL_CLUSTER",
-    "ETCD_INITIAL_CLUSTER_STATE",
-    "ETCD_HEARTBEAT_INTERVAL",
-    "ETCD_ELECTION_TIMEOUT",
-];
+const BIRTH_VARIABLES: [&str; 4] =
+    [INITIAL_CLUSTER, STATE, "ETCD_HEARTBEAT_INTERVAL", "ETCD_ELECTION_TIMEOUT"];
+const STATE: &str = "ETCD_INITIAL_CLUSTER_STATE";
 
 /// `existing`: etcd has been healthy once. From then on a member with an empty volume must fail instead of
 /// starting a blank cluster, and the usual timeouts count; until then the only member there is elects itself,
 /// for which it waits out one election timeout.
 #[must_use]
-pub fn build_etcd_state(tenant: &Tenant, existing: bool) -> ConfigMap {
-    let members: Vec<String> = (0..tenant.etcd.replicas).map(|n| format!("etcd-{n}")).collect();
-    let initial_cluster: Vec<String> =
-        members.iter().map(|member| format!("{member}={}", peer_url(tenant, member))).collect();
-    let alone = !existing && members.len() == 1;
-    let (state, heartbeat, election) = match (existing, alone) {
-        (true, _) => ("existing", "100", "1000"),
-        (false, true) => ("new", "50", "250"),
-        (false, false) => ("new", "100", "1000"),
-    };
-    let values =
-        [initial_cluster.join(","), state.to_owned(), heartbeat.to_owned(), election.to_owned()];
+pub fn build_etcd_state(tenant: &Tenant, existing: bool, members: &EtcdShape) -> ConfigMap {
+    let url = |ordinal| names::etcd_peer_url(&tenant.plane_namespace, ordinal);
+    let entry = |ordinal: &u8| format!("{}={}", names::member_name(*ordinal), url(*ordinal));
+    let initial_cluster: Vec<String> = members.members.iter().map(entry).collect();
+    let (state, heartbeat, election) =
+        if existing { ("existing", "100", "1000") } else { ("new", "50", "250") };
+    let values = [initial_cluster.join(","), state.into(), heartbeat.into(), election.into()];
+    let mut data: BTreeMap<String, String> =
+        BIRTH_VARIABLES.map(str::to_owned).into_iter().zip(values).collect();
+    data.insert(JOINING.to_owned(), members.joining_entry());
     ConfigMap {
         metadata: pod::metadata(tenant, names::ETCD_STATE, names::ETCD),
-        data: Some(BIRTH_VARIABLES.iter().map(|name| (*name).to_owned()).zip(values).collect()),
+        data: Some(data),
         ..ConfigMap::default()
     }
 }
 
-pub(super) fn build_etcd(tenant: &Tenant, settings: &Settings) -> StatefulSet {
+pub(super) fn build_etcd(tenant: &Tenant, members: &EtcdShape, settings: &Settings) -> StatefulSet {
     StatefulSet {
         metadata: pod::metadata(tenant, names::ETCD, names::ETCD),
         spec: Some(StatefulSetSpec {
-            // All members at once: none gets ready before a quorum is there.
+            // One that does not get ready must not keep the others from starting.
             pod_management_policy: Some("Parallel".to_owned()),
-            replicas: Some(tenant.etcd.replicas),
+            replicas: Some(i32::from(members.replicas())),
             revision_history_limit: Some(2),
             selector: pod::label_selector(names::ETCD),
             service_name: Some(names::ETCD.to_owned()),
@@ -88,7 +88,7 @@ fn build_template(tenant: &Tenant, settings: &Settings) -> PodTemplateSpec {
     Pod {
         component: names::ETCD,
         user: USER,
-        init_containers: Vec::new(),
+        init_containers: vec![build_admission(tenant, settings)],
         container: build_container(tenant, settings),
         volumes: vec![mounts::volume(
             PKI,
@@ -103,6 +103,22 @@ fn build_template(tenant: &Tenant, settings: &Settings) -> PodTemplateSpec {
         read_at_start: &[],
     }
     .build_template(tenant, settings)
+}
+
+/// Keeps a member from starting on a volume that is empty or another member's.
+fn build_admission(tenant: &Tenant, settings: &Settings) -> Container {
+    let mut env = vec![pod_name()];
+    env.extend([STATE, JOINING].map(from_state));
+    Container {
+        args: Some(vec!["admit-member".to_owned(), format!("--data-dir={MEMBER_DIR}")]),
+        env: Some(env),
+        volume_mounts: Some(vec![data_mount()]),
+        ..helper::build_helper(ADMISSION, tenant, settings)
+    }
+}
+
+fn data_mount() -> VolumeMount {
+    VolumeMount { name: DATA.to_owned(), mount_path: DATA_DIR.to_owned(), ..VolumeMount::default() }
 }
 
 fn build_container(tenant: &Tenant, settings: &Settings) -> Container {
@@ -130,30 +146,24 @@ fn build_container(tenant: &Tenant, settings: &Settings) -> Container {
         // Not /health, which also fails on the alarm NOSPACE: restarting a full etcd again and again does
         // not empty it (etcd #14497). A full one stays readable.
         liveness_probe: Some(probes::liveness(PROBE, "/livez")),
-        volume_mounts: Some(vec![
-            VolumeMount {
-                name: DATA.to_owned(),
-                mount_path: DATA_DIR.to_owned(),
-                ..VolumeMount::default()
-            },
-            mounts::mount(PKI, PKI_DIR),
-        ]),
+        volume_mounts: Some(vec![data_mount(), mounts::mount(PKI, PKI_DIR)]),
         ..Container::default()
     }
 }
 
 fn build_command(tenant: &Tenant) -> Vec<String> {
     let member = "$(POD_NAME)";
+    let peer_port = names::ETCD_PEER_PORT;
     let host = names::etcd_member_host(&tenant.plane_namespace, member);
     let mut command = vec!["etcd".to_owned()];
     command.extend([
         format!("--name={member}"),
         // Below the mount: a fresh file system has a lost+found in its root.
-        format!("--data-dir={DATA_DIR}/member"),
+        format!("--data-dir={MEMBER_DIR}"),
         format!("--advertise-client-urls=https://{host}:{}", names::ETCD_CLIENT_PORT),
         format!("--listen-client-urls=https://0.0.0.0:{}", names::ETCD_CLIENT_PORT),
-        format!("--initial-advertise-peer-urls={}", peer_url(tenant, member)),
-        format!("--listen-peer-urls=https://0.0.0.0:{}", names::ETCD_PEER_PORT),
+        format!("--initial-advertise-peer-urls=https://{host}:{peer_port}"),
+        format!("--listen-peer-urls=https://0.0.0.0:{peer_port}"),
         format!("--listen-metrics-urls=http://0.0.0.0:{}", names::ETCD_PROBE_PORT),
         // Members of two tenants must never take each other for one cluster.
         format!("--initial-cluster-token={}", tenant.plane_namespace),
@@ -181,7 +191,13 @@ fn build_command(tenant: &Tenant) -> Vec<String> {
 
 fn build_env(resources: &ResourceRequirements) -> Vec<EnvVar> {
     let mut env = resources::go_runtime(GOGC, resources);
-    env.push(EnvVar {
+    env.push(pod_name());
+    env.extend(BIRTH_VARIABLES.map(from_state));
+    env
+}
+
+fn pod_name() -> EnvVar {
+    EnvVar {
         name: "POD_NAME".to_owned(),
         value_from: Some(EnvVarSource {
             field_ref: Some(ObjectFieldSelector {
@@ -191,8 +207,11 @@ fn build_env(resources: &ResourceRequirements) -> Vec<EnvVar> {
             ..EnvVarSource::default()
         }),
         value: None,
-    });
-    env.extend(BIRTH_VARIABLES.map(|name| EnvVar {
+    }
+}
+
+fn from_state(name: &str) -> EnvVar {
+    EnvVar {
         name: name.to_owned(),
         value_from: Some(EnvVarSource {
             config_map_key_ref: Some(ConfigMapKeySelector {
@@ -203,8 +222,7 @@ fn build_env(resources: &ResourceRequirements) -> Vec<EnvVar> {
             ..EnvVarSource::default()
         }),
         value: None,
-    }));
-    env
+    }
 }
 
 fn build_claim(tenant: &Tenant) -> PersistentVolumeClaim {
@@ -227,11 +245,6 @@ fn build_claim(tenant: &Tenant) -> PersistentVolumeClaim {
         }),
         ..PersistentVolumeClaim::default()
     }
-}
-
-fn peer_url(tenant: &Tenant, member: &str) -> String {
-    let host = names::etcd_member_host(&tenant.plane_namespace, member);
-    format!("https://{host}:{}", names::ETCD_PEER_PORT)
 }
 
 /// Half of the volume: the write-ahead log, snapshots and the copy that a defragmentation makes need the

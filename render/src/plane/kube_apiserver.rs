@@ -9,7 +9,9 @@ use k8s_openapi::api::apps::v1::{
 use k8s_openapi::api::core::v1::{
     ConfigMapVolumeSource, Container, ContainerPort, PodTemplateSpec, Volume,
 };
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use nagaya_api::labels;
 
 pub(super) use authentication::build_authentication;
 
@@ -21,6 +23,7 @@ use super::resources::{self, Defaults};
 use super::wait;
 use crate::certificates::secret_data::{SA_PRIVATE_KEY, SA_PUBLIC_KEY};
 use crate::certificates::{Authority, LeafSecret};
+use crate::membership::EtcdShape;
 use crate::settings::Settings;
 use crate::tenant::Tenant;
 
@@ -35,9 +38,17 @@ const GOGC: u8 = 20;
 const PROBE: Endpoint = Endpoint { scheme: "HTTPS", port: names::API_SERVER_PORT };
 const AUTHENTICATION: &str = "authentication";
 
-pub(super) fn build_api_server(tenant: &Tenant, settings: &Settings) -> Deployment {
+pub(super) fn build_api_server(
+    tenant: &Tenant,
+    members: &EtcdShape,
+    settings: &Settings,
+) -> Deployment {
+    let connected = (labels::ETCD_MEMBERS.to_owned(), members.serving.to_string());
     Deployment {
-        metadata: pod::versioned_metadata(tenant, names::API_SERVER),
+        metadata: ObjectMeta {
+            annotations: Some([connected].into()),
+            ..pod::versioned_metadata(tenant, names::API_SERVER)
+        },
         spec: Some(DeploymentSpec {
             replicas: Some(tenant.api_server_replicas),
             revision_history_limit: Some(2),
@@ -49,19 +60,19 @@ pub(super) fn build_api_server(tenant: &Tenant, settings: &Settings) -> Deployme
                     max_unavailable: Some(IntOrString::Int(0)),
                 }),
             }),
-            template: build_template(tenant, settings),
+            template: build_template(tenant, members, settings),
             ..DeploymentSpec::default()
         }),
         ..Deployment::default()
     }
 }
 
-fn build_template(tenant: &Tenant, settings: &Settings) -> PodTemplateSpec {
+fn build_template(tenant: &Tenant, members: &EtcdShape, settings: &Settings) -> PodTemplateSpec {
     Pod {
         component: names::API_SERVER,
         user: USER,
         init_containers: vec![wait::build_wait_for_etcd(tenant, settings)],
-        container: build_container(tenant, settings),
+        container: build_container(tenant, members, settings),
         volumes: vec![build_pki_volume(), build_authentication_volume()],
         // The shutdown delay and some time for requests that are under way. Not the 60 s that one may take:
         // clients ask again by themselves.
@@ -100,14 +111,14 @@ fn build_authentication_volume() -> Volume {
     }
 }
 
-fn build_container(tenant: &Tenant, settings: &Settings) -> Container {
+fn build_container(tenant: &Tenant, members: &EtcdShape, settings: &Settings) -> Container {
     let image = format!("registry.k8s.io/kube-apiserver:{}", tenant.version);
     let resources = RESOURCES.or_configured(names::API_SERVER, settings);
     Container {
         name: names::API_SERVER.to_owned(),
         image: Some(settings.control_plane_images.resolve(&image)),
         image_pull_policy: Some("IfNotPresent".to_owned()),
-        command: Some(flags::build_command(tenant)),
+        command: Some(flags::build_command(tenant, members)),
         env: Some(resources::go_runtime(GOGC, &resources)),
         ports: Some(vec![ContainerPort {
             name: Some("https".to_owned()),

@@ -42,8 +42,31 @@ pub const ETCD_PEER_PORT: u16 = 2380;
 /// Port of etcd's probes, in plain HTTP.
 pub const ETCD_PROBE_PORT: u16 = 2381;
 
+/// The most members that an etcd may ever have: their names are in its certificates from the start, so
+/// that growing issues none anew.
+pub const MOST_ETCD_MEMBERS: u8 = 5;
+/// Exit code of the init container that lets an etcd member start, when the member's volume is empty.
+pub const EMPTY_VOLUME: u8 = 3;
+
 /// User as which kube-apiserver calls aggregated API servers.
 pub(crate) const FRONT_PROXY_USER: &str = "front-proxy-client";
+
+/// Where an etcd member serves its clients.
+#[must_use]
+pub fn etcd_client_url(namespace: &str, ordinal: u8) -> String {
+    format!("https://{}:{ETCD_CLIENT_PORT}", etcd_member_host(namespace, &member_name(ordinal)))
+}
+
+/// Where an etcd member meets the others.
+#[must_use]
+pub fn etcd_peer_url(namespace: &str, ordinal: u8) -> String {
+    format!("https://{}:{ETCD_PEER_PORT}", etcd_member_host(namespace, &member_name(ordinal)))
+}
+
+/// The pod of a member, which is the member's name too.
+pub(crate) fn member_name(ordinal: u8) -> String {
+    format!("{ETCD}-{ordinal}")
+}
 
 /// The DNS name of an etcd pod. It ends at `svc`: the domain of the management cluster is not known here.
 pub(crate) fn etcd_member_host(namespace: &str, pod: &str) -> String {

@@ -63,8 +63,10 @@ impl Pod<'_> {
                     .map(|name| LocalObjectReference { name: name.clone() })
                     .collect(),
             ),
-            init_containers: non_empty(self.init_containers),
-            containers: vec![self.container],
+            init_containers: non_empty(
+                self.init_containers.into_iter().map(with_last_words).collect(),
+            ),
+            containers: vec![with_last_words(self.container)],
             priority_class_name: Some(self.priority.to_owned()),
             topology_spread_constraints: Some(SPREAD.map(|key| spread(key, self.component)).into()),
             node_selector: Some(settings.node_selector.clone()).filter(|labels| !labels.is_empty()),
@@ -86,6 +88,12 @@ impl Pod<'_> {
             ..PodSpec::default()
         }
     }
+}
+
+/// Of one that crashes, kubelet keeps the end of its log (80 lines, 2 KiB) where the manager can read it.
+fn with_last_words(container: Container) -> Container {
+    let policy = Some("FallbackToLogsOnError".to_owned());
+    Container { termination_message_policy: policy, ..container }
 }
 
 /// Replicas of a component go to different zones and hosts, as long as there are such.

@@ -4,15 +4,12 @@
 use k8s_openapi::api::core::v1::Container;
 
 use super::mounts::{CLIENT_CONFIG, CLIENT_CONFIG_DIR, mount};
-use super::resources::Defaults;
-use super::{names, pod};
+use super::{helper, names};
 use crate::settings::Settings;
 use crate::tenant::Tenant;
 
 const FOR_API: &str = "wait-for-api";
 const FOR_ETCD: &str = "wait-for-etcd";
-
-const RESOURCES: Defaults = Defaults { cpu: "5m", memory: "16Mi", memory_limit: "64Mi" };
 
 /// Ends when kube-apiserver is healthy. Needs the volume of [`super::mounts::client_config_volume`].
 pub(super) fn build_wait_for_api(tenant: &Tenant, settings: &Settings) -> Container {
@@ -33,12 +30,7 @@ pub(super) fn build_wait_for_etcd(tenant: &Tenant, settings: &Settings) -> Conta
 
 fn build_wait(name: &str, options: Vec<String>, tenant: &Tenant, settings: &Settings) -> Container {
     Container {
-        name: name.to_owned(),
-        image: Some(tenant.wait_image.clone()),
-        image_pull_policy: Some("IfNotPresent".to_owned()),
         args: Some(std::iter::once("wait".to_owned()).chain(options).collect()),
-        resources: Some(RESOURCES.or_configured(name, settings)),
-        security_context: Some(pod::container_security(&[])),
-        ..Container::default()
+        ..helper::build_helper(name, tenant, settings)
     }
 }

@@ -2,10 +2,12 @@
 
 use nagaya_api::conditions as types;
 
-use super::{ContentState, Findings, Probed, State, UPGRADING, Verdict};
+use super::{ContentState, Findings, Probed, RACE, SCALING, State, UPGRADING, Verdict};
+use crate::diagnosis::{Blockage, Blocked};
+use crate::membership::EtcdFindings;
 use crate::probe;
 use crate::rollout::Rollout;
-use crate::workloads::Workload;
+use crate::workloads::{Workload, Workloads};
 
 const JOINABLE: &str = "a stock kubeadm join would succeed now";
 
@@ -23,7 +25,7 @@ pub(super) fn all(findings: &Findings<'_>) -> Vec<(&'static str, Option<Verdict>
     }
     found.extend([
         (types::CERTIFICATES_READY, certificates(findings)),
-        (types::ETCD_READY, Some(workload("etcd", workloads.etcd.as_ref()))),
+        (types::ETCD_READY, Some(etcd(findings))),
         (types::API_SERVER_READY, Some(workload("kube-apiserver", workloads.api_server.as_ref()))),
         (
             types::CONTROLLER_MANAGER_READY,
@@ -40,9 +42,9 @@ pub(super) fn all(findings: &Findings<'_>) -> Vec<(&'static str, Option<Verdict>
 fn ready(findings: &Findings<'_>) -> Verdict {
     match findings.probed {
         Probed::Report(report) => match report.first_failure() {
-            Some((part, reason, message)) => {
+            Some((part, reason, message)) => cause(findings, part).unwrap_or_else(|| {
                 Verdict::new(State::False, reason.into(), format!("{part}: {message}"))
-            }
+            }),
             None if report.joinable() => Verdict::new(State::True, "Joinable", JOINABLE),
             None => Verdict::new(
                 State::Unknown,
@@ -60,9 +62,29 @@ fn ready(findings: &Findings<'_>) -> Verdict {
         Probed::NotYet => match (findings.refusal, findings.failure) {
             (Some(refusal), _) => Verdict::new(State::False, "Refused", refusal.to_string()),
             (_, Some(failure)) => Verdict::new(State::False, failure.reason, &failure.message),
-            _ => Verdict::new(State::False, "Provisioning", waiting_for(findings)),
+            _ => waiting_for(findings, State::False, "Provisioning"),
         },
     }
+}
+
+/// What is behind a part that the probe found wanting: a door is closed because nobody is in.
+fn cause(findings: &Findings<'_>, part: &str) -> Option<Verdict> {
+    let failed = findings.failure.filter(|failure| !findings.born && failure.reason != RACE);
+    if let Some(failure) = failed {
+        return Some(Verdict::new(State::False, failure.reason, &failure.message));
+    }
+    let Workloads { etcd, api_server, controller_manager, scheduler: _ } = findings.workloads;
+    let signer = controller_manager.as_ref().filter(|_| ["signature", "signer"].contains(&part));
+    let behind = [
+        ("etcd", etcd.as_ref()),
+        ("kube-apiserver", api_server.as_ref()),
+        ("kube-controller-manager", signer),
+    ];
+    behind.into_iter().find_map(|(name, one)| {
+        let blocked = one.filter(|one| !one.serves())?.problem.as_ref()?;
+        let words = format!("{part}: waiting for {name}: {blocked}");
+        Some(Verdict::new(State::False, blocked.blockage.reason(), words))
+    })
 }
 
 /// A manager that has just started knows nothing yet: what its predecessor saw stays for the few seconds
@@ -87,15 +109,25 @@ fn reconciling(findings: &Findings<'_>) -> Option<Verdict> {
     if let Some(failure) = findings.failure {
         return Some(Verdict::new(State::True, failure.reason, &failure.message));
     }
+    if let Some(contested) = findings.contested {
+        let reason = contested.blockage.reason();
+        return Some(Verdict::new(State::True, reason, contested.to_string()));
+    }
     if findings.raw.spec.paused {
         return None;
     }
     if let Some(upgrading) = upgrading(findings) {
         return Some(upgrading);
     }
+    if let Some(words) = findings.etcd.and_then(EtcdFindings::words) {
+        return Some(Verdict::new(State::True, SCALING, words));
+    }
     let all = findings.workloads;
+    let has = |workload: &Option<Workload>, replicas| {
+        workload.as_ref().is_some_and(|one| one.desired == replicas)
+    };
     let scaled = findings.tenant.is_none_or(|tenant| {
-        all.api_server.as_ref().is_some_and(|one| one.desired == tenant.api_server_replicas)
+        has(&all.api_server, tenant.api_server_replicas) && has(&all.etcd, tenant.etcd.replicas)
     });
     let rolled_out = scaled
         && [&all.etcd, &all.api_server, &all.controller_manager, &all.scheduler]
@@ -104,7 +136,7 @@ fn reconciling(findings: &Findings<'_>) -> Option<Verdict> {
     if rolled_out && content_is_in_place(findings) {
         return None;
     }
-    Some(Verdict::new(State::True, "Progressing", waiting_for(findings)))
+    Some(waiting_for(findings, State::True, "Progressing"))
 }
 
 fn upgrading(findings: &Findings<'_>) -> Option<Verdict> {
@@ -127,11 +159,14 @@ fn stalled(findings: &Findings<'_>) -> Option<Verdict> {
     }
     let etcd = findings.workloads.etcd.as_ref()?;
     let problem = etcd.problem.as_ref().filter(|_| findings.born && !etcd.serves())?;
+    if !problem.blockage.threatens_data() {
+        return None;
+    }
     Some(Verdict::new(
         State::True,
         "EtcdDown",
         format!(
-            "etcd does not come up and its data may be lost: {problem}; nothing is made anew, restore its volume"
+            "etcd does not come up and its data may be lost, restore its volume, nothing is made anew: {problem}"
         ),
     ))
 }
@@ -160,6 +195,23 @@ fn certificates(findings: &Findings<'_>) -> Option<Verdict> {
     Some(Verdict::new(State::False, "Pending", "keys and certificates are not all there yet"))
 }
 
+/// Of several members some may be missing; without a quorum the others are of no use.
+fn etcd(findings: &Findings<'_>) -> Verdict {
+    let pods = findings.workloads.etcd.as_ref();
+    let found = findings.etcd;
+    let blockage = match (found, pods) {
+        (Some(EtcdFindings { quorum: false, answering, .. }), Some(pods)) if pods.desired > 1 => {
+            Blockage::QuorumLost { healthy: *answering, members: pods.desired }
+        }
+        (Some(EtcdFindings { no_space: true, .. }), _) => Blockage::NoSpace,
+        _ => return workload("etcd", pods),
+    };
+    let problem = pods.and_then(|pods| pods.problem.as_ref());
+    let why = problem.map_or_else(String::new, |problem| format!(": {problem}"));
+    let reason = blockage.reason();
+    Verdict::new(State::False, reason, format!("{}{why}", Blocked::new(blockage, None)))
+}
+
 fn workload(name: &str, workload: Option<&Workload>) -> Verdict {
     let Some(workload) = workload else {
         return Verdict::new(State::False, "Missing", format!("{name} has not been created yet"));
@@ -168,7 +220,7 @@ fn workload(name: &str, workload: Option<&Workload>) -> Verdict {
     match (&workload.problem, workload.serves()) {
         (_, true) => Verdict::new(State::True, "Ready", count),
         (Some(problem), false) => {
-            Verdict::new(State::False, "NotReady", format!("{count}: {problem}"))
+            Verdict::new(State::False, problem.blockage.reason(), format!("{count}: {problem}"))
         }
         (None, false) => Verdict::new(State::False, "NotReady", count),
     }
@@ -233,10 +285,10 @@ fn endpoint(findings: &Findings<'_>) -> Option<Verdict> {
     })
 }
 
-/// The first thing that is still missing, in words.
-fn waiting_for(findings: &Findings<'_>) -> String {
+/// The first thing that is still missing; `on_its_way` is the reason if nothing is known to block it.
+fn waiting_for(findings: &Findings<'_>, state: State, on_its_way: &'static str) -> Verdict {
     let all = findings.workloads;
-    [
+    let missing = [
         ("etcd", &all.etcd),
         ("kube-apiserver", &all.api_server),
         ("kube-controller-manager", &all.controller_manager),
@@ -246,12 +298,15 @@ fn waiting_for(findings: &Findings<'_>) -> String {
     .find_map(|(name, one)| match one {
         Some(one) if one.serves() && one.rolled_out => None,
         Some(Workload { problem: Some(problem), .. }) => {
-            Some(format!("waiting for {name}: {problem}"))
+            Some((problem.blockage.reason(), format!("waiting for {name}: {problem}")))
         }
-        _ => Some(format!("waiting for {name}")),
-    })
-    .unwrap_or_else(|| match findings.content {
-        ContentState::Applied => "waiting for the first probe of the endpoint".to_owned(),
-        _ => "waiting for the content of the tenant cluster".to_owned(),
-    })
+        _ => Some((on_its_way, format!("waiting for {name}"))),
+    });
+    let (reason, words) = missing.unwrap_or_else(|| match findings.content {
+        ContentState::Applied => {
+            (on_its_way, "waiting for the first probe of the endpoint".to_owned())
+        }
+        _ => (on_its_way, "waiting for the content of the tenant cluster".to_owned()),
+    });
+    Verdict::new(state, reason, words)
 }

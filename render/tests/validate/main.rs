@@ -146,7 +146,6 @@ fn a_bad_spec_is_refused_with_the_name_of_the_field() {
     for (spec, field) in [
         (json!({"version": "v1.20.0"}), "spec.version"),
         (json!({"version": "1.99"}), "spec.version"),
-        (json!({"version": "1.37", "etcd": {"replicas": 3}}), "spec.etcd.replicas"),
         (
             json!({"version": "1.37", "networking": {"podCIDRs": ["10.0.0.0"]}}),
             "spec.networking.podCIDRs[0]",

@@ -3,14 +3,14 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::Resource;
 use nagaya_api::{TenantCluster, TenantClusterStatus, conditions as types};
-use nagaya_render::status::{DELETING, UPGRADING};
+use nagaya_render::status::{DELETING, SCALING, UPGRADING};
 
 use crate::controllers::Context;
 
 /// What the reporting controller was doing (`action` of `events.k8s.io/v1`).
 const ACTION: &str = "Reconcile";
 /// Reasons of a normal life on the way to True.
-const NORMAL: [&str; 4] = ["Provisioning", "Progressing", UPGRADING, DELETING];
+const NORMAL: [&str; 5] = ["Provisioning", "Progressing", SCALING, UPGRADING, DELETING];
 
 /// Publishes what is new in `status`. Not to be able to is no failure of the pass.
 pub async fn announce(context: &Context, raw: &TenantCluster, status: &TenantClusterStatus) {
@@ -27,16 +27,20 @@ pub async fn announce(context: &Context, raw: &TenantCluster, status: &TenantClu
     }
 }
 
-/// Every turn of Ready, and whatever newly keeps a tenant from what its spec says.
+/// Every turn of Ready, and whatever newly keeps a tenant from what its spec says; what Ready says is not said twice.
 fn news<'a>(before: &[Condition], now: &'a [Condition]) -> Vec<&'a Condition> {
     let is_new = |one: &&Condition| {
         !before.iter().any(|old| {
             old.type_ == one.type_ && old.status == one.status && old.reason == one.reason
         })
     };
+    let ready = now.iter().find(|one| one.type_ == types::READY);
     let is_told = |one: &&Condition| match one.type_.as_str() {
         types::READY => true,
-        types::STALLED | types::RECONCILING => !is_normal(one) || one.reason == UPGRADING,
+        types::STALLED | types::RECONCILING => {
+            let is_said = ready.is_some_and(|ready| ready.reason == one.reason);
+            !is_said && (!is_normal(one) || one.reason == UPGRADING)
+        }
         _ => false,
     };
     now.iter().filter(is_new).filter(is_told).collect()
@@ -78,6 +82,19 @@ mod tests {
         assert_eq!(told(&provisioning, &joinable), [("Joinable".to_owned(), true)]);
         assert_eq!(told(&joinable, &joinable), []);
         assert_eq!(told(&joinable, &broken), [("ObjectMissing".to_owned(), false)]);
+    }
+
+    #[test]
+    fn what_blocks_is_told_once_and_not_again_when_only_its_words_change() {
+        let blocked = |words: &str| {
+            ["Ready", "Reconciling"].map(|kind| Condition {
+                message: words.to_owned(),
+                ..condition(kind, if kind == "Ready" { "False" } else { "True" }, "Unschedulable")
+            })
+        };
+        let first = blocked("0/1 nodes are available");
+        assert_eq!(told(&[], &first), [("Unschedulable".to_owned(), false)]);
+        assert_eq!(told(&first, &blocked("0/2 nodes are available")), []);
     }
 
     #[test]

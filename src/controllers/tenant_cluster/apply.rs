@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use futures::future::join;
 use jiff::Timestamp;
-use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret, Service};
 use kube::api::{Patch, PatchParams};
-use kube::runtime::reflector::{ObjectRef, Store};
-use kube::{Api, Client, Resource, ResourceExt};
+use kube::runtime::reflector::ObjectRef;
+use kube::{Api, ResourceExt};
 use nagaya_api::{TenantCluster, labels};
 use nagaya_render::certificates::{AdminKubeconfig, admin_secret_name, plan_admin_kubeconfig};
+use nagaya_render::membership::EtcdShape;
 use nagaya_render::plane::{
     Foundation, PlaneObjects, build_etcd_state, build_foundation, build_plane, names,
 };
@@ -21,12 +21,13 @@ use nagaya_render::tenant::{Endpoint, Tenant};
 use nagaya_render::workloads::Workload;
 use serde_json::json;
 
+use super::bounded_client::{BoundedClient, apply_one, apply_or_remove};
 use super::observe::Observed;
 use super::rights::{apply_rights, permitted};
 use super::{Error, FINALIZER};
 use crate::controllers::Context;
 use crate::keyring::{Access, Keys};
-use crate::kube_ops::{self, Applied, Object, apply as apply_object, finalizer};
+use crate::kube_ops::{self, Applied, finalizer};
 use crate::tenant::TenantKey;
 
 /// How far the management side is after the step.
@@ -35,6 +36,8 @@ pub struct Progress {
     pub tenant: Tenant,
     /// Which version each part of it is to run now.
     pub rollout: Rollout,
+    /// The members that etcd has now.
+    pub members: EtcdShape,
     /// Where nodes reach the API server; `None` until its Service exists.
     pub endpoint: Option<Endpoint>,
     /// Address of the internal Service of the API server.
@@ -59,7 +62,7 @@ pub async fn apply(
     let tenant = &end_of_upgrade(context, key, tenant, observed);
     let foundation = build_foundation(tenant);
     let born = observed.born() || note_birth(context, observed).await?;
-    let namespace = apply_namespace(context, &foundation.namespace, None).await?;
+    let namespace = apply_namespace(context, key, &foundation.namespace, None).await?;
     let new_rights =
         apply_rights(context, tenant, &foundation.role_binding, observed.project_enabled).await?;
     let (services, keys) = join(
@@ -73,10 +76,11 @@ pub async fn apply(
     let (services, keys) = (services?, keys?);
     let tenant = with_port(tenant, services.node_port);
     let rollout = next_step(context, key, &tenant, observed);
+    let members = observed.members.shape(&tenant);
     let record = build_foundation(&tenant).namespace;
     let (recorded, plane) = join(
-        apply_namespace(context, &record, namespace),
-        Box::pin(apply_plane(context, &tenant, &rollout, born)),
+        apply_namespace(context, key, &record, namespace),
+        Box::pin(apply_plane(context, &tenant, &rollout, &members, born)),
     )
     .await;
     let endpoint = tenant.endpoint();
@@ -89,7 +93,7 @@ pub async fn apply(
     recorded?;
     plane?;
     let api_server = services.api_server;
-    Ok(Progress { tenant, rollout, endpoint, api_server, keys, kubeconfig_failure })
+    Ok(Progress { tenant, rollout, members, endpoint, api_server, keys, kubeconfig_failure })
 }
 
 /// What the step would know if it may not write: for paused tenants.
@@ -109,6 +113,7 @@ pub async fn look_on(
     Ok(Progress {
         tenant: tenant.clone(),
         rollout: next_step(context, key, tenant, observed),
+        members: observed.members.shape(tenant),
         endpoint: tenant.endpoint(),
         api_server: internal.as_deref().and_then(cluster_ip),
         keys,
@@ -121,16 +126,18 @@ pub async fn look_on(
 async fn note_birth(context: &Context, observed: &Observed) -> Result<bool, Error> {
     let healthy = observed.workloads.etcd.as_ref().is_some_and(Workload::serves);
     let Some(plane) = observed.planes.first().filter(|_| healthy) else { return Ok(false) };
+    // One that the cache does not have yet was made a moment ago.
+    let live = context.caches.planes.get(&ObjectRef::new(&plane.namespace));
+    let Some(live) = live else { return Ok(false) };
     let all = Api::<Namespace>::all(context.manager.clients.planes.clone());
-    let patch = json!({"metadata": {"annotations": {labels::BORN: "true"}}});
+    let patch = json!({"metadata": {
+        "uid": live.uid(), "resourceVersion": live.resource_version(),
+        "annotations": {labels::BORN: "true"},
+    }});
     let params =
         PatchParams { field_manager: Some("nagaya-record".to_owned()), ..PatchParams::default() };
     all.patch_metadata(&plane.namespace, &params, &Patch::Merge(patch)).await.map_err(
-        |source| kube_ops::Error::ApiCall {
-            verb: "record the birth on",
-            object: format!("Namespace {}", plane.namespace),
-            source: Box::new(source),
-        },
+        |source| kube_ops::Error::of_object("record the birth on", live.as_ref(), source),
     )?;
     Ok(true)
 }
@@ -138,6 +145,7 @@ async fn note_birth(context: &Context, observed: &Observed) -> Result<bool, Erro
 /// Returns what was written; `newer` is what this pass has written before, which a cache may not have yet.
 async fn apply_namespace(
     context: &Context,
+    key: &TenantKey,
     namespace: &Namespace,
     newer: Option<Namespace>,
 ) -> Result<Option<Namespace>, Error> {
@@ -145,7 +153,11 @@ async fn apply_namespace(
     let cached = || context.caches.planes.get(&ObjectRef::new(&namespace.name_any()));
     let live = newer.or_else(|| cached().map(|live| live.as_ref().clone()));
     // A plane that lost the label by which we find ours must not be taken for a new one.
-    match kube_ops::apply_in_project(&all, live.as_ref(), namespace).await? {
+    let applied = match &live {
+        Some(live) => context.contests.apply(key, &all, Some(live), namespace).await,
+        None => kube_ops::apply_in_project(&all, None, namespace).await,
+    };
+    match applied? {
         Applied::Written(written) => Ok(Some(written)),
         Applied::Unchanged => Ok(None),
     }
@@ -169,7 +181,7 @@ async fn apply_services(
         api_server,
         api_server_public,
     } = foundation;
-    let client = &context.manager.clients.planes;
+    let client = &BoundedClient::of_planes(context, tenant);
     let cache = &context.caches.services;
     let (etcd, etcd_client, api_server_now, public_now) = tokio::join!(
         apply_one(client, cache, etcd),
@@ -220,6 +232,7 @@ async fn apply_plane(
     context: &Context,
     tenant: &Tenant,
     rollout: &Rollout,
+    members: &EtcdShape,
     born: bool,
 ) -> Result<(), Error> {
     let PlaneObjects {
@@ -230,14 +243,15 @@ async fn apply_plane(
         scheduler,
         etcd_budget,
         api_server_budget,
-    } = build_plane(tenant, rollout, context.settings());
-    let etcd_state: ConfigMap = build_etcd_state(tenant, born);
-    let client = &context.manager.clients.planes;
+    } = build_plane(tenant, rollout, members, context.settings());
+    let etcd_state: ConfigMap = build_etcd_state(tenant, born, members);
+    let client = &BoundedClient::of_planes(context, tenant);
     let caches = &context.caches;
+    // A member that joins has to find itself there.
+    apply_one(client, &caches.config_maps, &etcd_state).await?;
     // All at once: kubelet waits for what a pod mounts, and every pod waits for what it talks to.
     let namespace = &tenant.plane_namespace;
-    let (state, authentication, etcd, api_server, controller_manager, scheduler, budgets) = tokio::join!(
-        apply_one(client, &caches.config_maps, &etcd_state),
+    let (authentication, etcd, api_server, controller_manager, scheduler, budgets) = tokio::join!(
         apply_one(client, &caches.config_maps, &api_server_authentication),
         apply_one(client, &caches.stateful_sets, &etcd),
         apply_one(client, &caches.deployments, &api_server),
@@ -254,7 +268,6 @@ async fn apply_plane(
             ),
         ),
     );
-    state?;
     authentication?;
     etcd?;
     api_server?;
@@ -283,44 +296,6 @@ async fn hand_out_kubeconfig(
         AdminKubeconfig::Write(secret) => {
             kube_ops::apply_in_project(&secrets, live.as_ref(), secret.as_ref()).await?;
             Ok(())
-        }
-    }
-}
-
-pub async fn apply_one<K>(
-    client: &Client,
-    cache: &Store<K>,
-    desired: &K,
-) -> Result<Applied<K>, Error>
-where
-    K: Object + Resource<Scope = NamespaceResourceScope, DynamicType = ()> + 'static,
-{
-    let namespace = desired.namespace().unwrap_or_default();
-    let all = Api::<K>::namespaced(client.clone(), &namespace);
-    let live = cache.get(&ObjectRef::from_obj(desired));
-    Ok(apply_object(&all, live.as_deref(), desired).await?)
-}
-
-/// For what only some tenants have.
-async fn apply_or_remove<K>(
-    client: &Client,
-    cache: &Store<K>,
-    namespace: &str,
-    name: &str,
-    desired: Option<&K>,
-) -> Result<(), Error>
-where
-    K: Object + Resource<Scope = NamespaceResourceScope, DynamicType = ()> + 'static,
-{
-    if let Some(desired) = desired {
-        apply_one(client, cache, desired).await?;
-        return Ok(());
-    }
-    match cache.get(&ObjectRef::new(name).within(namespace)) {
-        None => Ok(()),
-        Some(live) => {
-            let all = Api::<K>::namespaced(client.clone(), namespace);
-            Ok(kube_ops::delete(&all, live.as_ref()).await?)
         }
     }
 }

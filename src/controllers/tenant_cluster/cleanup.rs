@@ -17,6 +17,7 @@ use kube::api::{ListParams, Patch, PatchParams};
 use kube::runtime::controller::Action;
 use kube::{Api, Resource, ResourceExt};
 use nagaya_api::{DeletionPolicy, TenantCluster, labels};
+use nagaya_render::diagnosis::{Blocked, why_not_gone};
 use nagaya_render::status::{Failure, deleting_status};
 use serde_json::json;
 
@@ -30,6 +31,8 @@ use crate::tenant::TenantKey;
 const GRACE: u32 = 1;
 /// How soon to look again for what is still ending.
 const LOOK_AGAIN: Duration = Duration::from_millis(300);
+/// How soon to look again for what somebody else has to let go.
+const LOOK_AGAIN_LATER: Duration = Duration::from_secs(5);
 
 /// One step towards nothing left.
 pub async fn clean_up(
@@ -45,7 +48,11 @@ pub async fn clean_up(
     context.forget(key);
     let projects = Api::namespaced(context.manager.clients.projects.clone(), &key.namespace);
     let left = end(context, raw, key).await;
-    let failure = left.as_ref().err().map(Failure::from);
+    let failure = match &left {
+        Err(error) => Some(Failure::from(error)),
+        Ok(Left::Blocked(blocked)) => Some(Failure::from(blocked)),
+        Ok(_) => None,
+    };
     let waits_for = match (&left, &failure) {
         (_, Some(failure)) => Err(failure),
         (Ok(Left::Waiting(what)), _) => Ok(what.as_str()),
@@ -59,7 +66,11 @@ pub async fn clean_up(
     metrics.keep(raw, &status, None, Timestamp::now());
     patch_status(&projects, raw, &status).await?;
     announce(context, raw, &status).await;
-    left.map(|_| Action::requeue(LOOK_AGAIN))
+    left.map(|left| match left {
+        // The watch of namespaces sees it go.
+        Left::Blocked(_) => Action::requeue(LOOK_AGAIN_LATER),
+        Left::Nothing | Left::Waiting(_) => Action::requeue(LOOK_AGAIN),
+    })
 }
 
 async fn end(context: &Context, raw: &TenantCluster, key: &TenantKey) -> Result<Left, Error> {
@@ -74,6 +85,7 @@ async fn end(context: &Context, raw: &TenantCluster, key: &TenantKey) -> Result<
 enum Left {
     Nothing,
     Waiting(String),
+    Blocked(Blocked),
 }
 
 /// The control-plane namespace of this very object: one that belongs to another UID is left alone.
@@ -113,23 +125,13 @@ async fn end_all(context: &Context, namespace: &Namespace) -> Result<Left, Error
     let pods = end_workloads(context, &name, DeletionPolicy::Delete).await?;
     let claims = Api::<PersistentVolumeClaim>::namespaced(planes.clone(), &name);
     end_each(&claims, at_once).await?;
+    if let Some(blocked) = why_not_gone(namespace, Timestamp::now()) {
+        return Ok(Left::Blocked(blocked));
+    }
     Ok(match pods {
-        Left::Waiting(what) => Left::Waiting(what),
-        Left::Nothing => {
-            let why = why_not_gone(namespace);
-            Left::Waiting(format!("waiting for namespace {name} to go{why}"))
-        }
+        Left::Nothing => Left::Waiting(format!("waiting for namespace {name} to go")),
+        left => left,
     })
-}
-
-/// The namespace controller says what it cannot remove.
-fn why_not_gone(namespace: &Namespace) -> String {
-    let conditions = namespace.status.iter().flat_map(|status| status.conditions.iter().flatten());
-    let remaining: Vec<&str> = conditions
-        .filter(|one| one.status == "True" && one.type_.ends_with("Remaining"))
-        .filter_map(|one| one.message.as_deref())
-        .collect();
-    if remaining.is_empty() { String::new() } else { format!("; {}", remaining.join("; ")) }
 }
 
 /// Ends the processes and keeps namespace, keys and claims. The Services go too: nothing listens, and the
@@ -144,7 +146,8 @@ async fn retain(context: &Context, namespace: &Namespace) -> Result<Left, Error>
     end_each(&Api::<PodDisruptionBudget>::namespaced(planes.clone(), &name), at_once).await?;
     let uid = namespace.labels().get(labels::TENANT_UID);
     let patch = json!({"metadata": {
-        "uid": namespace.uid(), "annotations": {labels::RETAINED: uid},
+        "uid": namespace.uid(), "resourceVersion": namespace.resource_version(),
+        "annotations": {labels::RETAINED: uid},
     }});
     let params =
         PatchParams { field_manager: Some("nagaya-record".to_owned()), ..PatchParams::default() };

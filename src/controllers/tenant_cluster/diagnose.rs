@@ -1,26 +1,33 @@
-//! Why a workload is not ready, in words: what its pods say. Looked at only while something is not ready.
+//! Collects what `nagaya_render::diagnosis` judges: why a workload is not settled. Looked at only while one is not,
+//! and each kind of object only when it can matter.
 
-use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
+use k8s_openapi::api::events::v1::Event;
+use k8s_openapi::api::storage::v1::StorageClass;
 use kube::api::ListParams;
-use kube::{Api, Client, ResourceExt};
+use kube::runtime::reflector::ObjectRef;
+use kube::{Api, Client, Resource, ResourceExt};
 use nagaya_api::labels;
+use nagaya_render::diagnosis::{Evidence, judge};
 use nagaya_render::plane::names;
 use nagaya_render::workloads::{Workload, Workloads};
 
 use super::Error;
-use crate::kube_ops;
+use crate::controllers::Context;
+use crate::kube_ops::{self, Object};
 
-/// Longest piece of a container's last words that is repeated in a condition, in characters.
-const LAST_WORDS: usize = 400;
+/// More Events than a blocked plane makes in the hour that they stay.
+const MOST_EVENTS: u32 = 500;
 
-/// Adds to every workload that exists and is not settled what keeps its pods from being ready.
+/// Adds to every workload that exists and is not settled what keeps it from being so.
 pub async fn explain(
-    planes: &Client,
+    context: &Context,
     namespace: &str,
     workloads: &mut Workloads,
 ) -> Result<(), Error> {
     let Workloads { etcd, api_server, controller_manager, scheduler } = workloads;
-    let mut silent: Vec<(&str, &mut Workload)> = [
+    let mut unsettled: Vec<(&str, &mut Workload)> = [
         (names::ETCD, etcd),
         (names::API_SERVER, api_server),
         (names::CONTROLLER_MANAGER, controller_manager),
@@ -30,99 +37,74 @@ pub async fn explain(
     .filter_map(|(name, workload)| Some((name, workload.as_mut()?)))
     .filter(|(_, workload)| !workload.is_settled())
     .collect();
-    if silent.is_empty() {
+    if unsettled.is_empty() {
         return Ok(());
     }
-    let pods = Api::<Pod>::namespaced(planes.clone(), namespace);
-    let found = kube_ops::list(&pods, &ListParams::default()).await?;
-    for (name, workload) in &mut silent {
-        workload.problem = found
-            .iter()
-            .filter(|pod| pod.labels().get(labels::NAME).is_some_and(|value| value == name))
-            .find_map(problem);
+    let asked: Vec<(&str, i32)> =
+        unsettled.iter().map(|(name, workload)| (*name, workload.desired)).collect();
+    let evidence = collect(context, namespace, &asked).await?;
+    let now = Timestamp::now();
+    for (name, workload) in &mut unsettled {
+        workload.problem = judge(name, workload.desired, &evidence, now);
     }
     Ok(())
 }
 
-fn problem(pod: &Pod) -> Option<String> {
-    let status = pod.status.as_ref()?;
-    let containers = status
-        .init_container_statuses
-        .iter()
-        .flatten()
-        .chain(status.container_statuses.iter().flatten());
-    containers.filter(|container| !container.ready).find_map(container_problem).or_else(|| {
-        let unschedulable =
-            status.conditions.iter().flatten().find(|condition| {
-                condition.type_ == "PodScheduled" && condition.status == "False"
-            })?;
-        Some(format!(
-            "pod {} cannot be scheduled: {}",
-            pod.name_any(),
-            unschedulable.message.as_deref()?
-        ))
-    })
-}
-
-/// `ContainerCreating` and `PodInitializing` are no problems, and neither is a container that waits its turn.
-fn container_problem(container: &ContainerStatus) -> Option<String> {
-    let waiting = container.state.as_ref()?.waiting.as_ref()?;
-    let reason = waiting.reason.as_deref()?;
-    if matches!(reason, "ContainerCreating" | "PodInitializing") {
-        return None;
+/// Pods always; claims for a pod without a node; Events for what is not even made; classes for a claim that waits.
+async fn collect(
+    context: &Context,
+    namespace: &str,
+    unsettled: &[(&str, i32)],
+) -> Result<Evidence, Error> {
+    let planes = &context.manager.clients.planes;
+    let all = Api::<Pod>::namespaced(planes.clone(), namespace);
+    let pods = kube_ops::list(&all, &ListParams::default()).await?;
+    let placed = |name: &str| {
+        let nodes = pods.iter().filter(|pod| {
+            pod.labels().get(labels::NAME).is_some_and(|value| value == name)
+                && pod.spec.as_ref().is_some_and(|spec| spec.node_name.is_some())
+        });
+        i32::try_from(nodes.count()).unwrap_or(i32::MAX)
+    };
+    let mut evidence = Evidence::default();
+    if unsettled.iter().any(|(name, desired)| placed(name) < *desired) {
+        evidence.events = events_about(planes, namespace, "StatefulSet").await;
+        let claims = Api::<PersistentVolumeClaim>::namespaced(planes.clone(), namespace);
+        evidence.claims = or_none(&claims, &ListParams::default()).await.unwrap_or_default();
     }
-    let last = container.last_state.as_ref().and_then(|last| last.terminated.as_ref());
-    let words = last
-        .and_then(|last| last.message.as_deref())
-        .or(waiting.message.as_deref())
-        .unwrap_or_default()
-        .trim();
-    let cut = words.char_indices().rev().nth(LAST_WORDS).map_or(0, |(index, _)| index);
-    Some(format!("container {} is in {reason}: {}", container.name, &words[cut..]))
+    if evidence.claims.iter().any(is_pending) {
+        let about_claims = events_about(planes, namespace, "PersistentVolumeClaim").await;
+        evidence.events.extend(about_claims);
+        let classes = Api::<StorageClass>::all(planes.clone());
+        evidence.storage_classes = or_none(&classes, &ListParams::default()).await;
+    }
+    let api_server = ObjectRef::new(names::API_SERVER).within(namespace);
+    let cached = context.caches.deployments.get(&api_server);
+    evidence.deployments.extend(cached.map(|found| found.as_ref().clone()));
+    evidence.pods = pods;
+    Ok(evidence)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+fn is_pending(claim: &PersistentVolumeClaim) -> bool {
+    let phase = claim.status.as_ref().and_then(|status| status.phase.as_deref());
+    phase == Some("Pending")
+}
 
-    #[allow(clippy::needless_pass_by_value, reason = "reads better with json! at the call")]
-    fn pod(status: serde_json::Value) -> Pod {
-        serde_json::from_value(
-            serde_json::json!({"metadata": {"name": "etcd-0"}, "status": status}),
+async fn events_about(planes: &Client, namespace: &str, kind: &str) -> Vec<Event> {
+    let all = Api::<Event>::namespaced(planes.clone(), namespace);
+    let about = ListParams::default().fields(&format!("regarding.kind={kind}")).limit(MOST_EVENTS);
+    or_none(&all, &about).await.unwrap_or_default()
+}
+
+/// What cannot be read leaves the others to say something.
+async fn or_none<K>(all: &Api<K>, params: &ListParams) -> Option<Vec<K>>
+where
+    K: Object + Resource<DynamicType = ()>,
+{
+    let found = kube_ops::list(all, params).await;
+    found
+        .inspect_err(
+            |error| tracing::warn!(%error, "cannot see all that may block a control plane"),
         )
-        .unwrap()
-    }
-
-    #[test]
-    fn a_crashing_container_says_its_last_words() {
-        let crashing = pod(serde_json::json!({"containerStatuses": [{
-            "name": "etcd", "ready": false, "restartCount": 3, "image": "", "imageID": "",
-            "state": {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 40s"}},
-            "lastState": {"terminated": {"exitCode": 1, "message": "member not found\n"}},
-        }]}));
-        assert_eq!(
-            problem(&crashing).unwrap(),
-            "container etcd is in CrashLoopBackOff: member not found"
-        );
-    }
-
-    #[test]
-    fn a_container_that_is_being_created_is_no_problem() {
-        let starting = pod(serde_json::json!({"containerStatuses": [{
-            "name": "etcd", "ready": false, "restartCount": 0, "image": "", "imageID": "",
-            "state": {"waiting": {"reason": "ContainerCreating"}},
-        }]}));
-        assert_eq!(problem(&starting), None);
-    }
-
-    #[test]
-    fn a_pod_without_a_node_says_why() {
-        let pending = pod(serde_json::json!({"conditions": [{
-            "type": "PodScheduled", "status": "False", "message": "0/1 nodes are available",
-        }]}));
-        assert_eq!(
-            problem(&pending).unwrap(),
-            "pod etcd-0 cannot be scheduled: 0/1 nodes are available"
-        );
-    }
+        .ok()
 }

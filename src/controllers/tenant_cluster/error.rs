@@ -2,6 +2,7 @@
 
 use nagaya_render::certificates::CertificateError;
 use nagaya_render::content::ContentError;
+use nagaya_render::diagnosis::{Blockage, Blocked, of_refusal};
 use nagaya_render::status::Failure;
 
 use crate::tenant::TlsError;
@@ -45,6 +46,9 @@ impl Error {
     /// The reason in conditions, events and metrics.
     #[must_use]
     pub fn reason(&self) -> &'static str {
+        if let Some(blockage) = self.blockage() {
+            return blockage.reason();
+        }
         match self {
             Self::Call(error) | Self::Keys(keyring::Error::Call(error)) => error.reason(),
             Self::Keys(keyring::Error::KeysLost { .. }) => "KeysLost",
@@ -55,10 +59,47 @@ impl Error {
             Self::KubeconfigForeign { .. } => "KubeconfigForeign",
         }
     }
+
+    /// What the API server refuses a write for, if that has a name.
+    fn blockage(&self) -> Option<Blockage> {
+        match self {
+            Self::Call(error) | Self::Keys(keyring::Error::Call(error)) => {
+                let (object, words) = error.refusal()?;
+                of_refusal(object, words)
+            }
+            _ => None,
+        }
+    }
 }
 
 impl From<&Error> for Failure {
     fn from(error: &Error) -> Self {
-        Self { reason: error.reason(), message: error.to_string() }
+        match error.blockage() {
+            Some(blockage) => Self::from(&Blocked::new(blockage, None)),
+            None => Self { reason: error.reason(), message: error.to_string() },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_write_that_the_api_server_refuses_by_name_has_that_name_and_a_next_step() {
+        let words = "Service \"kube-apiserver-public\" is invalid: spec.ports[0].nodePort: Invalid value: \
+                     30001: provided port is already allocated";
+        let status = kube::core::Status::failure(words, "Invalid").with_code(422);
+        let error = Error::Call(kube_ops::Error::ApiCall {
+            verb: "apply",
+            object: "Service plane/kube-apiserver-public".to_owned(),
+            source: Box::new(kube::Error::Api(Box::new(status))),
+        });
+        let failure = Failure::from(&error);
+        assert_eq!(failure.reason, "PortTaken");
+        assert!(failure.message.starts_with("spec.expose.nodePort.port: node port 30001"));
+        assert!(
+            failure.message.ends_with("choose another port, or remove the Service that has it")
+        );
     }
 }

@@ -26,6 +26,7 @@ pub fn follow(
     let Progress {
         tenant,
         rollout,
+        members: _,
         endpoint: Some(endpoint),
         api_server: Some(api_server),
         keys,
@@ -87,7 +88,7 @@ pub fn follow(
     Ok(())
 }
 
-fn was_ready(raw: &TenantCluster) -> bool {
+pub fn was_ready(raw: &TenantCluster) -> bool {
     raw.status.as_ref().is_some_and(|status| {
         let mut all = status.conditions.iter();
         all.any(|one| one.type_ == conditions::READY && one.status == "True")

@@ -14,6 +14,7 @@ use nagaya_render::settings::Settings;
 use nagaya_render::validate::{OldestKubelet, Surroundings};
 use nagaya_render::workloads::{Workload, Workloads};
 
+use super::members::{self, Members};
 use super::{Error, LOOK_AGAIN, RESYNC, diagnose, kubelets};
 use crate::controllers::Context;
 use crate::keyring::Keys;
@@ -28,6 +29,8 @@ pub struct Observed {
     pub planes: Vec<PlaneRecord>,
     /// How far the workloads are.
     pub workloads: Workloads,
+    /// What is known of etcd's members.
+    pub members: Members,
     /// The node that limits an upgrade, if one is asked for.
     pub oldest_kubelet: OldestKubelet,
     /// Changes whenever another kube-controller-manager may be at work.
@@ -81,19 +84,20 @@ pub async fn observe(
         project_enabled: context.caches.project_enabled(&project),
         planes,
         workloads: Workloads::default(),
+        members: Members::default(),
         oldest_kubelet: OldestKubelet::NoNode,
         signer_generation: String::new(),
     };
-    if let Some(plane) = observed.planes.first() {
-        if kubelets::matter(raw, plane) {
+    if let Some(plane) = observed.planes.first().cloned() {
+        if kubelets::matter(raw, &plane) {
             observed.oldest_kubelet = kubelets::oldest(context, key).await;
         }
         let namespace = plane.namespace.clone();
         observed.workloads = workloads(context, &namespace);
         observed.signer_generation = signer_generation(&context.caches.stateful_sets, &namespace);
-        let client = &context.manager.clients.planes;
+        observed.members = members::observe(context, key, &plane, &observed.workloads).await?;
         // Only words: without them a pass can still put right what keeps it from reading pods.
-        if let Err(error) = diagnose::explain(client, &namespace, &mut observed.workloads).await {
+        if let Err(error) = diagnose::explain(context, &namespace, &mut observed.workloads).await {
             tracing::warn!(%namespace, %error, "cannot see what keeps the pods of a control plane");
         }
     }

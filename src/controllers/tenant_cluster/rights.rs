@@ -10,7 +10,7 @@ use nagaya_render::tenant::Tenant;
 use tokio::time::sleep;
 
 use super::Error;
-use super::apply::apply_one;
+use super::bounded_client::{BoundedClient, apply_one};
 use crate::controllers::Context;
 use crate::keyring;
 use crate::kube_ops::{self, Applied};
@@ -28,13 +28,14 @@ pub async fn apply_rights(
     project_enabled: bool,
 ) -> Result<bool, Error> {
     let in_project = build_project_role_binding(&tenant.namespace);
-    let clients = &context.manager.clients;
+    let planes = BoundedClient::of_planes(context, tenant);
+    let projects = BoundedClient::of_projects(context, tenant);
     let (plane, project) =
-        join(apply_one(&clients.planes, &context.caches.role_bindings, in_plane), async {
+        join(apply_one(&planes, &context.caches.role_bindings, in_plane), async {
             if !project_enabled {
                 return Ok(Applied::Unchanged);
             }
-            apply_one(&clients.projects, &context.caches.project_role_bindings, &in_project).await
+            apply_one(&projects, &context.caches.project_role_bindings, &in_project).await
         })
         .await;
     Ok(matches!(plane?, Applied::Written(_)) | matches!(project?, Applied::Written(_)))

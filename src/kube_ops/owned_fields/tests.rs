@@ -91,3 +91,22 @@ fn caches_keep_our_entry_only() {
     keep_only_ours(&mut meta);
     assert_eq!(meta.managed_fields.unwrap().len(), 1);
 }
+
+#[test]
+fn whoever_took_a_field_of_ours_is_named_with_it() {
+    let mut ours = fields();
+    ours["f:spec"].as_object_mut().unwrap().remove("f:clusterIP");
+    let peer = "k:{\"port\":2380,\"protocol\":\"TCP\"}";
+    ours["f:spec"]["f:ports"][peer].as_object_mut().unwrap().remove("f:name");
+    let mut taken = live("nagaya", "Apply", &ours);
+    let mut add = |manager: &str, fields: Value| {
+        let other = live(manager, "Update", &fields);
+        taken.managed_fields.get_or_insert_default().extend(other.managed_fields.unwrap());
+        first_taken(&taken, &service())
+    };
+    let beside = json!({"f:spec": {"f:selector": {}, "f:type": {}}});
+    assert_eq!(add("kubelet", beside), None, "what is ours too, or none of ours, is not taken");
+    let port = json!({"f:spec": {"f:ports": {peer: {"f:name": {}}}}});
+    let who = ("spec.ports[2380].name".to_owned(), "mesh".to_owned());
+    assert_eq!(add("mesh", port), Some(who));
+}

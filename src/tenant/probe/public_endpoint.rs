@@ -76,8 +76,9 @@ impl EndpointError {
             Finding::failed(
                 Reason::EndpointUnreachable,
                 format!(
-                    "cannot connect to {endpoint} ({address}): {why}; either no kube-apiserver is ready, \
-                     or the Service kube-apiserver-public is gone"
+                    "cannot connect to {endpoint} ({address}): {why}; no kube-apiserver is ready \
+                     (see APIServerReady), the Service kube-apiserver-public is gone, or \
+                     spec.expose.nodePort.host leads to no management node"
                 ),
             )
         };
@@ -106,8 +107,8 @@ pub(super) fn timed_out(target: &ProbeTarget) -> Finding {
     Finding::failed(
         Reason::EndpointTimeout,
         format!(
-            "{endpoint} ({address}) does not answer in time: packets are dropped on the way, or \
-             kube-apiserver hangs"
+            "{endpoint} ({address}) does not answer in time: look for what drops packets on the \
+             way, whether spec.expose.nodePort.host leads to a management node, and at the log of kube-apiserver"
         ),
     )
 }
@@ -140,7 +141,13 @@ fn certificate_finding(error: &CertificateError, endpoint: &str) -> Finding {
         }
         _ => (Reason::TlsFailed, "cannot be accepted"),
     };
-    Finding::failed(reason, format!("the certificate that {endpoint} shows {what}"))
+    Finding::failed(
+        reason,
+        format!(
+            "the certificate that {endpoint} shows {what}; look at what stands in front of it, and at the Secret \
+             kube-apiserver-tls of the control plane"
+        ),
+    )
 }
 
 #[cfg(test)]

@@ -35,9 +35,11 @@ impl MemoryApi {
         store.all().filter(|(id, _)| id.namespace == namespace).map(|(id, _)| id.clone()).collect()
     }
 
-    /// Every object with its name.
+    /// Every object with its name, but for what only tells of work: Events and the managers' Lease.
     pub fn everything(&self) -> Vec<(Id, Value)> {
-        self.lock().all().map(|(id, object)| (id.clone(), object.clone())).collect()
+        let store = self.lock();
+        let lasting = store.all().filter(|(id, _)| !matches!(id.kind, "Event" | "Lease"));
+        lasting.map(|(id, object)| (id.clone(), object.clone())).collect()
     }
 
     /// What came into being, in order.
@@ -69,6 +71,14 @@ impl MemoryApi {
     /// Merges `{"status": status}` into an object. Panics if the server refuses.
     pub fn patch_status(&self, id: &Id, status: &Value) -> Value {
         self.change(id, &serde_json::json!({ "status": status }), SOMEBODYS_STATUS)
+    }
+
+    /// From now on admission gives a field of an object this value; `None`: no longer.
+    pub fn mutate(&self, id: &Id, mutation: Option<(&'static str, Value)>) {
+        self.act(|store| match mutation {
+            Some(mutation) => store.mutations.insert(id.clone(), mutation),
+            None => store.mutations.remove(id),
+        });
     }
 
     fn change(&self, id: &Id, patch: &Value, writer: Writer<'_>) -> Value {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::kinds::Kind;
 use super::refusal::Refusal;
-use super::store::Store;
+use super::store::{Id, Store};
 
 const FIRST_NODE_PORT: usize = 30_000;
 
@@ -16,7 +16,7 @@ pub fn check_namespace(store: &Store, kind: &Kind, namespace: &str) -> Result<()
         return Ok(());
     }
     let namespaces = Kind::named("Namespace");
-    let found = store.get(&super::store::Id::new(namespaces, "", namespace));
+    let found = store.get(&Id::new(namespaces, "", namespace));
     let found = found.ok_or_else(|| Refusal::not_found(namespaces, namespace))?;
     if found["metadata"].get("deletionTimestamp").is_some() {
         let message = format!(
@@ -42,11 +42,39 @@ pub fn complete(store: &Store, kind: &Kind, object: &mut Value) {
     }
 }
 
+/// Mutating admission: within the write, so that the writer is taken for the owner of what comes out.
+pub fn mutate(store: &Store, id: &Id, object: &mut Value) {
+    if let Some((pointer, value)) = store.mutations.get(id) {
+        *object.pointer_mut(pointer).unwrap() = value.clone();
+    }
+}
+
 /// `stringData` is for those who write; stored is `data`.
 fn encode(object: &mut Value) {
     let members = object.as_object_mut().unwrap();
     for (key, text) in members.remove("stringData").iter().filter_map(Value::as_object).flatten() {
         object["data"][key] = json!(STANDARD.encode(text.as_str().unwrap()));
+    }
+}
+
+/// Refuses a node port that another Service has.
+pub fn check_ports(store: &Store, kind: &Kind, object: &Value) -> Result<(), Refusal> {
+    let ports = |service: &Value| -> Vec<Value> {
+        let all = service["spec"]["ports"].as_array().into_iter().flatten();
+        all.filter_map(|port| port.get("nodePort").cloned()).collect()
+    };
+    if kind.name != "Service" {
+        return Ok(());
+    }
+    let taken: Vec<Value> = store.of_kind(Kind::named("Service"), None).flat_map(&ports).collect();
+    match ports(object).into_iter().find(|port| taken.contains(port)) {
+        None => Ok(()),
+        Some(port) => {
+            let name = object["metadata"]["name"].as_str().unwrap_or_default();
+            let why = "provided port is already allocated";
+            let why = format!("spec.ports[0].nodePort: Invalid value: {port}: {why}");
+            Err(Refusal::invalid(kind, name, why))
+        }
     }
 }
 

@@ -42,6 +42,8 @@ pub static KINDS: &[Kind] = &[
         .cluster_wide()
         .with_status(),
     of("events.k8s.io", "v1", "Event", "events"),
+    of("coordination.k8s.io", "v1", "Lease", "leases"),
+    of("storage.k8s.io", "v1", "StorageClass", "storageclasses").cluster_wide(),
     of("authorization.k8s.io", "v1", "SubjectAccessReview", "subjectaccessreviews").cluster_wide(),
     of("authentication.k8s.io", "v1", "SelfSubjectReview", "selfsubjectreviews").cluster_wide(),
     of("nagaya.dev", "v1alpha1", "TenantCluster", "tenantclusters").with_status().with_generation(),

@@ -48,6 +48,8 @@ pub struct Store {
     version: u64,
     uids: u64,
     objects: BTreeMap<Id, Value>,
+    /// What a mutating admission policy makes of an object: pointer and value.
+    pub mutations: BTreeMap<Id, (&'static str, Value)>,
     history: Vec<Change>,
 }
 
@@ -60,6 +62,7 @@ impl Default for Store {
             version: 0,
             uids: 0,
             objects: BTreeMap::new(),
+            mutations: BTreeMap::new(),
             history: Vec::new(),
         }
     }

@@ -67,7 +67,9 @@ fn birth(
     if kind.has_generation {
         object["metadata"]["generation"] = json!(1);
     }
+    admission::check_ports(store, kind, &object)?;
     admission::complete(store, kind, &mut object);
+    admission::mutate(store, &id, &mut object);
     Ok(store.put(id, object))
 }
 
@@ -83,6 +85,9 @@ pub fn change(
     let wanted = change(&before)?;
     check_preconditions(kind, &before, &wanted["metadata"])?;
     let mut after = keep_apart(kind, &before, &wanted, writer.subresource);
+    if writer.subresource.is_empty() {
+        admission::mutate(store, id, &mut after);
+    }
     ownership::note_update(kind, Some(&before), &mut after, writer);
     settle(store, kind, id, &before, after)
 }
@@ -124,6 +129,9 @@ pub fn apply(
     let managed = after["metadata"]["managedFields"].clone();
     let mut after = keep_apart(kind, &before, &after, writer.subresource);
     after["metadata"]["managedFields"] = managed;
+    if writer.subresource.is_empty() {
+        admission::mutate(store, id, &mut after);
+    }
     settle(store, kind, id, &before, after)
 }
 

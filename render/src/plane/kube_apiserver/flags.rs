@@ -5,16 +5,17 @@ use std::net::IpAddr;
 
 use super::authentication;
 use crate::certificates::secret_data::{SA_PRIVATE_KEY, SA_PUBLIC_KEY};
+use crate::membership::EtcdShape;
 use crate::plane::mounts::PKI_DIR;
 use crate::plane::{names, networks};
 use crate::tenant::Tenant;
 
-pub(super) fn build_command(tenant: &Tenant) -> Vec<String> {
+pub(super) fn build_command(tenant: &Tenant, members: &EtcdShape) -> Vec<String> {
     let mut command = vec!["kube-apiserver".to_owned()];
     command.extend(FILES.iter().map(|(flag, file)| format!("--{flag}={PKI_DIR}/{file}")));
     command.extend([
         format!("--authentication-config={}/{}", authentication::DIR, authentication::FILE),
-        format!("--etcd-servers=https://{}:{}", names::ETCD_CLIENT, names::ETCD_CLIENT_PORT),
+        format!("--etcd-servers={}", etcd_servers(tenant, members)),
         format!("--requestheader-allowed-names={}", names::FRONT_PROXY_USER),
         format!("--secure-port={}", names::API_SERVER_PORT),
         format!(
@@ -26,6 +27,13 @@ pub(super) fn build_command(tenant: &Tenant) -> Vec<String> {
     command.extend(advertised(tenant).map(|address| format!("--advertise-address={address}")));
     command.extend(CONSTANT.map(str::to_owned));
     command
+}
+
+/// Each by its name, and only those that stay: a Service would spread its connections over whatever is there, and
+/// none of them could be taken off a member that is to leave.
+fn etcd_servers(tenant: &Tenant, members: &EtcdShape) -> String {
+    let url = |ordinal| names::etcd_client_url(&tenant.plane_namespace, ordinal);
+    (0..members.serving).map(url).collect::<Vec<_>>().join(",")
 }
 
 /// What kube-apiserver calls its own address towards the tenant.

@@ -7,7 +7,7 @@ use tokio::net::TcpListener;
 
 use super::*;
 use crate::tenant::probe::SignerView;
-use crate::tenant::test_server::{TestServer, authority};
+use crate::tenant::test_server::{TestServer, authority, reads_only};
 use crate::tenant::{TenantConnection, TenantKey};
 
 fn target(server: &TestServer) -> ProbeTarget {
@@ -23,7 +23,7 @@ fn target(server: &TestServer) -> ProbeTarget {
         client_ca_pem: String::new(),
         version: KubernetesVersion { minor: 37, patch: 1 },
         signing_token: BootstrapToken::generate().unwrap(),
-        client: TenantConnection::open(&server.identity()).unwrap(),
+        client: TenantConnection::open(&server.identity(), &reads_only()).unwrap(),
         signer: SignerView { ready: true, generation: "1".to_owned() },
         established: true,
     }

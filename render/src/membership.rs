@@ -1,0 +1,247 @@
+//! Which members etcd has, and the next step towards those that the spec asks for.
+//!
+//! The rules are etcd's (<https://etcd.io/docs/v3.6/op-guide/runtime-configuration/>): one change at a time, only
+//! while every member is well; a new one joins as a learner and votes once it has caught up. Nothing is stored: a
+//! linearizable member list says how far a change is, so that a pass after a crash goes on there. Members are
+//! `etcd-0` to `etcd-4`, known by the ordinal in their peer URL.
+
+mod shape;
+
+pub use shape::{EtcdShape, Joining};
+pub(crate) use shape::{INITIAL_CLUSTER, JOINING};
+
+use crate::plane::names;
+use crate::workloads::Workloads;
+
+/// What etcd says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EtcdView {
+    /// A quorum answers; the list is linearizable.
+    Quorum(Vec<Member>),
+    /// Nobody can say who is a member now.
+    NoQuorum {
+        /// Ordinals of members that answer for themselves.
+        answering: Vec<u8>,
+    },
+}
+
+/// One member.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// etcd's own name for it.
+    pub id: u64,
+    /// The `2` of `etcd-2`; `None`: its peer URL is none of ours.
+    pub ordinal: Option<u8>,
+    /// Replicates, but does not vote yet.
+    pub learner: bool,
+    /// It answers for itself.
+    pub healthy: bool,
+    /// The others follow it.
+    pub leader: bool,
+}
+
+/// What else the next step depends on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Circumstances {
+    /// Members that the spec asks for.
+    pub target: u8,
+    /// How many of the first members kube-apiserver connects to.
+    pub serving: u8,
+    /// No kube-apiserver of before the last change is left.
+    pub api_servers_settled: bool,
+    /// Ordinals whose volume turned out to be empty.
+    pub emptied: Vec<u8>,
+    /// Volume claims of members that are gone are still there.
+    pub stale_claims: bool,
+}
+
+/// The next thing to do to the member list, or why there is none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// The members are those that the spec asks for.
+    Rest,
+    /// In words: what has to happen first.
+    Wait(String),
+    /// `MemberAddAsLearner`.
+    AddLearner {
+        /// Of the new member.
+        ordinal: u8,
+    },
+    /// `MemberPromote`; etcd refuses until the learner has caught up.
+    Promote {
+        /// The learner.
+        id: u64,
+        /// Its ordinal.
+        ordinal: u8,
+    },
+    /// `MoveLeader`, so that a member that leaves interrupts nobody.
+    MoveLeader {
+        /// To this one.
+        id: u64,
+        /// Its ordinal.
+        ordinal: u8,
+    },
+    /// `MemberRemove`.
+    Remove {
+        /// The one that leaves.
+        id: u64,
+        /// Its ordinal.
+        ordinal: u8,
+    },
+}
+
+impl Step {
+    /// What is going on, for a condition; `None`: nothing.
+    #[must_use]
+    pub fn words(&self) -> Option<String> {
+        Some(match self {
+            Self::Rest => return None,
+            Self::Wait(words) => words.clone(),
+            Self::AddLearner { ordinal } => format!("etcd-{ordinal} is being added"),
+            Self::Promote { ordinal, .. } => format!("etcd-{ordinal} is catching up"),
+            Self::MoveLeader { ordinal, .. } => format!("etcd-{ordinal} is to lead"),
+            Self::Remove { ordinal, .. } => format!("etcd-{ordinal} is being removed"),
+        })
+    }
+
+    /// Whether it changes etcd.
+    #[must_use]
+    pub fn is_action(&self) -> bool {
+        !matches!(self, Self::Rest | Self::Wait(_))
+    }
+}
+
+/// What the last look came to, for the status.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EtcdFindings {
+    /// What is next.
+    pub step: Step,
+    /// Enough members answer to decide anything.
+    pub quorum: bool,
+    /// Members that answer.
+    pub answering: usize,
+    /// Why the step has not been taken, in etcd's words.
+    pub failure: Option<String>,
+    /// The alarm NOSPACE is raised.
+    pub no_space: bool,
+}
+
+impl EtcdFindings {
+    /// What is being done to the members; `None`: nothing.
+    #[must_use]
+    pub fn words(&self) -> Option<String> {
+        let step = self.step.words()?;
+        // etcd refuses to promote until the learner has caught up, which is what is being waited for.
+        let failure = self.failure.as_ref().filter(|_| !matches!(self.step, Step::Promote { .. }));
+        Some(failure.map_or(step.clone(), |why| format!("{step}: {why}")))
+    }
+}
+
+const NO_QUORUM: &str = "etcd has no quorum: no member comes or goes until enough of them are back";
+
+/// The next step.
+#[must_use]
+pub fn next_step(view: &EtcdView, around: &Circumstances) -> Step {
+    let members = match view {
+        EtcdView::Quorum(members) => members,
+        EtcdView::NoQuorum { .. } => return Step::Wait(NO_QUORUM.to_owned()),
+    };
+    foreign(members)
+        .or_else(|| finish_joining(members, around))
+        .or_else(|| replace(members, around))
+        .or_else(|| grow(members, around))
+        .or_else(|| shrink(members, around))
+        .unwrap_or(Step::Rest)
+}
+
+/// Whether etcd has to be asked again: it is not as the spec asks for, or not well, or nobody has looked yet.
+///
+/// `last`: what the last look came to.
+#[must_use]
+pub fn is_to_be_looked_at(target: u8, workloads: &Workloads, last: Option<&Step>) -> bool {
+    let at_rest = last == Some(&Step::Rest);
+    let as_asked = workloads
+        .etcd
+        .as_ref()
+        .is_some_and(|etcd| etcd.is_settled() && etcd.desired == i32::from(target));
+    let connected = workloads.api_server.as_ref().and_then(|one| one.etcd_members) == Some(target);
+    !(at_rest && as_asked && connected)
+}
+
+/// The `2` of the peer URL of `etcd-2`; `None`: not one of ours.
+#[must_use]
+pub fn ordinal_of(peer_url: &str, plane_namespace: &str) -> Option<u8> {
+    let is_of = |ordinal: &u8| names::etcd_peer_url(plane_namespace, *ordinal) == peer_url;
+    (0..names::MOST_ETCD_MEMBERS).find(is_of)
+}
+
+fn foreign(members: &[Member]) -> Option<Step> {
+    let stranger = members.iter().find(|member| member.ordinal.is_none())?;
+    Some(Step::Wait(format!(
+        "etcd has a member {:x} that Nagaya did not make; remove it with: etcdctl member remove {:x}",
+        stranger.id, stranger.id
+    )))
+}
+
+/// A change that has begun is finished, or undone if it is not wanted any more.
+fn finish_joining(members: &[Member], around: &Circumstances) -> Option<Step> {
+    let learner = members.iter().find(|member| member.learner)?;
+    let (id, ordinal) = (learner.id, learner.ordinal?);
+    Some(if ordinal >= around.target {
+        Step::Remove { id, ordinal }
+    } else if learner.healthy {
+        Step::Promote { id, ordinal }
+    } else {
+        Step::Wait(format!("etcd-{ordinal} is starting"))
+    })
+}
+
+/// A member whose volume is empty cannot come back as what it was: it would have forgotten what it voted for.
+fn replace(members: &[Member], around: &Circumstances) -> Option<Step> {
+    let mut ill = members.iter().filter(|member| !member.healthy);
+    let (first, others) = (ill.next()?, ill.next());
+    let (id, ordinal) = (first.id, first.ordinal?);
+    if others.is_none() && members.len() > 1 {
+        let leaves = ordinal >= around.target && let_go(around).is_none();
+        if leaves || around.emptied.contains(&ordinal) {
+            return Some(Step::Remove { id, ordinal });
+        }
+    }
+    Some(Step::Wait(format!(
+        "etcd-{ordinal} does not answer; no member comes or goes until it does"
+    )))
+}
+
+fn grow(members: &[Member], around: &Circumstances) -> Option<Step> {
+    let is_there = |ordinal: &u8| members.iter().any(|member| member.ordinal == Some(*ordinal));
+    let ordinal = (0..around.target).find(|ordinal| !is_there(ordinal))?;
+    Some(if around.stale_claims {
+        Step::Wait(format!("the volume of the etcd-{ordinal} of before is being deleted"))
+    } else {
+        Step::AddLearner { ordinal }
+    })
+}
+
+fn shrink(members: &[Member], around: &Circumstances) -> Option<Step> {
+    let leaver = members.iter().max_by_key(|member| member.ordinal)?;
+    let (id, ordinal) = (leaver.id, leaver.ordinal.filter(|ordinal| *ordinal >= around.target)?);
+    if let Some(wait) = let_go(around) {
+        return Some(wait);
+    }
+    if leaver.leader {
+        let heir = members.iter().filter(|member| member.id != id).min_by_key(|one| one.ordinal)?;
+        return Some(Step::MoveLeader { id: heir.id, ordinal: heir.ordinal? });
+    }
+    Some(Step::Remove { id, ordinal })
+}
+
+/// A member that is removed ends at once, and with it what its clients are waiting for.
+fn let_go(around: &Circumstances) -> Option<Step> {
+    let connected = around.serving > around.target || !around.api_servers_settled;
+    connected.then(|| {
+        Step::Wait("kube-apiserver is still connected to members that are to leave".to_owned())
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,157 @@
+//! etcd's members: what the objects and etcd say of them, and the errand that follows.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Pod};
+use kube::api::ListParams;
+use kube::runtime::reflector::ObjectRef;
+use kube::{Api, ResourceExt};
+use nagaya_api::{TenantCluster, labels};
+use nagaya_render::membership::{Circumstances, EtcdShape, EtcdView, is_to_be_looked_at};
+use nagaya_render::plane::names;
+use nagaya_render::plane_record::PlaneRecord;
+use nagaya_render::tenant::Tenant;
+use nagaya_render::workloads::{Workload, Workloads};
+
+use super::Error;
+use super::apply::Progress;
+use super::follow::was_ready;
+use super::observe::Observed;
+use crate::controllers::Context;
+use crate::etcd::{Errand, EtcdAccess, Seen};
+use crate::kube_ops;
+use crate::tenant::TenantKey;
+
+/// What is known of etcd's members.
+#[derive(Clone, Debug, Default)]
+pub struct Members {
+    /// What etcd said last.
+    pub seen: Option<Arc<Seen>>,
+    /// What joining members are told now.
+    state: Option<Arc<ConfigMap>>,
+    workloads: Workloads,
+    /// Ordinals whose volume turned out to be empty.
+    emptied: Vec<u8>,
+}
+
+impl Members {
+    /// What the objects are to say.
+    pub fn shape(&self, tenant: &Tenant) -> EtcdShape {
+        let view = self.seen.as_ref().map(|seen| &seen.look.view);
+        EtcdShape::of(target(tenant), view, self.state.as_deref(), &self.workloads)
+    }
+}
+
+/// Pods are asked only while etcd is not well.
+pub async fn observe(
+    context: &Context,
+    key: &TenantKey,
+    plane: &PlaneRecord,
+    workloads: &Workloads,
+) -> Result<Members, Error> {
+    let namespace = &plane.namespace;
+    let state = ObjectRef::new(names::ETCD_STATE).within(namespace);
+    let is_ill = workloads.etcd.as_ref().is_some_and(|etcd| !etcd.is_settled());
+    let emptied =
+        if plane.born && is_ill { emptied(context, namespace).await? } else { Vec::new() };
+    Ok(Members {
+        seen: context.etcd.seen(key),
+        state: context.caches.config_maps.get(&state),
+        workloads: workloads.clone(),
+        emptied,
+    })
+}
+
+/// Members whose pod was not let onto its volume.
+async fn emptied(context: &Context, namespace: &str) -> Result<Vec<u8>, Error> {
+    let pods = Api::<Pod>::namespaced(context.manager.clients.planes.clone(), namespace);
+    let of_etcd = format!("{}={}", labels::NAME, names::ETCD);
+    let found = kube_ops::list(&pods, &ListParams::default().labels(&of_etcd)).await?;
+    Ok(found.iter().filter(|pod| is_emptied(pod)).filter_map(|pod| member_of(pod)).collect())
+}
+
+fn is_emptied(pod: &Pod) -> bool {
+    let admissions = pod.status.iter().flat_map(|status| status.init_container_statuses.iter());
+    admissions.flatten().any(|container| {
+        [&container.state, &container.last_state]
+            .into_iter()
+            .filter_map(|state| state.as_ref()?.terminated.as_ref())
+            .any(|end| end.exit_code == i32::from(names::EMPTY_VOLUME))
+    })
+}
+
+fn member_of(pod: &Pod) -> Option<u8> {
+    pod.name_any().strip_prefix("etcd-")?.parse().ok()
+}
+
+/// Sends the keeper to etcd, if there is anything to see or do, and removes the volumes of members that are gone.
+pub async fn attend(
+    context: &Context,
+    key: &TenantKey,
+    progress: &Progress,
+    observed: &Observed,
+    raw: &TenantCluster,
+) -> Result<(), Error> {
+    let (tenant, shape, paused) = (&progress.tenant, &progress.members, raw.spec.paused);
+    let seen = observed.members.seen.as_ref();
+    let step = seen.filter(|seen| !seen.is_old(was_ready(raw))).map(|seen| &seen.step);
+    if !observed.born() || !is_to_be_looked_at(target(tenant), &observed.workloads, step) {
+        return Ok(());
+    }
+    let stale_claims = if paused { false } else { remove_stale(context, tenant, observed).await? };
+    let api_server = observed.workloads.api_server.as_ref();
+    let connected = api_server.and_then(|one| one.etcd_members);
+    let keys = &progress.keys;
+    let access = EtcdAccess {
+        namespace: tenant.plane_namespace.clone(),
+        ca_pem: keys.authorities.etcd.cert_pem().to_owned(),
+        cert_pem: keys.etcd_identity.cert_pem().to_owned(),
+        key_pem: keys.etcd_identity.key_pem().to_owned(),
+    };
+    let around = Circumstances {
+        target: target(tenant),
+        serving: connected.unwrap_or(names::MOST_ETCD_MEMBERS),
+        api_servers_settled: api_server.is_some_and(Workload::is_settled),
+        emptied: observed.members.emptied.clone(),
+        stale_claims,
+    };
+    let errand = Errand { access, members: shape.members.clone(), around, look_only: paused };
+    context.etcd.attend(key, errand);
+    Ok(())
+}
+
+/// Whether claims of members that are gone are still there. They are deleted; the pod of a member that has only just
+/// left keeps its own until it ends.
+async fn remove_stale(
+    context: &Context,
+    tenant: &Tenant,
+    observed: &Observed,
+) -> Result<bool, Error> {
+    let seen = observed.members.seen.as_ref();
+    let Some(EtcdView::Quorum(members)) = seen.map(|seen| &seen.look.view) else {
+        return Ok(false);
+    };
+    let used: BTreeSet<u8> = members.iter().filter_map(|member| member.ordinal).collect();
+    let highest = used.last().copied().unwrap_or_default();
+    let planes = context.manager.clients.planes.clone();
+    let claims = Api::<PersistentVolumeClaim>::namespaced(planes, &tenant.plane_namespace);
+    let of_etcd = format!("{}={}", labels::NAME, names::ETCD);
+    let found = kube_ops::list(&claims, &ListParams::default().labels(&of_etcd)).await?;
+    // A member between others that is being replaced gets its claim back at once.
+    let is_stale = |claim: &&PersistentVolumeClaim| {
+        let name = claim.name_any();
+        let ordinal = name.strip_prefix("data-etcd-").and_then(|rest| rest.parse::<u8>().ok());
+        ordinal.is_some_and(|ordinal| ordinal > highest)
+    };
+    let stale: Vec<&PersistentVolumeClaim> = found.iter().filter(is_stale).collect();
+    for claim in stale.iter().filter(|claim| claim.metadata.deletion_timestamp.is_none()) {
+        kube_ops::delete(&claims, *claim).await?;
+    }
+    Ok(!stale.is_empty())
+}
+
+/// The schema lets nothing else through than 1, 3 and 5.
+fn target(tenant: &Tenant) -> u8 {
+    u8::try_from(tenant.etcd.replicas).unwrap_or(1)
+}

@@ -1,0 +1,200 @@
+//! Looks at a tenant's etcd and takes the next step of its membership: a task that no reconcile waits for, at most
+//! one per tenant. The reconcile that it wakes makes the pods follow, and sends it again if something is left.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use nagaya_render::membership::{Circumstances, EtcdFindings, EtcdView, Member, Step, next_step};
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, sleep};
+
+use super::{EtcdAccess, Etcds, Look};
+use crate::leader::Leadership;
+use crate::tenant::{TenantKey, Wakeups};
+
+/// Between two looks at something that has to happen elsewhere.
+const PAUSE: Duration = Duration::from_secs(1);
+/// How often an etcd is looked at in which nothing happens.
+const REST: Duration = Duration::from_mins(9);
+/// The same while its tenant is not Ready.
+const UNREST: Duration = Duration::from_secs(5);
+
+/// What a reconcile wants to be done.
+#[derive(Clone)]
+pub struct Errand {
+    /// Where etcd is.
+    pub access: EtcdAccess,
+    /// The members that are known.
+    pub members: Vec<u8>,
+    /// What the next step depends on.
+    pub around: Circumstances,
+    /// Only look: the tenant is paused.
+    pub look_only: bool,
+}
+
+/// What the last look came to.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    /// What etcd said.
+    pub look: Look,
+    /// What is next.
+    pub step: Step,
+    /// Why the step was not taken, in words.
+    pub failure: Option<String>,
+    at: Instant,
+}
+
+impl Seen {
+    /// Whether it is old enough to look again though nothing happens; sooner where something is not `well`.
+    #[must_use]
+    pub fn is_old(&self, well: bool) -> bool {
+        self.at.elapsed() > if well { REST } else { UNREST }
+    }
+
+    /// For the status.
+    #[must_use]
+    pub fn findings(&self) -> EtcdFindings {
+        EtcdFindings {
+            step: self.step.clone(),
+            quorum: matches!(self.look.view, EtcdView::Quorum(_)),
+            answering: match &self.look.view {
+                EtcdView::Quorum(members) => members.iter().filter(|one| one.healthy).count(),
+                EtcdView::NoQuorum { answering } => answering.len(),
+            },
+            failure: self.failure.clone(),
+            no_space: self.look.no_space,
+        }
+    }
+
+    fn says_the_same_as(&self, other: &Self) -> bool {
+        (&self.look, &self.step, &self.failure) == (&other.look, &other.step, &other.failure)
+    }
+}
+
+/// The tasks of all tenants, and what they saw.
+#[derive(Clone)]
+pub struct EtcdKeeper(Arc<Inner>);
+
+struct Inner {
+    wakeups: Wakeups,
+    leadership: Leadership,
+    etcds: Arc<dyn Etcds>,
+    at_once: Semaphore,
+    tenants: Mutex<HashMap<TenantKey, Entry>>,
+}
+
+#[derive(Default)]
+struct Entry {
+    seen: Option<Arc<Seen>>,
+    busy: bool,
+}
+
+impl EtcdKeeper {
+    /// A keeper that works on at most `at_once` tenants at the same time.
+    #[must_use]
+    pub fn new(
+        at_once: usize,
+        etcds: Arc<dyn Etcds>,
+        leadership: Leadership,
+        wakeups: Wakeups,
+    ) -> Self {
+        let at_once = Semaphore::new(at_once);
+        Self(Arc::new(Inner { wakeups, leadership, etcds, at_once, tenants: Mutex::default() }))
+    }
+
+    /// What the last look saw; `None`: nobody has looked yet.
+    #[must_use]
+    pub fn seen(&self, tenant: &TenantKey) -> Option<Arc<Seen>> {
+        self.0.tenants().get(tenant).and_then(|entry| entry.seen.clone())
+    }
+
+    /// Looks, takes at most one step, and wakes the tenant's reconcile; nothing if that is under way. Must be called
+    /// inside a tokio runtime.
+    pub fn attend(&self, tenant: &TenantKey, errand: Errand) {
+        let mut tenants = self.0.tenants();
+        let entry = tenants.entry(tenant.clone()).or_default();
+        if std::mem::replace(&mut entry.busy, true) {
+            return;
+        }
+        drop(tenants);
+        let (inner, tenant) = (Arc::clone(&self.0), tenant.clone());
+        tokio::spawn(async move {
+            let seen = inner.work(&errand).await;
+            if !seen.step.is_action() && seen.step != Step::Rest || seen.failure.is_some() {
+                sleep(PAUSE).await;
+            }
+            inner.tell(&tenant, seen);
+        });
+    }
+
+    /// The tenant is gone.
+    pub fn forget(&self, tenant: &TenantKey) {
+        self.0.tenants().remove(tenant);
+    }
+}
+
+impl Inner {
+    async fn work(&self, errand: &Errand) -> Seen {
+        // Never closed.
+        let _place = self.at_once.acquire().await.ok();
+        let look = match self.etcds.look(&errand.access, &errand.members).await {
+            Ok(look) => look,
+            Err(error) => return unusable(&error.to_string()),
+        };
+        let step = next_step(&look.view, &errand.around);
+        if errand.look_only || !step.is_action() {
+            return Seen { look, step, failure: None, at: Instant::now() };
+        }
+        let failure = self.take(&errand.access, &look.view, &step).await.err();
+        match &failure {
+            None => tracing::info!(namespace = errand.access.namespace, ?step, "etcd's members"),
+            Some(why) => tracing::debug!(namespace = errand.access.namespace, ?step, why),
+        }
+        // What follows from the step has to be seen before anything else is decided.
+        let look = self.etcds.look(&errand.access, &errand.members).await.unwrap_or(look);
+        Seen { look, step, failure, at: Instant::now() }
+    }
+
+    async fn take(&self, access: &EtcdAccess, view: &EtcdView, step: &Step) -> Result<(), String> {
+        self.leadership.confirm().await.map_err(|error| error.to_string())?;
+        let EtcdView::Quorum(members) = view else { return Ok(()) };
+        let through = voice(members, step).ok_or("no member can be asked")?;
+        self.etcds.take(access, through, step).await.map_err(|error| error.to_string())
+    }
+
+    fn tell(&self, tenant: &TenantKey, seen: Seen) {
+        let mut tenants = self.tenants();
+        // Forgotten meanwhile.
+        let Some(entry) = tenants.get_mut(tenant) else { return };
+        entry.busy = false;
+        let news = !entry.seen.as_ref().is_some_and(|old| old.says_the_same_as(&seen));
+        let unfinished = seen.step != Step::Rest;
+        entry.seen = Some(Arc::new(seen));
+        drop(tenants);
+        if news || unfinished {
+            self.wakeups.wake(tenant);
+        }
+    }
+
+    fn tenants(&self) -> MutexGuard<'_, HashMap<TenantKey, Entry>> {
+        self.tenants.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Through whom a step is taken: the leader, which has to be for some; never the one that leaves.
+fn voice(members: &[Member], step: &Step) -> Option<u8> {
+    let leaves = |member: &Member| matches!(step, Step::Remove { id, .. } if *id == member.id);
+    let voters = || members.iter().filter(|one| one.healthy && !one.learner && !leaves(one));
+    voters().find(|member| member.leader).or_else(|| voters().next())?.ordinal
+}
+
+fn unusable(why: &str) -> Seen {
+    let view = EtcdView::NoQuorum { answering: Vec::new() };
+    Seen {
+        look: Look { view, database_bytes: 0, no_space: false },
+        step: Step::Wait(why.to_owned()),
+        failure: None,
+        at: Instant::now(),
+    }
+}

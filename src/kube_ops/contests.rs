@@ -1,0 +1,146 @@
+//! [`super::apply()`], bounded where somebody undoes each write: the first repairs are made at once, then with growing
+//! pauses, and it is known who it is.
+//!
+//! Two kinds of rivals. Another client that writes a field of ours takes its ownership away
+//! ([`super::owned_fields`]), and that names it. Admission (a mutating webhook or policy) changes the field within
+//! our own write, and only the value tells (`altered.rs`).
+
+use std::collections::{BTreeMap, HashMap};
+use std::hash::Hash;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use jiff::Timestamp;
+use kube::Api;
+use kube::api::ListParams;
+use nagaya_render::diagnosis::{Blockage, Blocked};
+use serde_json::Value;
+use tokio::time::Instant;
+
+use super::altered::first_altered;
+use super::apply::{self, Applied};
+use super::contest::{Contest, Rival};
+use super::error::{describe, to_json};
+use super::{Error, Object, get, owned_fields, ownership};
+
+const ADMISSION: &str = "a mutating admission webhook or policy";
+
+/// The contests of every tenant, by object. Remembers only what was written in the last minutes.
+#[derive(Debug)]
+pub struct Contests<T>(Mutex<HashMap<T, BTreeMap<String, Contest>>>);
+
+impl<T> Default for Contests<T> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<T: Clone + Eq + Hash> Contests<T> {
+    /// [`super::apply()`] for `tenant`; [`Applied::Unchanged`] also while a write would be too soon.
+    ///
+    /// # Errors
+    /// As [`super::apply()`].
+    pub async fn apply<K: Object>(
+        &self,
+        tenant: &T,
+        api: &Api<K>,
+        live: Option<&K>,
+        desired: &K,
+    ) -> Result<Applied<K>, Error>
+    where
+        K::DynamicType: Default,
+    {
+        let Some(live) = live else { return apply::apply(api, None, desired).await };
+        let wanted = to_json(desired)?;
+        ownership::check(live.meta(), &wanted)?;
+        let object = describe(&wanted);
+        let is_applied = apply::is_applied(live, &wanted);
+        if is_applied && first_altered(&wanted, &to_json(live)?).is_none() {
+            self.is_as_wanted(tenant, &object);
+            return Ok(Applied::Unchanged);
+        }
+        let mut contest = self.contest(tenant, &object, &apply::digest_of(&wanted));
+        if !contest.is_due(Instant::now()) {
+            return Ok(Applied::Unchanged);
+        }
+        let rival = if is_applied { None } else { taken(api, live, &wanted, &contest).await };
+        let applied = apply::write(api, Some(live), &wanted, ownership::check).await?;
+        let Applied::Written(written) = &applied else { return Ok(applied) };
+        let altered = first_altered(&wanted, &to_json(written)?).map(|field| Rival {
+            field,
+            by: ADMISSION.to_owned(),
+            in_our_write: true,
+        });
+        contest.rival = rival.or(contest.rival.take());
+        contest.note_write(altered, Instant::now());
+        self.lock().entry(tenant.clone()).or_default().insert(object, contest);
+        Ok(applied)
+    }
+
+    /// The first object of a tenant that is contested now.
+    #[must_use]
+    pub fn of(&self, tenant: &T) -> Option<Blocked> {
+        let contests = self.lock();
+        let (object, contest) =
+            contests.get(tenant)?.iter().find(|(_, contest)| contest.is_contested())?;
+        let (field, by) = match &contest.rival {
+            Some(rival) => (rival.field.clone(), rival.by.clone()),
+            // What is removed has no owner.
+            None => ("something".to_owned(), "somebody who removes it".to_owned()),
+        };
+        let blockage = Blockage::FieldContested { object: object.clone(), field, by };
+        Some(Blocked::new(blockage, Some(contest.since())))
+    }
+
+    /// The tenant is gone.
+    pub fn forget(&self, tenant: &T) {
+        self.lock().remove(tenant);
+    }
+
+    fn contest(&self, tenant: &T, object: &str, wanted: &str) -> Contest {
+        let now = Instant::now();
+        let contests = self.lock();
+        let found = contests.get(tenant).and_then(|all| all.get(object)).cloned();
+        found
+            .filter(|contest| !contest.is_another(wanted, now))
+            .unwrap_or_else(|| Contest::over(wanted, now, Timestamp::now()))
+    }
+
+    fn is_as_wanted(&self, tenant: &T, object: &str) {
+        let mut contests = self.lock();
+        let Some(of_tenant) = contests.get_mut(tenant) else { return };
+        if of_tenant.get(object).is_some_and(|contest| contest.ends(Instant::now())) {
+            of_tenant.remove(object);
+        }
+        if of_tenant.is_empty() {
+            contests.remove(tenant);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<T, BTreeMap<String, Contest>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Who owns a field of ours now. Asked only when it goes on: caches keep no owners but us. By `list`, for
+/// the manager may `get` none of these kinds.
+async fn taken<K: Object>(
+    api: &Api<K>,
+    live: &K,
+    wanted: &Value,
+    contest: &Contest,
+) -> Option<Rival>
+where
+    K::DynamicType: Default,
+{
+    if !contest.goes_on() {
+        return None;
+    }
+    let name = live.meta().name.as_deref()?;
+    let params = ListParams::default().fields(&format!("metadata.name={name}"));
+    let found = get::list(api, &params).await;
+    let found = found
+        .inspect_err(|error| tracing::warn!(%error, "cannot see who changes an object of ours"))
+        .ok()?;
+    let (field, manager) = owned_fields::first_taken(found.first()?.meta(), wanted)?;
+    Some(Rival { field, by: format!("field manager {manager}"), in_our_write: false })
+}
