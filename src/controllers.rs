@@ -93,6 +93,7 @@ pub async fn run(manager: Arc<Manager>) -> Result<(), Error> {
         filled.pass();
         tracing::info!("caches are filled");
         let controllers = async {
+            context.manager.metrics.leads(true);
             tokio::join!(
                 tenant_cluster::run(Arc::clone(&context), woken, enabled_projects),
                 join_token::run(Arc::clone(&context)),

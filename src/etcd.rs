@@ -11,6 +11,7 @@ use nagaya_render::membership::{EtcdView, Step};
 pub use client::{EtcdClient, Gateway};
 pub use keeper::{Errand, EtcdKeeper, Seen};
 
+use crate::metrics::EtcdSize;
 use crate::tenant::TlsError;
 
 /// Where a tenant's etcd is and who we are to it.
@@ -31,8 +32,8 @@ pub struct EtcdAccess {
 pub struct Look {
     /// Its members.
     pub view: EtcdView,
-    /// Bytes of the largest database file.
-    pub database_bytes: u64,
+    /// Of the member whose database is the largest; `None`: nobody answers.
+    pub size: Option<EtcdSize>,
     /// It takes no writes until it is compacted, defragmented and disarmed.
     pub no_space: bool,
 }

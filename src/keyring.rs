@@ -13,7 +13,7 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, Client};
 use nagaya_pki::{BootstrapToken, Leaf};
 use nagaya_render::certificates::{
-    Authorities, Authority, CertificateError, LeafSecret, build_authority_secret,
+    Authorities, Authority, CertificateError, LeafSecret, build_authority_secret, first_expiry,
     mint_etcd_identity, mint_manager_identity, missing_authorities, plan_leaves,
 };
 use nagaya_render::signing_token::{
@@ -39,6 +39,8 @@ pub struct Keys {
     pub etcd_identity: Leaf,
     /// When a certificate has to be renewed.
     pub next_due: Timestamp,
+    /// When the first certificate that is in the control-plane namespace expires.
+    pub first_expiry: Option<Timestamp>,
 }
 
 /// Why the keys of a tenant are not there.
@@ -134,7 +136,11 @@ impl Keyring {
         // Ends with the other one.
         let etcd_identity = mint_etcd_identity(&authorities, now)?;
         let next_due = plan.next_due.min(identity_due(&identity, now));
-        let keys = Arc::new(Keys { authorities, signing_token, identity, etcd_identity, next_due });
+        existing.extend(by_name(plan.to_write));
+        let first_expiry = first_expiry(&existing);
+        let keys =
+            Keys { authorities, signing_token, identity, etcd_identity, next_due, first_expiry };
+        let keys = Arc::new(keys);
         let known = Known {
             keys: Arc::clone(&keys),
             tenant: without_port(tenant),
@@ -195,11 +201,11 @@ async fn read(secrets: &Api<Secret>) -> Result<BTreeMap<String, Secret>, Error> 
         .chain(LeafSecret::all().map(LeafSecret::secret_name))
         .chain([SIGNING_TOKEN_SECRET]);
     let found = try_join_all(names.map(|name| kube_ops::get(secrets, name))).await?;
-    let by_name = found.into_iter().flatten().filter_map(|secret| {
-        let name = secret.metadata.name.clone()?;
-        Some((name, secret))
-    });
-    Ok(by_name.collect())
+    Ok(by_name(found.into_iter().flatten()).collect())
+}
+
+fn by_name(secrets: impl IntoIterator<Item = Secret>) -> impl Iterator<Item = (String, Secret)> {
+    secrets.into_iter().filter_map(|secret| Some((secret.metadata.name.clone()?, secret)))
 }
 
 async fn make_missing(
@@ -225,10 +231,6 @@ async fn make_missing(
         to_make.push(build_signing_token_secret(tenant, &BootstrapToken::generate()?));
     }
     let made = try_join_all(to_make.iter().map(|secret| create_once(secrets, secret))).await?;
-    for secret in made.into_iter().map(kube_ops::Created::into_inner) {
-        if let Some(name) = secret.metadata.name.clone() {
-            existing.insert(name, secret);
-        }
-    }
+    existing.extend(by_name(made.into_iter().map(kube_ops::Created::into_inner)));
     Ok(())
 }

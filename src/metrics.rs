@@ -1,6 +1,9 @@
-//! What the manager counts about itself, in Prometheus' text format.
+//! What the manager counts, in Prometheus' text format: about itself here, about tenants in `metrics/tenants.rs`.
 //!
-//! No label names a tenant: the number of series does not grow with the number of tenants.
+//! Passes are named as controller-runtime names its reconciles, leadership as client-go does. No label here names
+//! a tenant.
+
+mod tenants;
 
 use std::time::Duration;
 
@@ -12,6 +15,8 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
+pub use tenants::{EtcdSize, TenantMetrics};
+
 use crate::kube_ops::count_requests::ApiRequests;
 
 /// Upper bounds of the reconcile histogram, in seconds: a pass without writes takes milliseconds.
@@ -22,8 +27,12 @@ const RECONCILE_BUCKETS: [f64; 10] = [0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 
 pub struct Metrics {
     /// Requests to API servers.
     pub api_requests: ApiRequests,
-    reconciles: Family<ReconcileLabels, Histogram, fn() -> Histogram>,
-    failures: Family<FailureLabels, Counter>,
+    /// What each tenant is.
+    pub tenants: TenantMetrics,
+    reconciles: Family<ReconcileLabels, Counter>,
+    reconcile_time: Family<ControllerLabels, Histogram, fn() -> Histogram>,
+    errors: Family<ErrorLabels, Counter>,
+    leads: Family<LeaderLabels, Gauge>,
     resident_memory: Gauge,
     registry: Registry,
 }
@@ -31,24 +40,48 @@ pub struct Metrics {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ReconcileLabels {
     controller: &'static str,
-    /// `success` or `failure`.
-    outcome: &'static str,
+    /// `success` or `error`.
+    result: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct FailureLabels {
+struct ControllerLabels {
+    controller: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ErrorLabels {
     controller: &'static str,
     reason: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct LeaderLabels {
+    name: &'static str,
+}
+
+const LEADER: LeaderLabels = LeaderLabels { name: "nagaya" };
+
 impl Default for Metrics {
     fn default() -> Self {
-        let api_requests = ApiRequests::default();
-        let reconciles = Family::new_with_constructor(
-            (|| Histogram::new(RECONCILE_BUCKETS)) as fn() -> Histogram,
-        );
-        let failures = Family::<FailureLabels, Counter>::default();
-        let resident_memory = Gauge::default();
+        let mut metrics = Self {
+            api_requests: ApiRequests::default(),
+            tenants: TenantMetrics::default(),
+            reconciles: Family::default(),
+            reconcile_time: Family::new_with_constructor(|| Histogram::new(RECONCILE_BUCKETS)),
+            errors: Family::default(),
+            leads: Family::default(),
+            resident_memory: Gauge::default(),
+            registry: Registry::default(),
+        };
+        metrics.leads(false);
+        metrics.registry = metrics.registered();
+        metrics
+    }
+}
+
+impl Metrics {
+    fn registered(&self) -> Registry {
         let mut registry = Registry::default();
         registry.register(
             "nagaya_build",
@@ -58,30 +91,44 @@ impl Default for Metrics {
         registry.register(
             "nagaya_api_requests",
             "Requests to Kubernetes API servers, retries not counted apart",
-            api_requests.clone(),
-        );
-        registry.register_with_unit(
-            "nagaya_reconcile_duration",
-            "How long a pass over one object took",
-            Unit::Seconds,
-            reconciles.clone(),
+            self.api_requests.clone(),
         );
         registry.register(
-            "nagaya_reconcile_failures",
+            "nagaya_reconcile",
+            "Passes over one object, by result",
+            self.reconciles.clone(),
+        );
+        registry.register_with_unit(
+            "nagaya_reconcile_time",
+            "How long a pass over one object took",
+            Unit::Seconds,
+            self.reconcile_time.clone(),
+        );
+        registry.register(
+            "nagaya_reconcile_errors",
             "Passes over one object that failed, by reason",
-            failures.clone(),
+            self.errors.clone(),
+        );
+        registry.register(
+            "leader_election_master_status",
+            "Whether this manager is the one that works",
+            self.leads.clone(),
         );
         registry.register_with_unit(
             "process_resident_memory",
             "Resident memory of the manager",
             Unit::Bytes,
-            resident_memory.clone(),
+            self.resident_memory.clone(),
         );
-        Self { api_requests, reconciles, failures, resident_memory, registry }
+        self.tenants.register(&mut registry);
+        registry
     }
-}
 
-impl Metrics {
+    /// Whether this manager is the one that works.
+    pub fn leads(&self, leads: bool) {
+        self.leads.get_or_create(&LEADER).set(leads.into());
+    }
+
     /// Notes one pass of `controller`; `failure` is the reason if it failed.
     pub fn reconciled(
         &self,
@@ -89,12 +136,13 @@ impl Metrics {
         took: Duration,
         failure: Option<&'static str>,
     ) {
-        let outcome = if failure.is_some() { "failure" } else { "success" };
-        self.reconciles
-            .get_or_create(&ReconcileLabels { controller, outcome })
+        let result = if failure.is_some() { "error" } else { "success" };
+        self.reconciles.get_or_create(&ReconcileLabels { controller, result }).inc();
+        self.reconcile_time
+            .get_or_create(&ControllerLabels { controller })
             .observe(took.as_secs_f64());
         if let Some(reason) = failure {
-            self.failures.get_or_create(&FailureLabels { controller, reason }).inc();
+            self.errors.get_or_create(&ErrorLabels { controller, reason }).inc();
         }
     }
 
@@ -130,8 +178,23 @@ mod tests {
         let metrics = Metrics::default();
         metrics.reconciled("tenantcluster", Duration::from_millis(3), Some("ForeignObject"));
         let text = metrics.encode().unwrap();
-        let expected = r#"nagaya_reconcile_failures_total{controller="tenantcluster",reason="ForeignObject"} 1"#;
+        let expected =
+            r#"nagaya_reconcile_errors_total{controller="tenantcluster",reason="ForeignObject"} 1"#;
         assert!(text.contains(expected), "{text}");
+        let expected = r#"nagaya_reconcile_total{controller="tenantcluster",result="error"} 1"#;
+        assert!(text.contains(expected), "{text}");
+    }
+
+    #[test]
+    fn a_manager_that_does_not_work_yet_says_so() {
+        let metrics = Metrics::default();
+        let says = |value: &str| {
+            let line = format!("leader_election_master_status{{name=\"nagaya\"}} {value}\n");
+            metrics.encode().unwrap().contains(&line)
+        };
+        assert!(says("0"));
+        metrics.leads(true);
+        assert!(says("1"));
     }
 
     #[test]

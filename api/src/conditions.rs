@@ -31,6 +31,12 @@ pub const SNAPSHOTS_READY: &str = "SnapshotsReady";
 /// The token of a `JoinToken` is in the tenant cluster.
 pub const ISSUED: &str = "Issued";
 
+/// The status of an object that nobody has looked at yet, as Flux has it: without it, kstatus takes an object
+/// without a status for one that is done.
+pub(crate) fn not_looked_at() -> serde_json::Value {
+    serde_json::json!({"observedGeneration": -1})
+}
+
 /// Schema of a list of conditions: a map keyed by `type`, so that several writers can own their own.
 pub(crate) fn schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
     schemars::json_schema!({

@@ -66,6 +66,7 @@ impl Default for CloudInit {
 /// What became of a `JoinToken`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("default" = crate::conditions::not_looked_at()))]
 pub struct JoinTokenStatus {
     /// `metadata.generation` of the spec this status was computed from.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -162,6 +162,7 @@ pub enum DeletionPolicy {
 /// What Nagaya saw of a tenant's control plane.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("default" = crate::conditions::not_looked_at()))]
 pub struct TenantClusterStatus {
     /// `metadata.generation` of the spec this status was computed from.
     #[serde(default, skip_serializing_if = "Option::is_none")]

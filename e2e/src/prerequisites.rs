@@ -13,7 +13,8 @@ use crate::progress::{say, step};
 use crate::{paths, preflight};
 
 /// Programs of tests and the benchmark that are no part of the sandbox, and their Debian packages.
-const OF_TESTS: [(&str, &str); 2] = [("openssl", "openssl"), ("curl", "curl")];
+const OF_TESTS: [(&str, &str); 4] =
+    [("openssl", "openssl"), ("curl", "curl"), ("prometheus", "prometheus"), ("lua5.4", "lua5.4")];
 /// Asked by Debian's packages whether a service may be started (`invoke-rc.d`'s policy layer).
 const POLICY: &str = "/usr/sbin/policy-rc.d";
 /// The version of cargo-deny whose verdict counts.
@@ -74,7 +75,7 @@ fn apt_get(words: &[&str]) -> Command {
     apt_get
 }
 
-/// nginx is wanted as a file for an image: its package must not open port 80 of this machine.
+/// nginx and prometheus are wanted as files: their packages must not open ports of this machine.
 fn without_starting_services<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
     let policy = Path::new(POLICY);
     if policy.exists() {

@@ -6,6 +6,7 @@
 //! | `authority.rs` | the CAs and the service-account key: Secrets that are made once and never applied |
 //! | `leaf.rs` | which leaf certificates there are, what is in each, and the Secret that holds it |
 //! | `plan.rs` | which leaves to write now, and when to look again |
+//! | `expiry.rs` | when the first of them ends |
 //! | `identity.rs` | the manager's own client certificates |
 //! | `snapshot_client.rs` | the certificate with which a snapshot is taken |
 //! | `admin.rs` | the kubeconfig handed to the project |
@@ -13,6 +14,7 @@
 
 mod admin;
 mod authority;
+mod expiry;
 mod identity;
 mod leaf;
 mod plan;
@@ -23,6 +25,7 @@ pub use admin::{
     AdminKubeconfig, admin_secret_name, build_admin_kubeconfig, plan_admin_kubeconfig,
 };
 pub use authority::{Authorities, Authority, build_authority_secret, missing_authorities};
+pub use expiry::first_expiry;
 pub use identity::{mint_etcd_identity, mint_manager_identity};
 pub use leaf::LeafSecret;
 pub use plan::{LeafPlan, plan_leaves};

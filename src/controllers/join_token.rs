@@ -221,7 +221,11 @@ fn status(
         Phase::Deleted | Phase::WaitingFor(_) => previous.secret_name,
         Phase::Expired | Phase::NoCluster => None,
     };
-    let found = verdict.map(|verdict| (conditions::ISSUED, Some(verdict)));
+    let done = outcome.is_ok() && matches!(phase, Phase::Live(_) | Phase::Expired);
+    let found = verdict.map(|verdict| {
+        let waits = (!done).then(|| verdict.as_if(State::True));
+        vec![(conditions::ISSUED, Some(verdict)), (conditions::RECONCILING, waits)]
+    });
     JoinTokenStatus {
         observed_generation: token.metadata.generation,
         state,
@@ -230,7 +234,7 @@ fn status(
         secret_name,
         conditions: merge(
             &previous.conditions,
-            found.into_iter().collect(),
+            found.unwrap_or_default(),
             token.metadata.generation,
             now,
         ),

@@ -72,8 +72,15 @@ pub async fn run(
         .reconcile_on(woken)
         .reconcile_on(of_projects)
         .graceful_shutdown_on(async move { shutdown.cancelled().await })
-        .run(reconcile, on_error, context)
-        .for_each(|_| std::future::ready(()));
+        .run(reconcile, on_error, Arc::clone(&context))
+        .for_each(|passed| {
+            // Somebody took the finalizer away: no pass will be over it any more.
+            if let Err(controller::Error::ObjectNotFound(gone)) = passed {
+                let namespace = gone.namespace.unwrap_or_default();
+                context.manager.metrics.tenants.forget(&namespace, &gone.name);
+            }
+            std::future::ready(())
+        });
     tokio::join!(passes, async {
         tokio::pin!(follow_projects);
         follow_projects.await;
@@ -125,6 +132,13 @@ async fn pass(context: &Context, raw: &TenantCluster, key: &TenantKey) -> Result
     let verdict =
         Verdict { tenant: tenant.as_ref(), refusal: refusal.as_ref(), trouble: trouble.as_ref() };
     let status = status(context, raw, key, &verdict, &observed);
+    let keys = context.keyring.last_seen(key);
+    let first_expiry = keys.as_ref().and_then(|keys| keys.first_expiry);
+    let metrics = &context.manager.metrics.tenants;
+    metrics.keep(raw, &status, first_expiry, Timestamp::now());
+    if let Some(size) = context.etcd.seen(key).and_then(|seen| seen.look.size) {
+        metrics.etcd_size(&key.namespace, &key.name, size);
+    }
     let client = context.manager.clients.projects.clone();
     let all = Api::<TenantCluster>::namespaced(client, &key.namespace);
     patch_status(&all, raw, &status).await?;
@@ -132,7 +146,6 @@ async fn pass(context: &Context, raw: &TenantCluster, key: &TenantKey) -> Result
     if let Some(error) = trouble {
         return Err(error);
     }
-    let keys = context.keyring.last_seen(key);
     let due = [keys.map(|keys| keys.next_due), next_snapshot];
     Ok(Action::requeue(observe::next_look(&observed, &status, due, now)))
 }

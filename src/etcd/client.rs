@@ -21,6 +21,7 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use super::{Error, EtcdAccess, Etcds, Look};
+use crate::metrics::EtcdSize;
 use crate::tenant::{ClientCertificate, client_config};
 
 /// A member that takes longer is no help.
@@ -66,6 +67,10 @@ pub struct MemberStatus {
     leader: u64,
     #[serde(deserialize_with = "number")]
     db_size: u64,
+    #[serde(deserialize_with = "number")]
+    db_size_in_use: u64,
+    #[serde(deserialize_with = "number")]
+    db_size_quota: u64,
     errors: Vec<String>,
 }
 
@@ -96,6 +101,15 @@ impl MemberStatus {
     /// It follows a leader. A full database (the alarm NOSPACE is an error here too) is another matter.
     fn is_healthy(&self) -> bool {
         self.leader != 0
+    }
+
+    fn size(&self) -> EtcdSize {
+        let bytes = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+        EtcdSize {
+            total: bytes(self.db_size),
+            in_use: bytes(self.db_size_in_use),
+            quota: bytes(self.db_size_quota),
+        }
     }
 
     fn has_no_space(&self) -> bool {
@@ -238,7 +252,7 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 fn look_at(view: EtcdView, states: &[(u8, MemberStatus)]) -> Look {
     Look {
         view,
-        database_bytes: states.iter().map(|(_, state)| state.db_size).max().unwrap_or_default(),
+        size: states.iter().map(|(_, state)| state.size()).max_by_key(|size| size.total),
         no_space: states.iter().any(|(_, state)| state.has_no_space()),
     }
 }

@@ -194,7 +194,7 @@ fn voice(members: &[Member], step: &Step) -> Option<u8> {
 fn unusable(why: &str) -> Seen {
     let view = EtcdView::NoQuorum { answering: Vec::new() };
     Seen {
-        look: Look { view, database_bytes: 0, no_space: false },
+        look: Look { view, size: None, no_space: false },
         step: Step::Wait(why.to_owned()),
         taken: false,
         failure: None,

@@ -7,7 +7,7 @@ use crate::memory_api::Asked;
 use crate::stage::{PROJECT, Stage, TENANT, spec, tenant_id};
 
 /// Everything that Nagaya puts into a control-plane namespace.
-const PLANE: [&str; 26] = [
+const PLANE: [&str; 27] = [
     "ConfigMap etcd-state",
     "ConfigMap kube-apiserver-authentication",
     "Deployment kube-apiserver",
@@ -25,6 +25,7 @@ const PLANE: [&str; 26] = [
     "Secret kube-controller-manager-kubeconfig",
     "Secret kube-scheduler-kubeconfig",
     "Secret kubelet-serving-ca-1",
+    "Secret metrics-client",
     "Secret service-account-1",
     "Secret signing-token",
     "Service etcd",

@@ -38,13 +38,16 @@ impl Running {
         }
     }
 
+    /// What Prometheus would get of it.
+    pub fn scrape(&self) -> String {
+        self.metrics.encode().unwrap()
+    }
+
     /// How many passes over `TenantCluster`s it has made.
     pub fn passes(&self) -> u64 {
-        let text = self.metrics.encode().unwrap();
+        let text = self.scrape();
         let counts = text.lines().filter_map(|line| {
-            line.strip_prefix(
-                "nagaya_reconcile_duration_seconds_count{controller=\"tenantcluster\"",
-            )
+            line.strip_prefix("nagaya_reconcile_time_seconds_count{controller=\"tenantcluster\"")
         });
         counts.map(|rest| rest.rsplit(' ').next().unwrap().parse::<u64>().unwrap()).sum()
     }

@@ -192,6 +192,11 @@ impl Stage {
         in_order(&[&self.projects, &self.planes])
     }
 
+    /// What Prometheus would get of this manager.
+    pub fn scrape(&self) -> String {
+        self.manager.as_ref().unwrap().scrape()
+    }
+
     /// How many passes over `TenantCluster`s this manager has made.
     pub fn passes(&self) -> u64 {
         self.manager.as_ref().unwrap().passes()

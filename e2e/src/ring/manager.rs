@@ -207,7 +207,7 @@ mod tests {
 nagaya_api_requests_total{side="planes",verb="patch",resource="services"} 4
 nagaya_api_requests_total{side="planes",verb="list",resource="services"} 9
 nagaya_api_requests_total{side="projects",verb="update",resource="leases"} 99
-nagaya_reconcile_failures_total{verb="patch"} 1
+nagaya_reconcile_errors_total{verb="patch"} 1
 "#;
 
     #[test]

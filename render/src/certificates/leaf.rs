@@ -15,6 +15,10 @@ use crate::tenant::Tenant;
 /// One year, as kubeadm's (`kubeadmconstants.CertificateValidityPeriod`).
 pub(crate) const LIFE: SignedDuration = SignedDuration::from_hours(365 * 24);
 
+/// Group that may get metrics and health, and nothing else, in every cluster
+/// (`plugin/pkg/auth/authorizer/rbac/bootstrappolicy`).
+const MONITORING_GROUP: &str = "system:monitoring";
+
 /// A leaf certificate with its key, in a Secret for the one component that presents it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, EnumIter)]
 pub enum LeafSecret {
@@ -34,6 +38,9 @@ pub enum LeafSecret {
     ControllerManager,
     /// kube-scheduler towards kube-apiserver.
     Scheduler,
+    /// The operator's Prometheus towards kube-apiserver, kube-controller-manager and kube-scheduler. No pod of the
+    /// control plane mounts it.
+    Metrics,
 }
 
 impl LeafSecret {
@@ -54,6 +61,7 @@ impl LeafSecret {
             Self::EtcdPeer => "etcd-peer",
             Self::ControllerManager => "kube-controller-manager-kubeconfig",
             Self::Scheduler => "kube-scheduler-kubeconfig",
+            Self::Metrics => "metrics-client",
         }
     }
 
@@ -63,7 +71,7 @@ impl LeafSecret {
             Self::ApiServer | Self::KubeletClient => &authorities.cluster,
             Self::FrontProxyClient => &authorities.front_proxy,
             Self::EtcdClient | Self::EtcdServer | Self::EtcdPeer => &authorities.etcd,
-            Self::ControllerManager | Self::Scheduler => &authorities.client,
+            Self::ControllerManager | Self::Scheduler | Self::Metrics => &authorities.client,
         }
     }
 
@@ -82,7 +90,16 @@ impl LeafSecret {
             Self::EtcdPeer => leaf_request("etcd-peer", Usage::Both, etcd_member_names(tenant)),
             Self::ControllerManager => client("system:kube-controller-manager"),
             Self::Scheduler => client("system:kube-scheduler"),
+            Self::Metrics => LeafRequest {
+                organization: Some(MONITORING_GROUP.to_owned()),
+                ..client("nagaya:metrics")
+            },
         }
+    }
+
+    /// What goes with it to verify a server, for whoever mounts nothing else of the control plane.
+    pub(super) fn server_ca(self, authorities: &Authorities) -> Option<&str> {
+        (self == Self::Metrics).then(|| authorities.cluster_ca_pem())
     }
 
     /// The kubeconfig that goes with it, for components that need one. It names files instead of

@@ -8,7 +8,7 @@ use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use nagaya_pki::{CertificateAuthority, CertificateInfo, LeafRequest, PrivateKey};
 
-use super::secret_data::{self, CERTIFICATE, KUBECONFIG, PRIVATE_KEY};
+use super::secret_data::{self, CA_CERTIFICATE, CERTIFICATE, KUBECONFIG, PRIVATE_KEY};
 use super::{Authorities, CertificateError, LeafSecret};
 use crate::tenant::Tenant;
 
@@ -43,7 +43,7 @@ pub fn plan_leaves(
             None => Pair::issue(issuer, &request, leaf.secret_name(), now)?,
         };
         plan.next_due = plan.next_due.min(pair.due);
-        let wanted = build_leaf_secret(tenant, leaf, pair)?;
+        let wanted = build_leaf_secret(tenant, authorities, leaf, pair)?;
         if !present.is_some_and(|present| says_the_same(present, &wanted)) {
             plan.to_write.push(wanted);
         }
@@ -102,6 +102,7 @@ pub(super) fn serves_until(
 
 fn build_leaf_secret(
     tenant: &Tenant,
+    authorities: &Authorities,
     leaf: LeafSecret,
     pair: Pair,
 ) -> Result<Secret, CertificateError> {
@@ -110,6 +111,9 @@ fn build_leaf_secret(
         (CERTIFICATE.to_owned(), ByteString(pair.certificate.into_bytes())),
         (PRIVATE_KEY.to_owned(), ByteString(pair.key.into_bytes())),
     ]);
+    if let Some(ca) = leaf.server_ca(authorities) {
+        data.insert(CA_CERTIFICATE.to_owned(), ByteString(ca.as_bytes().to_vec()));
+    }
     if let Some(kubeconfig) = leaf.kubeconfig() {
         let yaml =
             kubeconfig.to_yaml().map_err(|source| CertificateError::Mint { what: name, source })?;

@@ -10,6 +10,8 @@ pub(crate) const OPAQUE: &str = "Opaque";
 /// Keys that the type kubernetes.io/tls demands.
 pub(crate) const CERTIFICATE: &str = "tls.crt";
 pub(crate) const PRIVATE_KEY: &str = "tls.key";
+/// What a server's certificate is verified with, named as cert-manager names it.
+pub(crate) const CA_CERTIFICATE: &str = "ca.crt";
 /// The service-account key pair, named as kubeadm names the files.
 pub(crate) const SA_PRIVATE_KEY: &str = "sa.key";
 pub(crate) const SA_PUBLIC_KEY: &str = "sa.pub";

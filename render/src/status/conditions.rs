@@ -29,6 +29,12 @@ impl Verdict {
     pub fn new(state: State, reason: &'static str, message: impl Into<String>) -> Self {
         Self { state, reason, message: message.into() }
     }
+
+    /// The same reason and words, of a condition that is in this state.
+    #[must_use]
+    pub fn as_if(&self, state: State) -> Self {
+        Self { state, ..self.clone() }
+    }
 }
 
 /// Merges `found` into `previous`. `None` removes a type (kstatus: `Reconciling` and `Stalled` are there only

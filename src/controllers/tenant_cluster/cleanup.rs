@@ -41,7 +41,9 @@ pub async fn clean_up(
     raw: &TenantCluster,
     key: &TenantKey,
 ) -> Result<Action, Error> {
+    let metrics = &context.manager.metrics.tenants;
     if !finalizer::is_held(raw, FINALIZER) {
+        metrics.forget(&key.namespace, &key.name);
         return Ok(Action::await_change());
     }
     context.forget(key);
@@ -57,10 +59,12 @@ pub async fn clean_up(
         (Ok(Left::Waiting(what)), _) => Ok(what.as_str()),
         _ => {
             finalizer::release(&projects, raw, FINALIZER).await?;
+            metrics.forget(&key.namespace, &key.name);
             return Ok(Action::await_change());
         }
     };
     let status = deleting_status(raw, waits_for, Timestamp::now());
+    metrics.keep(raw, &status, None, Timestamp::now());
     patch_status(&projects, raw, &status).await?;
     announce(context, raw, &status).await;
     left.map(|left| match left {

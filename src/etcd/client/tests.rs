@@ -6,9 +6,12 @@ use super::*;
 fn a_state_is_read_as_the_gateway_writes_it() {
     let text = r#"{"header":{"cluster_id":"14841639068965178418","member_id":"10276657743932975437",
         "revision":"1","raft_term":"2"},"version":"3.6.16","dbSize":"20480","leader":"10276657743932975437",
-        "raftIndex":"4","raftTerm":"2","raftAppliedIndex":"4","dbSizeInUse":"16384","storageVersion":"3.6.0"}"#;
+        "raftIndex":"4","raftTerm":"2","raftAppliedIndex":"4","dbSizeInUse":"16384","storageVersion":"3.6.0",
+        "dbSizeQuota":"1073741824"}"#;
     let state: MemberStatus = serde_json::from_str(text).unwrap();
-    assert_eq!((state.header.member_id, state.db_size), (10_276_657_743_932_975_437, 20_480));
+    assert_eq!(state.header.member_id, 10_276_657_743_932_975_437);
+    let size = EtcdSize { total: 20_480, in_use: 16_384, quota: 1 << 30 };
+    assert_eq!(state.size(), size);
     assert!(state.is_healthy() && !state.has_no_space());
 }
 
