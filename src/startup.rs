@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use sha2::{Digest, Sha256};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -21,6 +22,8 @@ use crate::telemetry;
 pub struct Manager {
     /// What the operator set.
     pub config: Config,
+    /// What this program was built from, in a word: with the settings, it decides over pod templates.
+    pub build: String,
     /// Connections to the projects' and the planes' side.
     pub clients: Clients,
     /// Which of several managers works.
@@ -110,6 +113,7 @@ async fn work(config: Config, pod: Pod) -> Result<(), Error> {
     let clients = Clients::connect(planes, &metrics.api_requests, &term).await?;
     let leases = clients.projects.clone();
     let manager = Arc::new(Manager {
+        build: digest_of_this_program()?,
         leadership: Leadership::new(leases, &pod.namespace, pod.name.clone(), term),
         events: Events::new(clients.projects.clone(), Some(pod.name)),
         config,
@@ -123,6 +127,12 @@ async fn work(config: Config, pod: Pod) -> Result<(), Error> {
     Box::pin(controllers::run(manager)).await?;
     tracing::info!("nagaya stops");
     Ok(())
+}
+
+/// Another one for each build, whatever version it says it is.
+fn digest_of_this_program() -> std::io::Result<String> {
+    let digest = Sha256::digest(std::fs::read("/proc/self/exe")?);
+    Ok(digest.iter().take(8).fold(String::new(), |text, byte| format!("{text}{byte:02x}")))
 }
 
 fn stop_on_signal(shutdown: CancellationToken) -> std::io::Result<()> {

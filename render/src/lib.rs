@@ -15,6 +15,7 @@ pub mod plane_record;
 pub mod probe;
 mod quantity;
 pub mod rights;
+pub mod rolling;
 pub mod rollout;
 pub mod settings;
 pub mod signing_token;

@@ -5,6 +5,7 @@ use k8s_openapi::api::core::v1::Namespace;
 use nagaya_api::{TenantClusterSpec, labels};
 
 use crate::minors::KubernetesVersion;
+use crate::rolling::Templates;
 
 /// Facts recorded as labels and annotations of a control-plane namespace.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -33,6 +34,8 @@ pub struct PlaneRecord {
     pub storage_class: Option<String>,
     /// Manager's image that its pods wait with.
     pub wait_image: Option<String>,
+    /// Whose templates its workloads have.
+    pub templates: Templates,
 }
 
 impl PlaneRecord {
@@ -57,6 +60,11 @@ impl PlaneRecord {
                 .and_then(|spec| serde_json::from_str(&spec).ok()),
             storage_class: note(labels::STORAGE_CLASS),
             wait_image: note(labels::WAIT_IMAGE),
+            templates: Templates {
+                revision: note(labels::TEMPLATES),
+                rolled: note(labels::ROLLED),
+                ..Templates::default()
+            },
         }
     }
 }

@@ -8,6 +8,7 @@ use nagaya_api::{TenantClusterSpec, labels};
 use serde_json::Value;
 
 use crate::minors::{KubernetesVersion, Minor};
+use crate::rolling::Templates;
 
 /// One tenant, validated.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,6 +49,8 @@ pub struct Tenant {
     pub kube_proxy: Option<KubeProxy>,
     /// Whether CoreDNS is managed.
     pub core_dns: bool,
+    /// Whose pod templates it gets.
+    pub templates: Templates,
 }
 
 /// Where an API server is reached from outside.

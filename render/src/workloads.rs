@@ -5,6 +5,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use nagaya_api::labels;
 
 use crate::minors::KubernetesVersion;
+use crate::rolling::template_revision;
 
 /// How far one workload is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -17,6 +18,8 @@ pub struct Workload {
     pub rolled_out: bool,
     /// Kubernetes version of the newest template (`app.kubernetes.io/version`); `None`: not one of Kubernetes.
     pub version: Option<KubernetesVersion>,
+    /// Digest that the newest template was stamped with.
+    pub template_revision: Option<String>,
     /// What keeps a pod from being ready, in words, when known.
     pub problem: Option<String>,
 }
@@ -39,8 +42,10 @@ impl From<&StatefulSet> for Workload {
     fn from(set: &StatefulSet) -> Self {
         let desired = set.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1);
         let version = version(&set.metadata);
+        let template_revision =
+            set.spec.as_ref().and_then(|spec| template_revision(&spec.template));
         let Some(status) = &set.status else {
-            return Self { desired, version, ..Self::default() };
+            return Self { desired, version, template_revision, ..Self::default() };
         };
         let seen = status.observed_generation.unwrap_or(0) >= set.metadata.generation.unwrap_or(0);
         let current = status.update_revision == status.current_revision
@@ -50,6 +55,7 @@ impl From<&StatefulSet> for Workload {
             ready: status.ready_replicas.unwrap_or(0),
             rolled_out: seen && current,
             version,
+            template_revision,
             problem: None,
         }
     }
@@ -59,8 +65,10 @@ impl From<&Deployment> for Workload {
     fn from(deployment: &Deployment) -> Self {
         let desired = deployment.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1);
         let version = version(&deployment.metadata);
+        let template_revision =
+            deployment.spec.as_ref().and_then(|spec| template_revision(&spec.template));
         let Some(status) = &deployment.status else {
-            return Self { desired, version, ..Self::default() };
+            return Self { desired, version, template_revision, ..Self::default() };
         };
         let seen =
             status.observed_generation.unwrap_or(0) >= deployment.metadata.generation.unwrap_or(0);
@@ -73,6 +81,7 @@ impl From<&Deployment> for Workload {
                 && status.replicas.unwrap_or(0) + status.terminating_replicas.unwrap_or(0)
                     == desired,
             version,
+            template_revision,
             problem: None,
         }
     }

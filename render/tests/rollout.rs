@@ -19,7 +19,7 @@ fn tenant() -> Tenant {
 
 fn settled(version: KubernetesVersion) -> Option<Workload> {
     let version = Some(version);
-    Some(Workload { desired: 2, ready: 2, rolled_out: true, version, problem: None })
+    Some(Workload { desired: 2, ready: 2, rolled_out: true, version, ..Workload::default() })
 }
 
 fn rolling(version: KubernetesVersion) -> Option<Workload> {

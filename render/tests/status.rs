@@ -188,6 +188,7 @@ fn etcd_that_was_healthy_and_does_not_come_back_is_a_loss_in_words() {
         rolled_out: true,
         version: None,
         problem: Some("container etcd is in CrashLoopBackOff: member not found".into()),
+        ..Workload::default()
     });
     let status = pass.status();
     assert_eq!(says(&status, "Stalled"), "True EtcdDown");

@@ -7,6 +7,7 @@ use kube::Client;
 use nagaya_render::settings::Settings;
 use nagaya_render::tenant::{Endpoint, Tenant};
 
+use super::tenant_cluster::Rolls;
 use crate::caches::Caches;
 use crate::keyring::{Keyring, Keys};
 use crate::kube_ops::Backoff;
@@ -31,6 +32,10 @@ pub struct Context {
     pub content: ContentKeeper,
     /// Control planes that can be talked to.
     pub planes: Planes,
+    /// Who follows a new manager or new settings.
+    pub rolls: Rolls,
+    /// Which manager with which settings this is.
+    pub revision: String,
     /// Failures in a row.
     pub backoff: Backoff<TenantKey>,
 }
@@ -50,6 +55,7 @@ impl Context {
         self.connections.forget(tenant);
         self.keyring.forget(tenant);
         self.planes.forget(tenant);
+        self.rolls.forget(tenant);
     }
 }
 

@@ -9,6 +9,7 @@ mod follow;
 mod kubelets;
 mod observe;
 mod rights;
+mod rolls;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -28,6 +29,7 @@ use tokio::sync::mpsc;
 use apply::Progress;
 pub use error::Error;
 use observe::Observed;
+pub use rolls::Rolls;
 
 use super::Context;
 use crate::kube_ops::patch_status;
@@ -40,6 +42,8 @@ const FINALIZER: &str = "nagaya.dev/control-plane";
 const RESYNC: Duration = Duration::from_mins(10);
 /// While something is not ready, pods are looked at this often for what keeps them.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
+/// How often a tenant that waits for its turn asks again.
+const ASK_AGAIN: Duration = Duration::from_secs(15);
 
 /// Runs until the manager stops.
 pub async fn run(
@@ -51,6 +55,7 @@ pub async fn run(
     let concurrency = context.manager.config.manager.concurrent_reconciles.get();
     let controller = Controller::new(all, watcher::Config::default());
     let tenants = controller.store();
+    context.rolls.know(tenants.clone());
     let (again, of_projects) = crate::tenant::wakeups();
     let for_projects = Arc::clone(&context);
     let follow_projects = async move {
@@ -123,6 +128,7 @@ async fn pass(context: &Context, raw: &TenantCluster, key: &TenantKey) -> Result
     let client = context.manager.clients.projects.clone();
     let all = Api::<TenantCluster>::namespaced(client, &key.namespace);
     patch_status(&all, raw, &status).await?;
+    context.rolls.seen(key, &status);
     announce::announce(context, raw, &status).await;
     if let Some(error) = trouble {
         return Err(error);

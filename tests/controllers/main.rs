@@ -9,6 +9,7 @@ mod join_tokens;
 mod memory_api;
 mod process;
 mod refusing;
+mod rolling;
 mod running;
 mod settled;
 mod stage;

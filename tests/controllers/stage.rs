@@ -51,6 +51,8 @@ pub struct Stage {
     pub planes: MemoryApi,
     /// Inside the tenant.
     pub inside: MemoryApi,
+    /// What the next manager is started with.
+    pub config: Config,
     world: World,
     metronome: JoinHandle<()>,
     manager: Option<Running>,
@@ -93,7 +95,8 @@ impl Stage {
             }
         });
         let inside = MemoryApi::default();
-        let mut stage = Self { projects, planes, inside, world, metronome, manager: None };
+        let config = config(&planes);
+        let mut stage = Self { projects, planes, inside, config, world, metronome, manager: None };
         stage.start_manager();
         stage
     }
@@ -114,7 +117,8 @@ impl Stage {
         let manager = Manager {
             leadership: Leadership::new(leases, DEFAULT_NAMESPACE, name.to_owned(), term),
             events: Events::new(clients.projects.clone(), None),
-            config: self.config(),
+            config: self.config.clone(),
+            build: "of the test".to_owned(),
             clients,
             metrics: Arc::new(Metrics::default()),
             readiness: Readiness::default(),
@@ -128,15 +132,6 @@ impl Stage {
         self.manager.take().unwrap()
     }
 
-    fn config(&self) -> Config {
-        let render = Settings {
-            node_port_host: Some(self.planes.node_address().to_string()),
-            manager_image: "nagaya".to_owned(),
-            ..Settings::default()
-        };
-        Config { render, ..Config::default() }
-    }
-
     /// Ends the manager without a goodbye.
     pub fn kill_manager(&mut self) {
         self.manager = None;
@@ -145,6 +140,21 @@ impl Stage {
     /// From now on pods start.
     pub fn add_nodes(&mut self) {
         self.world.add_nodes(&self.planes, &Self::plane(), &self.inside);
+    }
+
+    /// Somebody creates another tenant, which can have pods too.
+    pub fn add_tenant(&mut self, name: &str) {
+        let (plane, inside) = (plane_namespace_name(PROJECT, name), MemoryApi::default());
+        self.world.add_nodes(&self.planes, &plane, &inside);
+        let tenant = json!({
+            "kind": "TenantCluster", "metadata": {"name": name, "namespace": PROJECT}, "spec": spec(),
+        });
+        self.projects.create(&tenant).unwrap();
+    }
+
+    /// The API server of the tenant that was added as number `number` answers no more.
+    pub fn silence(&mut self, number: usize) {
+        self.world.remove_nodes(number);
     }
 
     /// The tenant's control-plane namespace.
@@ -173,7 +183,12 @@ impl Stage {
 
     /// A condition of the tenant; null if it has none of the type.
     pub fn condition(&self, kind: &str) -> Value {
-        let tenant = self.tenant().unwrap_or_default();
+        self.condition_of(TENANT, kind)
+    }
+
+    /// A condition of any tenant.
+    pub fn condition_of(&self, name: &str, kind: &str) -> Value {
+        let tenant = self.projects.get("TenantCluster", PROJECT, name).unwrap_or_default();
         let mut all = tenant["status"]["conditions"].as_array().into_iter().flatten();
         all.find(|condition| condition["type"] == kind).cloned().unwrap_or_default()
     }
@@ -232,6 +247,15 @@ impl Drop for Stage {
         self.kill_manager();
         self.metronome.abort();
     }
+}
+
+fn config(planes: &MemoryApi) -> Config {
+    let render = Settings {
+        node_port_host: Some(planes.node_address().to_string()),
+        manager_image: "nagaya".to_owned(),
+        ..Settings::default()
+    };
+    Config { render, ..Config::default() }
 }
 
 /// A spec that can be served.

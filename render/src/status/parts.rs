@@ -2,8 +2,11 @@
 
 use nagaya_api::conditions as types;
 
-use super::{ContentState, Findings, Probed, State, UPGRADING, Verdict};
+use super::{
+    ContentState, Findings, PROGRESSING, Probed, State, UPGRADING, Verdict, WAITING_TO_ROLL,
+};
 use crate::probe;
+use crate::rolling::TemplateState;
 use crate::rollout::Rollout;
 use crate::workloads::Workload;
 
@@ -93,6 +96,9 @@ fn reconciling(findings: &Findings<'_>) -> Option<Verdict> {
     if let Some(upgrading) = upgrading(findings) {
         return Some(upgrading);
     }
+    if let Some(rolling) = rolling(findings) {
+        return Some(rolling);
+    }
     let all = findings.workloads;
     let scaled = findings.tenant.is_none_or(|tenant| {
         all.api_server.as_ref().is_some_and(|one| one.desired == tenant.api_server_replicas)
@@ -104,7 +110,17 @@ fn reconciling(findings: &Findings<'_>) -> Option<Verdict> {
     if rolled_out && content_is_in_place(findings) {
         return None;
     }
-    Some(Verdict::new(State::True, "Progressing", waiting_for(findings)))
+    Some(Verdict::new(State::True, PROGRESSING, waiting_for(findings)))
+}
+
+fn rolling(findings: &Findings<'_>) -> Option<Verdict> {
+    match &findings.tenant?.templates.state {
+        TemplateState::Written => None,
+        TemplateState::Following => {
+            Some(Verdict::new(State::True, PROGRESSING, "its pods are being replaced"))
+        }
+        TemplateState::Waiting(words) => Some(Verdict::new(State::True, WAITING_TO_ROLL, words)),
+    }
 }
 
 fn upgrading(findings: &Findings<'_>) -> Option<Verdict> {

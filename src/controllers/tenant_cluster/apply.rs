@@ -6,6 +6,7 @@ use std::sync::Arc;
 use futures::future::join;
 use jiff::Timestamp;
 use k8s_openapi::NamespaceResourceScope;
+use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret, Service};
 use kube::api::{Patch, PatchParams};
 use kube::runtime::reflector::{ObjectRef, Store};
@@ -15,6 +16,7 @@ use nagaya_render::certificates::{AdminKubeconfig, admin_secret_name, plan_admin
 use nagaya_render::plane::{
     Foundation, PlaneObjects, build_etcd_state, build_foundation, build_plane, names,
 };
+use nagaya_render::rolling::TemplateState;
 use nagaya_render::rollout::Rollout;
 use nagaya_render::status::ContentState;
 use nagaya_render::tenant::{Endpoint, Tenant};
@@ -23,6 +25,7 @@ use serde_json::json;
 
 use super::observe::Observed;
 use super::rights::{apply_rights, permitted};
+use super::rolls::take_turn;
 use super::{Error, FINALIZER};
 use crate::controllers::Context;
 use crate::keyring::{Access, Keys};
@@ -57,6 +60,8 @@ pub async fn apply(
     let projects = Api::namespaced(context.manager.clients.projects.clone(), &key.namespace);
     finalizer::hold(&projects, raw, FINALIZER).await?;
     let tenant = &end_of_upgrade(context, key, tenant, observed);
+    let rollout = next_step(context, key, tenant, observed);
+    let tenant = &take_turn(context, raw, key, tenant, &rollout, observed, now);
     let foundation = build_foundation(tenant);
     let born = observed.born() || note_birth(context, observed).await?;
     let namespace = apply_namespace(context, &foundation.namespace, None).await?;
@@ -72,11 +77,10 @@ pub async fn apply(
     .await;
     let (services, keys) = (services?, keys?);
     let tenant = with_port(tenant, services.node_port);
-    let rollout = next_step(context, key, &tenant, observed);
     let record = build_foundation(&tenant).namespace;
     let (recorded, plane) = join(
         apply_namespace(context, &record, namespace),
-        Box::pin(apply_plane(context, &tenant, &rollout, born)),
+        Box::pin(apply_plane(context, &tenant, &rollout, observed, born)),
     )
     .await;
     let endpoint = tenant.endpoint();
@@ -222,6 +226,7 @@ async fn apply_plane(
     context: &Context,
     tenant: &Tenant,
     rollout: &Rollout,
+    observed: &Observed,
     born: bool,
 ) -> Result<(), Error> {
     let PlaneObjects {
@@ -236,15 +241,37 @@ async fn apply_plane(
     let etcd_state: ConfigMap = build_etcd_state(tenant, born);
     let client = &context.manager.clients.planes;
     let caches = &context.caches;
+    let live = &observed.workloads;
+    let waits = matches!(tenant.templates.state, TemplateState::Waiting(_));
+    // One that somebody has scaled is put right at once.
+    let keeps = |live: &Option<Workload>, replicas: Option<i32>| {
+        waits && live.as_ref().is_some_and(|live| Some(live.desired) == replicas)
+    };
+    let stateful = |set: &StatefulSet| set.spec.as_ref().and_then(|spec| spec.replicas);
     // All at once: kubelet waits for what a pod mounts, and every pod waits for what it talks to.
     let namespace = &tenant.plane_namespace;
     let (state, authentication, etcd, api_server, controller_manager, scheduler, budgets) = tokio::join!(
         apply_one(client, &caches.config_maps, &etcd_state),
         apply_one(client, &caches.config_maps, &api_server_authentication),
-        apply_one(client, &caches.stateful_sets, &etcd),
-        apply_one(client, &caches.deployments, &api_server),
-        apply_one(client, &caches.stateful_sets, &controller_manager),
-        apply_one(client, &caches.stateful_sets, &scheduler),
+        apply_workload(client, &caches.stateful_sets, &etcd, keeps(&live.etcd, stateful(&etcd))),
+        apply_workload(
+            client,
+            &caches.deployments,
+            &api_server,
+            keeps(&live.api_server, api_server.spec.as_ref().and_then(|spec| spec.replicas)),
+        ),
+        apply_workload(
+            client,
+            &caches.stateful_sets,
+            &controller_manager,
+            keeps(&live.controller_manager, stateful(&controller_manager)),
+        ),
+        apply_workload(
+            client,
+            &caches.stateful_sets,
+            &scheduler,
+            keeps(&live.scheduler, stateful(&scheduler)),
+        ),
         join(
             apply_or_remove(client, &caches.budgets, namespace, names::ETCD, etcd_budget.as_ref()),
             apply_or_remove(
@@ -301,6 +328,19 @@ where
     let all = Api::<K>::namespaced(client.clone(), &namespace);
     let live = cache.get(&ObjectRef::from_obj(desired));
     Ok(apply_object(&all, live.as_deref(), desired).await?)
+}
+
+/// `keeps`: it stays as it is until it is its turn.
+async fn apply_workload<K>(
+    client: &Client,
+    cache: &Store<K>,
+    desired: &K,
+    keeps: bool,
+) -> Result<Applied<K>, Error>
+where
+    K: Object + Resource<Scope = NamespaceResourceScope, DynamicType = ()> + 'static,
+{
+    if keeps { Ok(Applied::Unchanged) } else { apply_one(client, cache, desired).await }
 }
 
 /// For what only some tenants have.

@@ -11,10 +11,11 @@ use nagaya_api::{TenantCluster, TenantClusterStatus, conditions, labels};
 use nagaya_render::plane::{names, plane_namespace_name};
 use nagaya_render::plane_record::PlaneRecord;
 use nagaya_render::settings::Settings;
+use nagaya_render::status::WAITING_TO_ROLL;
 use nagaya_render::validate::{OldestKubelet, Surroundings};
 use nagaya_render::workloads::{Workload, Workloads};
 
-use super::{Error, LOOK_AGAIN, RESYNC, diagnose, kubelets};
+use super::{ASK_AGAIN, Error, LOOK_AGAIN, RESYNC, diagnose, kubelets};
 use crate::controllers::Context;
 use crate::keyring::Keys;
 use crate::kube_ops;
@@ -64,7 +65,12 @@ pub fn next_look(
     };
     let at_rest = is_true(conditions::READY) && !is_true(conditions::RECONCILING);
     let unanswered = matches!(observed.oldest_kubelet, OldestKubelet::Unknown(_));
-    let usual = if at_rest && !unanswered { RESYNC } else { LOOK_AGAIN };
+    let waits = status.conditions.iter().any(|condition| condition.reason == WAITING_TO_ROLL);
+    let usual = match (is_true(conditions::READY), at_rest && !unanswered) {
+        (true, _) if waits => ASK_AGAIN,
+        (_, true) => RESYNC,
+        _ => LOOK_AGAIN,
+    };
     let due = keys.and_then(|keys| keys.next_due.duration_since(now).try_into().ok());
     due.map_or(usual, |due: Duration| usual.min(due.max(LOOK_AGAIN)))
 }
