@@ -88,12 +88,11 @@ impl Pod {
     /// As `manifests/deployment.yaml` tells it. Outside a pod: a name that no other process has.
     fn read(environment: &BTreeMap<String, String>) -> std::io::Result<Self> {
         let namespace = environment.get("POD_NAMESPACE").cloned();
-        let name = match environment.get("POD_NAME") {
-            Some(name) => name.clone(),
-            None => {
-                let id = std::fs::read_to_string("/proc/sys/kernel/random/uuid")?;
-                format!("outside-{}", id.trim())
-            }
+        let name = if let Some(name) = environment.get("POD_NAME") {
+            name.clone()
+        } else {
+            let id = std::fs::read_to_string("/proc/sys/kernel/random/uuid")?;
+            format!("outside-{}", id.trim())
         };
         let namespace = namespace.unwrap_or_else(|| leader::DEFAULT_NAMESPACE.to_owned());
         Ok(Self { namespace, name })

@@ -103,9 +103,9 @@ async fn apply_json<K: Object>(
     check(live.meta(), &desired)?;
     match apply_to(api, live, &mut desired, &digest).await {
         Err(Error::ObjectChanged { object }) => {
-            let newer = reread::again(api, live, object).await?;
+            let newer = Box::pin(reread::again(api, live, object)).await?;
             check(newer.meta(), &desired)?;
-            apply_to(api, &newer, &mut desired, &digest).await
+            Box::pin(apply_to(api, &newer, &mut desired, &digest)).await
         }
         done => done,
     }
