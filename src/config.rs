@@ -43,6 +43,9 @@ pub struct ManagerSettings {
     pub concurrent_reconciles: NonZeroU16,
     /// How many tenants are probed at once.
     pub probe_pool_size: NonZeroU16,
+    /// How many tenants at a time get new pods because the manager or its settings are new. None begins while one
+    /// that has got them is not Ready.
+    pub rollout_budget: NonZeroU16,
     /// Kubeconfig of the cluster that runs the control planes; unset: the one that the manager runs in.
     pub planes_kubeconfig: Option<PathBuf>,
 }
@@ -56,6 +59,7 @@ impl Default for ManagerSettings {
             log_format: LogFormat::Json,
             concurrent_reconciles: several(8),
             probe_pool_size: several(32),
+            rollout_budget: several(1),
             planes_kubeconfig: None,
         }
     }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use kube::api::ListParams;
 use kube::{Api, CustomResourceExt, Resource};
 use nagaya_api::{JoinToken, TenantCluster};
+use nagaya_render::rolling::revision;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 
@@ -24,6 +25,7 @@ use crate::startup::Manager;
 use crate::tenant::{
     self, Connections, ContentKeeper, Contents, JoinProbe, Prober, TenantWatches, prober::Pace,
 };
+use tenant_cluster::Rolls;
 
 /// How long a management cluster may take to accept our definitions.
 const ESTABLISHED: Duration = Duration::from_mins(2);
@@ -80,6 +82,8 @@ pub async fn run(manager: Arc<Manager>) -> Result<(), Error> {
         watches: TenantWatches::new(wakeups.clone(), Arc::clone(&contents)),
         content: ContentKeeper::new(probes_at_once, wakeups, contents),
         planes: Planes::default(),
+        rolls: Rolls::default(),
+        revision: revision(&manager.config.render, &manager.build),
         backoff: Backoff::default(),
         contests: Contests::default(),
         manager,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use sha2::{Digest, Sha256};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -22,6 +23,8 @@ use crate::telemetry;
 pub struct Manager {
     /// What the operator set.
     pub config: Config,
+    /// What this program was built from, in a word: with the settings, it decides over pod templates.
+    pub build: String,
     /// Connections to the projects' and the planes' side.
     pub clients: Clients,
     /// The etcds of the tenants.
@@ -88,12 +91,11 @@ impl Pod {
     /// As `manifests/deployment.yaml` tells it. Outside a pod: a name that no other process has.
     fn read(environment: &BTreeMap<String, String>) -> std::io::Result<Self> {
         let namespace = environment.get("POD_NAMESPACE").cloned();
-        let name = match environment.get("POD_NAME") {
-            Some(name) => name.clone(),
-            None => {
-                let id = std::fs::read_to_string("/proc/sys/kernel/random/uuid")?;
-                format!("outside-{}", id.trim())
-            }
+        let name = if let Some(name) = environment.get("POD_NAME") {
+            name.clone()
+        } else {
+            let id = std::fs::read_to_string("/proc/sys/kernel/random/uuid")?;
+            format!("outside-{}", id.trim())
         };
         let namespace = namespace.unwrap_or_else(|| leader::DEFAULT_NAMESPACE.to_owned());
         Ok(Self { namespace, name })
@@ -114,6 +116,7 @@ async fn work(config: Config, pod: Pod) -> Result<(), Error> {
     let leases = clients.projects.clone();
     let manager = Arc::new(Manager {
         etcds: Arc::new(Gateway),
+        build: digest_of_this_program()?,
         leadership: Leadership::new(leases, &pod.namespace, pod.name.clone(), term),
         events: Events::new(clients.projects.clone(), Some(pod.name)),
         config,
@@ -127,6 +130,12 @@ async fn work(config: Config, pod: Pod) -> Result<(), Error> {
     Box::pin(controllers::run(manager)).await?;
     tracing::info!("nagaya stops");
     Ok(())
+}
+
+/// Another one for each build, whatever version it says it is.
+fn digest_of_this_program() -> std::io::Result<String> {
+    let digest = Sha256::digest(std::fs::read("/proc/self/exe")?);
+    Ok(digest.iter().take(8).fold(String::new(), |text, byte| format!("{text}{byte:02x}")))
 }
 
 fn stop_on_signal(shutdown: CancellationToken) -> std::io::Result<()> {

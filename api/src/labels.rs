@@ -36,6 +36,10 @@ pub const ADOPT: &str = "nagaya.dev/adopt";
 pub const RENDER_REVISION: &str = "nagaya.dev/render-revision";
 /// Annotation on the Deployment of kube-apiserver: how many members of etcd it connects to, from the first on.
 pub const ETCD_MEMBERS: &str = "nagaya.dev/etcd-members";
+/// Annotation on a control-plane namespace: which manager with which settings its pods may be of.
+pub const TEMPLATES: &str = "nagaya.dev/templates";
+/// Annotation on a control-plane namespace: the value of [`TEMPLATES`] that it has followed to while it ran.
+pub const ROLLED: &str = "nagaya.dev/rolled";
 /// Annotation on a control-plane namespace: the exact Kubernetes version that it runs, or is on its way to.
 pub const VERSION: &str = "nagaya.dev/version";
 /// Annotation on a control-plane namespace, there while an upgrade is under way: the version at which all of it

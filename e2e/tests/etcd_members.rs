@@ -49,8 +49,9 @@ fn scale(tenant: &Tenant, members: usize) -> Outcome {
     let deployment = ["deployment", "-n", &plane, "kube-apiserver"];
     let connected = tenant.project.management.get(&deployment)?["metadata"]["annotations"]
         ["nagaya.dev/etcd-members"]
-        .take();
-    ensure(connected == members.to_string(), || format!("kube-apiserver connects to {connected}"))
+        .as_str()
+        .and_then(|count| count.parse().ok());
+    ensure(connected == Some(members), || format!("kube-apiserver connects to {connected:?}"))
 }
 
 /// Its claim and its pod go, as when a disk is lost; the others go on.

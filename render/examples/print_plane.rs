@@ -14,6 +14,7 @@ use nagaya_render::minors::{KubernetesVersion, Minor};
 use nagaya_render::plane::{
     Foundation, PlaneObjects, build_etcd_state, build_foundation, build_plane, plane_namespace_name,
 };
+use nagaya_render::rolling::Templates;
 use nagaya_render::rollout::Rollout;
 use nagaya_render::settings::Settings;
 use nagaya_render::snapshots::Snapshots;
@@ -67,6 +68,7 @@ fn tenant(
         kubelet_patch: None,
         kube_proxy: None,
         core_dns: false,
+        templates: Templates::default(),
     })
 }
 

@@ -17,6 +17,7 @@ pub mod plane_record;
 pub mod probe;
 pub mod quantity;
 pub mod rights;
+pub mod rolling;
 pub mod rollout;
 pub mod settings;
 pub mod signing_token;

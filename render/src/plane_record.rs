@@ -5,6 +5,7 @@ use k8s_openapi::api::core::v1::Namespace;
 use nagaya_api::{Snapshot, TenantClusterSpec, labels};
 
 use crate::minors::KubernetesVersion;
+use crate::rolling::Templates;
 
 /// Facts recorded as labels and annotations of a control-plane namespace.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -37,6 +38,8 @@ pub struct PlaneRecord {
     pub snapshots: Vec<Snapshot>,
     /// `spec.restoreFrom.snapshot` that its etcd was filled with.
     pub restored_from: Option<String>,
+    /// Whose templates its workloads have.
+    pub templates: Templates,
 }
 
 impl PlaneRecord {
@@ -65,6 +68,11 @@ impl PlaneRecord {
                 .and_then(|list| serde_json::from_str(&list).ok())
                 .unwrap_or_default(),
             restored_from: note(labels::RESTORED_FROM),
+            templates: Templates {
+                revision: note(labels::TEMPLATES),
+                rolled: note(labels::ROLLED),
+                ..Templates::default()
+            },
         }
     }
 }

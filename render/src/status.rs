@@ -22,6 +22,12 @@ use crate::workloads::Workloads;
 /// The reason of Ready and Reconciling while the object is being deleted.
 pub const DELETING: &str = "Deleting";
 
+/// The reason of Reconciling on the way to what the spec says.
+pub const PROGRESSING: &str = "Progressing";
+
+/// The reason of Reconciling while the pods are those of another manager or of other settings.
+pub const WAITING_TO_ROLL: &str = "WaitingToRoll";
+
 /// The reason of Reconciling on the way from one Kubernetes version to the next.
 pub const UPGRADING: &str = "Upgrading";
 

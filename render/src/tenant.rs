@@ -8,6 +8,7 @@ use nagaya_api::{TenantClusterSpec, labels};
 use serde_json::Value;
 
 use crate::minors::{KubernetesVersion, Minor};
+use crate::rolling::Templates;
 use crate::snapshots::Snapshots;
 
 /// One tenant, validated.
@@ -51,6 +52,8 @@ pub struct Tenant {
     pub kube_proxy: Option<KubeProxy>,
     /// Whether CoreDNS is managed.
     pub core_dns: bool,
+    /// Whose pod templates it gets.
+    pub templates: Templates,
 }
 
 /// Where an API server is reached from outside.

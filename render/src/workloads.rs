@@ -6,6 +6,7 @@ use nagaya_api::labels;
 
 use crate::diagnosis::Blocked;
 use crate::minors::KubernetesVersion;
+use crate::rolling::template_revision;
 
 /// How far one workload is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,6 +21,8 @@ pub struct Workload {
     pub version: Option<KubernetesVersion>,
     /// How many of etcd's members it connects to ([`labels::ETCD_MEMBERS`]); `None`: not one of etcd's clients.
     pub etcd_members: Option<u8>,
+    /// Digest that the newest template was stamped with.
+    pub template_revision: Option<String>,
     /// What keeps it from being settled, when known.
     pub problem: Option<Blocked>,
 }
@@ -42,8 +45,10 @@ impl From<&StatefulSet> for Workload {
     fn from(set: &StatefulSet) -> Self {
         let desired = set.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1);
         let version = version(&set.metadata);
+        let template_revision =
+            set.spec.as_ref().and_then(|spec| template_revision(&spec.template));
         let Some(status) = &set.status else {
-            return Self { desired, version, ..Self::default() };
+            return Self { desired, version, template_revision, ..Self::default() };
         };
         let seen = status.observed_generation.unwrap_or(0) >= set.metadata.generation.unwrap_or(0);
         let current = status.update_revision == status.current_revision
@@ -54,6 +59,7 @@ impl From<&StatefulSet> for Workload {
             rolled_out: seen && current,
             version,
             etcd_members: None,
+            template_revision,
             problem: None,
         }
     }
@@ -64,8 +70,10 @@ impl From<&Deployment> for Workload {
         let desired = deployment.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1);
         let version = version(&deployment.metadata);
         let etcd_members = etcd_members(&deployment.metadata);
+        let template_revision =
+            deployment.spec.as_ref().and_then(|spec| template_revision(&spec.template));
         let Some(status) = &deployment.status else {
-            return Self { desired, version, etcd_members, ..Self::default() };
+            return Self { desired, version, etcd_members, template_revision, ..Self::default() };
         };
         let seen =
             status.observed_generation.unwrap_or(0) >= deployment.metadata.generation.unwrap_or(0);
@@ -79,6 +87,7 @@ impl From<&Deployment> for Workload {
                     == desired,
             version,
             etcd_members,
+            template_revision,
             problem: None,
         }
     }

@@ -199,8 +199,8 @@ fn etcd_that_was_healthy_and_does_not_come_back_is_a_loss_in_words() {
         ready: 0,
         rolled_out: true,
         version: None,
-        etcd_members: None,
         problem: Some(crash_loop()),
+        ..Workload::default()
     });
     let status = pass.status();
     assert_eq!(says(&status, "Stalled"), "True EtcdDown");

@@ -7,6 +7,7 @@ use kube::Client;
 use nagaya_render::settings::Settings;
 use nagaya_render::tenant::{Endpoint, Tenant};
 
+use super::tenant_cluster::Rolls;
 use crate::caches::Caches;
 use crate::etcd::EtcdKeeper;
 use crate::keyring::{Keyring, Keys};
@@ -34,6 +35,10 @@ pub struct Context {
     pub content: ContentKeeper,
     /// Control planes that can be talked to.
     pub planes: Planes,
+    /// Who follows a new manager or new settings.
+    pub rolls: Rolls,
+    /// Which manager with which settings this is.
+    pub revision: String,
     /// Failures in a row.
     pub backoff: Backoff<TenantKey>,
     /// Objects that somebody undoes.
@@ -57,6 +62,7 @@ impl Context {
         self.keyring.forget(tenant);
         self.planes.forget(tenant);
         self.contests.forget(tenant);
+        self.rolls.forget(tenant);
     }
 }
 

@@ -4,6 +4,7 @@ mod announce;
 mod apply;
 mod bounded_client;
 mod cleanup;
+mod components;
 mod diagnose;
 mod error;
 mod follow;
@@ -11,6 +12,7 @@ mod kubelets;
 mod members;
 mod observe;
 mod rights;
+mod rolls;
 mod snapshots;
 
 use std::sync::Arc;
@@ -31,6 +33,7 @@ use tokio::sync::mpsc;
 use apply::Progress;
 pub use error::Error;
 use observe::Observed;
+pub use rolls::Rolls;
 
 use super::Context;
 use crate::kube_ops::patch_status;
@@ -43,6 +46,8 @@ const FINALIZER: &str = "nagaya.dev/control-plane";
 const RESYNC: Duration = Duration::from_mins(10);
 /// While something is not ready, pods are looked at this often for what keeps them.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
+/// How often a tenant that waits for its turn asks again.
+const ASK_AGAIN: Duration = Duration::from_secs(15);
 
 /// Runs until the manager stops.
 pub async fn run(
@@ -54,6 +59,7 @@ pub async fn run(
     let concurrency = context.manager.config.manager.concurrent_reconciles.get();
     let controller = Controller::new(all, watcher::Config::default());
     let tenants = controller.store();
+    context.rolls.know(tenants.clone());
     let (again, of_projects) = crate::tenant::wakeups();
     let for_projects = Arc::clone(&context);
     let follow_projects = async move {
@@ -142,6 +148,7 @@ async fn pass(context: &Context, raw: &TenantCluster, key: &TenantKey) -> Result
     let client = context.manager.clients.projects.clone();
     let all = Api::<TenantCluster>::namespaced(client, &key.namespace);
     patch_status(&all, raw, &status).await?;
+    context.rolls.seen(key, &status);
     announce::announce(context, raw, &status).await;
     if let Some(error) = trouble {
         return Err(error);

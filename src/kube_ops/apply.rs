@@ -114,12 +114,12 @@ pub(super) async fn write<K: Object>(
     let Some(live) = live else { return send(api, desired, None).await };
     match send(api, desired, Some(live.meta())).await {
         Err(Error::ObjectChanged { object }) => {
-            let newer = reread::again(api, live, object).await?;
+            let newer = Box::pin(reread::again(api, live, object)).await?;
             check(newer.meta(), desired)?;
             if is_applied(&newer, desired) {
                 return Ok(Applied::Unchanged);
             }
-            send(api, desired, Some(newer.meta())).await
+            Box::pin(send(api, desired, Some(newer.meta()))).await
         }
         done => done,
     }

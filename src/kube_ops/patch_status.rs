@@ -28,7 +28,8 @@ pub async fn patch_status<K: Object>(
     let status = to_json(status)?;
     match write(api, live, &status).await {
         Err(Error::ObjectChanged { object }) => {
-            write(api, &reread::again(api, live, object).await?, &status).await
+            let newer = Box::pin(reread::again(api, live, object)).await?;
+            Box::pin(write(api, &newer, &status)).await
         }
         done => done,
     }

@@ -49,7 +49,7 @@ pub enum NotConfirmed {
 }
 
 enum Attempt {
-    Held(Lease),
+    Held(Box<Lease>),
     HeldBy { holder: String, look_again: Duration },
 }
 
@@ -123,7 +123,7 @@ impl Leadership {
         let mut last_seen = String::new();
         loop {
             let pause = match self.attempt(election, None, ATTEMPT).await {
-                Ok(Attempt::Held(mine)) => return mine,
+                Ok(Attempt::Held(mine)) => return *mine,
                 Ok(Attempt::HeldBy { holder, look_again }) => {
                     if holder != last_seen {
                         tracing::info!(leader = holder, "this manager stands by");
@@ -151,7 +151,7 @@ impl Leadership {
             let known_lease = Some(&*mine).filter(|_| known);
             match self.attempt(election, known_lease, ATTEMPT.min(self.term.left())).await {
                 Ok(Attempt::Held(renewed)) => {
-                    *mine = renewed;
+                    *mine = *renewed;
                     known = true;
                     "this process stood still".clone_into(&mut trouble);
                 }
@@ -190,7 +190,7 @@ impl Leadership {
                 }
             };
             self.term.renewed(sent);
-            Ok(Attempt::Held(written))
+            Ok(Attempt::Held(Box::new(written)))
         };
         match timeout(within, work).await {
             Ok(done) => done.map_err(|error: kube::Error| error.to_string()),

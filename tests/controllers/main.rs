@@ -13,6 +13,7 @@ mod memory_api;
 mod metrics;
 mod process;
 mod refusing;
+mod rolling;
 mod running;
 mod scaling;
 mod settled;

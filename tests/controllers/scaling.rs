@@ -36,8 +36,8 @@ fn assert_has(stage: &Stage, members: u8) {
     let expected: Vec<String> = ordinals.iter().map(|n| format!("data-etcd-{n}")).collect();
     assert_eq!(claims(stage), expected);
     assert_eq!(etcd_servers(stage), usize::from(members));
-    let state = in_plane(stage, "ConfigMap", "etcd-state");
-    assert_eq!(state["data"]["NAGAYA_ETCD_JOINING"], "");
+    let told = in_plane(stage, "ConfigMap", "etcd-state");
+    assert_eq!(told["data"]["NAGAYA_ETCD_JOINING"], "");
     assert_eq!(stage.condition(conditions::READY)["status"], "True");
     assert_eq!(stage.condition(conditions::RECONCILING), Value::Null);
 }

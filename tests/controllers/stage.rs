@@ -53,6 +53,8 @@ pub struct Stage {
     pub inside: MemoryApi,
     /// The etcds of control planes.
     pub etcds: Arc<MemoryEtcds>,
+    /// What the next manager is started with.
+    pub config: Config,
     world: World,
     metronome: JoinHandle<()>,
     manager: Option<Running>,
@@ -96,7 +98,9 @@ impl Stage {
         });
         let inside = MemoryApi::default();
         let etcds = Arc::new(MemoryEtcds::beside(&planes));
-        let mut stage = Self { projects, planes, inside, etcds, world, metronome, manager: None };
+        let config = config(&planes);
+        let mut stage =
+            Self { projects, planes, inside, etcds, config, world, metronome, manager: None };
         stage.start_manager();
         stage
     }
@@ -118,7 +122,8 @@ impl Stage {
             etcds: self.etcds.clone(),
             leadership: Leadership::new(leases, DEFAULT_NAMESPACE, name.to_owned(), term),
             events: Events::new(clients.projects.clone(), None),
-            config: self.config(),
+            config: self.config.clone(),
+            build: "of the test".to_owned(),
             clients,
             metrics: Arc::new(Metrics::default()),
             readiness: Readiness::default(),
@@ -132,15 +137,6 @@ impl Stage {
         self.manager.take().unwrap()
     }
 
-    fn config(&self) -> Config {
-        let render = Settings {
-            node_port_host: Some(self.planes.node_address().to_string()),
-            manager_image: "nagaya".to_owned(),
-            ..Settings::default()
-        };
-        Config { render, ..Config::default() }
-    }
-
     /// Ends the manager without a goodbye.
     pub fn kill_manager(&mut self) {
         self.manager = None;
@@ -149,6 +145,21 @@ impl Stage {
     /// From now on pods start.
     pub fn add_nodes(&mut self) {
         self.world.add_nodes(&self.planes, &Self::plane(), &self.inside);
+    }
+
+    /// Somebody creates another tenant, which can have pods too.
+    pub fn add_tenant(&mut self, name: &str) {
+        let (plane, inside) = (plane_namespace_name(PROJECT, name), MemoryApi::default());
+        self.world.add_nodes(&self.planes, &plane, &inside);
+        let tenant = json!({
+            "kind": "TenantCluster", "metadata": {"name": name, "namespace": PROJECT}, "spec": spec(),
+        });
+        self.projects.create(&tenant).unwrap();
+    }
+
+    /// The API server of the tenant that was added as number `number` answers no more.
+    pub fn silence(&mut self, number: usize) {
+        self.world.remove_nodes(number);
     }
 
     /// The tenant's control-plane namespace.
@@ -177,7 +188,12 @@ impl Stage {
 
     /// A condition of the tenant; null if it has none of the type.
     pub fn condition(&self, kind: &str) -> Value {
-        let tenant = self.tenant().unwrap_or_default();
+        self.condition_of(TENANT, kind)
+    }
+
+    /// A condition of any tenant.
+    pub fn condition_of(&self, name: &str, kind: &str) -> Value {
+        let tenant = self.projects.get("TenantCluster", PROJECT, name).unwrap_or_default();
         let mut all = tenant["status"]["conditions"].as_array().into_iter().flatten();
         all.find(|condition| condition["type"] == kind).cloned().unwrap_or_default()
     }
@@ -241,6 +257,15 @@ impl Drop for Stage {
         self.kill_manager();
         self.metronome.abort();
     }
+}
+
+fn config(planes: &MemoryApi) -> Config {
+    let render = Settings {
+        node_port_host: Some(planes.node_address().to_string()),
+        manager_image: "nagaya".to_owned(),
+        ..Settings::default()
+    };
+    Config { render, ..Config::default() }
 }
 
 /// A spec that can be served.

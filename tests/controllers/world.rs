@@ -30,7 +30,8 @@ const TICK: Duration = Duration::from_millis(200);
 
 /// The world; ends when dropped.
 pub struct World {
-    tasks: Vec<JoinHandle<()>>,
+    removal: JoinHandle<()>,
+    planes: Vec<JoinHandle<()>>,
 }
 
 impl World {
@@ -48,14 +49,14 @@ impl World {
                 sleep(TICK).await;
             }
         });
-        Self { tasks: vec![task] }
+        Self { removal: task, planes: Vec::new() }
     }
 
     /// From now on pods start, and get ready. Once its kube-apiserver is, the plane in `namespace` serves
     /// `tenant`.
     pub fn add_nodes(&mut self, planes: &MemoryApi, namespace: &str, tenant: &MemoryApi) {
         let (planes, namespace, api) = (planes.clone(), namespace.to_owned(), tenant.clone());
-        self.tasks.push(tokio::spawn(async move {
+        self.planes.push(tokio::spawn(async move {
             let mut serving = None;
             let mut known = (0, 0);
             loop {
@@ -77,11 +78,17 @@ impl World {
             }
         }));
     }
+
+    /// The plane that was added as number `number` serves nobody any more. Its pods do not notice.
+    pub fn remove_nodes(&mut self, number: usize) {
+        self.planes[number].abort();
+    }
 }
 
 impl Drop for World {
     fn drop(&mut self) {
-        for task in &self.tasks {
+        self.removal.abort();
+        for task in &self.planes {
             task.abort();
         }
     }

@@ -43,7 +43,8 @@ impl EtcdShape {
 
     /// What is to be: by the newest list of etcd, or without one as it was told last (`state`), which also survives a
     /// plane that is retained. An etcd that was filled from a snapshot (`restored`) has one member, whoever there was
-    /// before: the others would go on with what they have.
+    /// before: the others would go on with what they have. Pods go only by a list of
+    /// etcd: somebody may have changed what was told.
     #[must_use]
     pub fn of(
         target: u8,
@@ -53,14 +54,12 @@ impl EtcdShape {
         workloads: &Workloads,
     ) -> Self {
         let state = state.filter(|state| restored_from(state) == restored);
-        // Pods go only by a list of etcd: somebody may have changed what was told.
-        let (members, joining, at_least) = match view {
-            Some(EtcdView::Quorum(members)) => (ordinals(members), joining(members), 1),
-            _ => {
-                let pods = workloads.etcd.as_ref().and_then(|etcd| u8::try_from(etcd.desired).ok());
-                let (members, joining) = told(state);
-                (members, joining, pods.unwrap_or(1))
-            }
+        let (members, joining, at_least) = if let Some(EtcdView::Quorum(members)) = view {
+            (ordinals(members), joining(members), 1)
+        } else {
+            let pods = workloads.etcd.as_ref().and_then(|etcd| u8::try_from(etcd.desired).ok());
+            let (members, joining) = told(state);
+            (members, joining, pods.unwrap_or(1))
         };
         let replicas = members.last().map_or(at_least, |last| at_least.max(last + 1));
         let now = workloads.api_server.as_ref().and_then(|one| one.etcd_members);

@@ -8,6 +8,7 @@ use nagaya_api::labels;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
+use crate::rolling::Templates;
 use crate::tenant::Tenant;
 
 /// Characters of a DNS label (RFC 1123), which a namespace's name is.
@@ -57,6 +58,12 @@ fn record(tenant: &Tenant) -> BTreeMap<String, String> {
     }
     if let Some(snapshot) = &tenant.snapshots.restored {
         record.insert(labels::RESTORED_FROM.to_owned(), snapshot.clone());
+    }
+    let Templates { revision, rolled, state: _ } = &tenant.templates;
+    for (key, value) in [(labels::TEMPLATES, revision), (labels::ROLLED, rolled)] {
+        if let Some(value) = value {
+            record.insert(key.to_owned(), value.clone());
+        }
     }
     if let Some(class) = &tenant.etcd.storage_class {
         record.insert(labels::STORAGE_CLASS.to_owned(), class.clone());

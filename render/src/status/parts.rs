@@ -3,11 +3,13 @@
 use nagaya_api::conditions as types;
 
 use super::{
-    ContentState, Findings, Probed, RACE, RESTORING, SCALING, State, UPGRADING, Verdict, snapshots,
+    ContentState, Findings, PROGRESSING, Probed, RACE, RESTORING, SCALING, State, UPGRADING,
+    Verdict, WAITING_TO_ROLL, snapshots,
 };
 use crate::diagnosis::{Blockage, Blocked};
 use crate::membership::EtcdFindings;
 use crate::probe;
+use crate::rolling::TemplateState;
 use crate::rollout::{self, Rollout};
 use crate::workloads::{Workload, Workloads};
 
@@ -131,6 +133,9 @@ fn reconciling(findings: &Findings<'_>) -> Option<Verdict> {
     if let Some(words) = findings.etcd.and_then(EtcdFindings::words) {
         return Some(Verdict::new(State::True, SCALING, words));
     }
+    if let Some(rolling) = rolling(findings) {
+        return Some(rolling);
+    }
     let all = findings.workloads;
     let has = |workload: &Option<Workload>, replicas| {
         workload.as_ref().is_some_and(|one| one.desired == replicas)
@@ -145,7 +150,17 @@ fn reconciling(findings: &Findings<'_>) -> Option<Verdict> {
     if rolled_out && content_is_in_place(findings) {
         return None;
     }
-    Some(waiting_for(findings, State::True, "Progressing"))
+    Some(waiting_for(findings, State::True, PROGRESSING))
+}
+
+fn rolling(findings: &Findings<'_>) -> Option<Verdict> {
+    match &findings.tenant?.templates.state {
+        TemplateState::Written => None,
+        TemplateState::Following => {
+            Some(Verdict::new(State::True, PROGRESSING, "its pods are being replaced"))
+        }
+        TemplateState::Waiting(words) => Some(Verdict::new(State::True, WAITING_TO_ROLL, words)),
+    }
 }
 
 fn upgrading(findings: &Findings<'_>) -> Option<Verdict> {

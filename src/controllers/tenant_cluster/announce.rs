@@ -3,14 +3,17 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::Resource;
 use nagaya_api::{TenantCluster, TenantClusterStatus, conditions as types};
-use nagaya_render::status::{DELETING, RESTORING, SCALING, UPGRADING};
+use nagaya_render::status::{
+    DELETING, PROGRESSING, RESTORING, SCALING, UPGRADING, WAITING_TO_ROLL,
+};
 
 use crate::controllers::Context;
 
 /// What the reporting controller was doing (`action` of `events.k8s.io/v1`).
 const ACTION: &str = "Reconcile";
 /// Reasons of a normal life on the way to True.
-const NORMAL: [&str; 6] = ["Provisioning", "Progressing", SCALING, UPGRADING, RESTORING, DELETING];
+const NORMAL: [&str; 7] =
+    ["Provisioning", PROGRESSING, SCALING, UPGRADING, RESTORING, WAITING_TO_ROLL, DELETING];
 
 /// Publishes what is new in `status`. Not to be able to is no failure of the pass.
 pub async fn announce(context: &Context, raw: &TenantCluster, status: &TenantClusterStatus) {

@@ -5,26 +5,26 @@ use std::sync::Arc;
 
 use futures::future::join;
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret, Service};
+use k8s_openapi::api::core::v1::{Namespace, Secret, Service};
 use kube::api::{Patch, PatchParams};
 use kube::runtime::reflector::ObjectRef;
 use kube::{Api, ResourceExt};
 use nagaya_api::{TenantCluster, labels};
 use nagaya_render::certificates::{AdminKubeconfig, admin_secret_name, plan_admin_kubeconfig};
 use nagaya_render::membership::EtcdShape;
-use nagaya_render::plane::{
-    Foundation, PlaneObjects, build_etcd_state, build_foundation, build_plane, names,
-};
+use nagaya_render::plane::{Foundation, build_foundation, names};
 use nagaya_render::rollout::{self, Rollout};
 use nagaya_render::status::ContentState;
 use nagaya_render::tenant::{Endpoint, Tenant};
 use nagaya_render::workloads::Workload;
 use serde_json::json;
 
-use super::bounded_client::{BoundedClient, apply_one, apply_or_remove};
+use super::bounded_client::{BoundedClient, apply_one};
+use super::components::apply_components;
 use super::members;
 use super::observe::Observed;
 use super::rights::{apply_rights, permitted};
+use super::rolls::take_turn;
 use super::{Error, FINALIZER, snapshots};
 use crate::controllers::Context;
 use crate::keyring::{Access, Keys};
@@ -66,23 +66,25 @@ pub async fn apply(
     finalizer::hold(&projects, raw, FINALIZER).await?;
     let (tenant, phase) = snapshots::catch_up(tenant, observed, now);
     let tenant = &end_of_upgrade(context, key, &tenant, observed);
+    let rollout = next_step(context, key, tenant, observed, now);
+    let members = observed.members.shape(tenant);
+    let tenant = &take_turn(context, raw, key, tenant, (&rollout, &members), observed, now);
     let foundation = build_foundation(tenant);
     let born = observed.born() || note_birth(context, observed).await?;
     let namespace = apply_namespace(context, key, &foundation.namespace, None).await?;
     let new_rights =
         apply_rights(context, tenant, &foundation.role_binding, observed.project_enabled).await?;
     let (services, keys) = join(
-        permitted(new_rights, || apply_services(context, tenant, &foundation)),
+        permitted(new_rights, || Box::pin(apply_services(context, tenant, &foundation))),
         permitted(new_rights, || async {
             let planes = &context.manager.clients.planes;
-            Ok(context.keyring.keys(planes, key, tenant, Access::Write { born }, now).await?)
+            let access = Access::Write { born };
+            Ok(Box::pin(context.keyring.keys(planes, key, tenant, access, now)).await?)
         }),
     )
     .await;
     let (services, keys) = (services?, keys?);
     let tenant = with_port(tenant, services.node_port);
-    let rollout = next_step(context, key, &tenant, observed, now);
-    let members = observed.members.shape(&tenant);
     let stopped = phase.stops_plane();
     if stopped {
         // What it said of its members is not so any more when it is filled.
@@ -93,7 +95,7 @@ pub async fn apply(
     let record = build_foundation(&tenant).namespace;
     let (recorded, plane) = join(
         apply_namespace(context, key, &record, namespace),
-        Box::pin(apply_plane(context, &tenant, &rollout, &members, born, stopped)),
+        Box::pin(apply_components(context, &tenant, &rollout, &members, observed, (born, stopped))),
     )
     .await;
     let endpoint = tenant.endpoint();
@@ -263,57 +265,6 @@ fn end_of_upgrade(
         is_written && Rollout::next(tenant, &observed.workloads, None) == Rollout::done(tenant);
     let upgrading_from = tenant.upgrading_from.filter(|_| !done);
     Tenant { upgrading_from, ..tenant.clone() }
-}
-
-async fn apply_plane(
-    context: &Context,
-    tenant: &Tenant,
-    rollout: &Rollout,
-    members: &EtcdShape,
-    born: bool,
-    stopped: bool,
-) -> Result<(), Error> {
-    let plane = build_plane(tenant, rollout, members, context.settings());
-    let PlaneObjects {
-        etcd,
-        api_server_authentication,
-        api_server,
-        controller_manager,
-        scheduler,
-        etcd_budget,
-        api_server_budget,
-    } = if stopped { plane.stopped() } else { plane };
-    let etcd_state: ConfigMap = build_etcd_state(tenant, born, members);
-    let client = &BoundedClient::of_planes(context, tenant);
-    let caches = &context.caches;
-    // A member that joins has to find itself there.
-    apply_one(client, &caches.config_maps, &etcd_state).await?;
-    // All at once: kubelet waits for what a pod mounts, and every pod waits for what it talks to.
-    let namespace = &tenant.plane_namespace;
-    let (authentication, etcd, api_server, controller_manager, scheduler, budgets) = tokio::join!(
-        apply_one(client, &caches.config_maps, &api_server_authentication),
-        apply_one(client, &caches.stateful_sets, &etcd),
-        apply_one(client, &caches.deployments, &api_server),
-        apply_one(client, &caches.stateful_sets, &controller_manager),
-        apply_one(client, &caches.stateful_sets, &scheduler),
-        join(
-            apply_or_remove(client, &caches.budgets, namespace, names::ETCD, etcd_budget.as_ref()),
-            apply_or_remove(
-                client,
-                &caches.budgets,
-                namespace,
-                names::API_SERVER,
-                api_server_budget.as_ref(),
-            ),
-        ),
-    );
-    authentication?;
-    etcd?;
-    api_server?;
-    controller_manager?;
-    scheduler?;
-    budgets.0?;
-    budgets.1
 }
 
 async fn hand_out_kubeconfig(

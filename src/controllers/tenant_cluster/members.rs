@@ -92,7 +92,7 @@ async fn emptied(context: &Context, namespace: &str) -> Result<Vec<u8>, Error> {
     let pods = Api::<Pod>::namespaced(context.manager.clients.planes.clone(), namespace);
     let of_etcd = format!("{}={}", labels::NAME, names::ETCD);
     let found = kube_ops::list(&pods, &ListParams::default().labels(&of_etcd)).await?;
-    Ok(found.iter().filter(|pod| is_emptied(pod)).filter_map(|pod| member_of(pod)).collect())
+    Ok(found.iter().filter(|pod| is_emptied(pod)).filter_map(member_of).collect())
 }
 
 fn is_emptied(pod: &Pod) -> bool {
@@ -154,7 +154,7 @@ pub async fn release_volumes(
     observed: &Observed,
 ) -> Result<(), Error> {
     let etcd = observed.workloads.etcd.as_ref();
-    if !etcd.is_some_and(|etcd| etcd.desired > i32::from(shape.replicas)) {
+    if etcd.is_none_or(|etcd| etcd.desired <= i32::from(shape.replicas)) {
         return Ok(());
     }
     release_beyond(context, tenant, shape).await.map(drop)

@@ -12,11 +12,12 @@ use nagaya_render::plane::{names, plane_namespace_name};
 use nagaya_render::plane_record::PlaneRecord;
 use nagaya_render::settings::Settings;
 use nagaya_render::snapshots::PlaneJobs;
+use nagaya_render::status::WAITING_TO_ROLL;
 use nagaya_render::validate::{OldestKubelet, Surroundings};
 use nagaya_render::workloads::{Workload, Workloads};
 
 use super::members::{self, Members};
-use super::{Error, LOOK_AGAIN, RESYNC, diagnose, kubelets, snapshots};
+use super::{ASK_AGAIN, Error, LOOK_AGAIN, RESYNC, diagnose, kubelets, snapshots};
 use crate::controllers::Context;
 use crate::kube_ops;
 use crate::tenant::TenantKey;
@@ -69,7 +70,12 @@ pub fn next_look(
     };
     let at_rest = is_true(conditions::READY) && !is_true(conditions::RECONCILING);
     let unanswered = matches!(observed.oldest_kubelet, OldestKubelet::Unknown(_));
-    let usual = if at_rest && !unanswered { RESYNC } else { LOOK_AGAIN };
+    let waits = status.conditions.iter().any(|condition| condition.reason == WAITING_TO_ROLL);
+    let usual = match (is_true(conditions::READY), at_rest && !unanswered) {
+        (true, _) if waits => ASK_AGAIN,
+        (_, true) => RESYNC,
+        _ => LOOK_AGAIN,
+    };
     let until = |due: Timestamp| Duration::try_from(due.duration_since(now)).unwrap_or_default();
     due.into_iter().flatten().map(|due| until(due).max(LOOK_AGAIN)).fold(usual, Duration::min)
 }

@@ -85,7 +85,9 @@ impl Etcds for MemoryEtcds {
                     .filter(|member| member.id == *id)
                     .for_each(|member| member.learner = false),
                 Step::MoveLeader { id, .. } => {
-                    members.iter_mut().for_each(|member| member.leader = member.id == *id);
+                    for member in members {
+                        member.leader = member.id == *id;
+                    }
                 }
                 Step::Rest | Step::Wait(_) => {}
             }

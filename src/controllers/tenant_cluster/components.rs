@@ -1,0 +1,107 @@
+//! The components: makes those of a control plane as rendered, or leaves them as they are until it is their turn.
+
+use futures::future::join;
+use k8s_openapi::NamespaceResourceScope;
+use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::Resource;
+use kube::runtime::reflector::Store;
+use nagaya_render::membership::EtcdShape;
+use nagaya_render::plane::{PlaneObjects, build_etcd_state, build_plane, names};
+use nagaya_render::rolling::TemplateState;
+use nagaya_render::rollout::Rollout;
+use nagaya_render::tenant::Tenant;
+use nagaya_render::workloads::Workload;
+
+use super::Error;
+use super::bounded_client::{BoundedClient, apply_one, apply_or_remove};
+use super::observe::Observed;
+use crate::controllers::Context;
+use crate::kube_ops::{Applied, Object};
+
+/// `stopped`: none of them runs, since etcd is being filled with a snapshot.
+pub async fn apply_components(
+    context: &Context,
+    tenant: &Tenant,
+    rollout: &Rollout,
+    members: &EtcdShape,
+    observed: &Observed,
+    (born, stopped): (bool, bool),
+) -> Result<(), Error> {
+    let plane = build_plane(tenant, rollout, members, context.settings());
+    let PlaneObjects {
+        etcd,
+        api_server_authentication,
+        api_server,
+        controller_manager,
+        scheduler,
+        etcd_budget,
+        api_server_budget,
+    } = if stopped { plane.stopped() } else { plane };
+    let etcd_state: ConfigMap = build_etcd_state(tenant, born, members);
+    let client = &BoundedClient::of_planes(context, tenant);
+    let caches = &context.caches;
+    // A member that joins has to find itself there.
+    apply_one(client, &caches.config_maps, &etcd_state).await?;
+    let live = &observed.workloads;
+    let waits = matches!(tenant.templates.state, TemplateState::Waiting(_));
+    // One that somebody has scaled is put right at once.
+    let keeps = |live: &Option<Workload>, replicas: Option<i32>| {
+        waits && live.as_ref().is_some_and(|live| Some(live.desired) == replicas)
+    };
+    let stateful = |set: &StatefulSet| set.spec.as_ref().and_then(|spec| spec.replicas);
+    // All at once: kubelet waits for what a pod mounts, and every pod waits for what it talks to.
+    let namespace = &tenant.plane_namespace;
+    let (authentication, etcd, api_server, controller_manager, scheduler, budgets) = tokio::join!(
+        apply_one(client, &caches.config_maps, &api_server_authentication),
+        apply_workload(client, &caches.stateful_sets, &etcd, keeps(&live.etcd, stateful(&etcd))),
+        apply_workload(
+            client,
+            &caches.deployments,
+            &api_server,
+            keeps(&live.api_server, api_server.spec.as_ref().and_then(|spec| spec.replicas)),
+        ),
+        apply_workload(
+            client,
+            &caches.stateful_sets,
+            &controller_manager,
+            keeps(&live.controller_manager, stateful(&controller_manager)),
+        ),
+        apply_workload(
+            client,
+            &caches.stateful_sets,
+            &scheduler,
+            keeps(&live.scheduler, stateful(&scheduler)),
+        ),
+        join(
+            apply_or_remove(client, &caches.budgets, namespace, names::ETCD, etcd_budget.as_ref()),
+            apply_or_remove(
+                client,
+                &caches.budgets,
+                namespace,
+                names::API_SERVER,
+                api_server_budget.as_ref(),
+            ),
+        ),
+    );
+    authentication?;
+    etcd?;
+    api_server?;
+    controller_manager?;
+    scheduler?;
+    budgets.0?;
+    budgets.1
+}
+
+/// `keeps`: it stays as it is until it is its turn.
+async fn apply_workload<K>(
+    client: &BoundedClient<'_>,
+    cache: &Store<K>,
+    desired: &K,
+    keeps: bool,
+) -> Result<Applied<K>, Error>
+where
+    K: Object + Resource<Scope = NamespaceResourceScope, DynamicType = ()> + 'static,
+{
+    if keeps { Ok(Applied::Unchanged) } else { apply_one(client, cache, desired).await }
+}
