@@ -19,7 +19,7 @@ pub use term::{Clock, Term, boot_clock};
 use std::time::Duration;
 
 /// The Lease's name; its namespace is the manager's own.
-pub const LEASE: &str = "nagaya";
+pub const LEASE: &str = "nagaya-leader";
 /// Where the manager runs if nobody says (`manifests/namespace.yaml`).
 pub const DEFAULT_NAMESPACE: &str = "nagaya-system";
 

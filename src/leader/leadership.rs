@@ -120,7 +120,7 @@ impl Leadership {
     }
 
     async fn acquire(&self, election: &mut Election) -> Lease {
-        let mut last_seen = String::new();
+        let (mut last_seen, mut last_failure) = (String::new(), String::new());
         loop {
             let pause = match self.attempt(election, None, ATTEMPT).await {
                 Ok(Attempt::Held(mine)) => return *mine,
@@ -132,7 +132,10 @@ impl Leadership {
                     look_again
                 }
                 Err(why) => {
-                    tracing::warn!(why, "cannot take the Lease {LEASE}");
+                    if why != last_failure {
+                        tracing::warn!(why, "cannot take the Lease {LEASE}");
+                        last_failure = why;
+                    }
                     RETRY_PERIOD
                 }
             };

@@ -20,7 +20,7 @@ async fn a_tenant_that_becomes_ready_has_all_its_series_and_is_counted_as_provis
         assert!(text.contains(&expected), "{expected} is not in\n{text}");
     }
     assert!(text.contains("nagaya_tenantcluster_provision_duration_seconds_count 1\n"), "{text}");
-    assert!(text.contains(r#"leader_election_master_status{name="nagaya"} 1"#), "{text}");
+    assert!(text.contains(r#"leader_election_master_status{name="nagaya-leader"} 1"#), "{text}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -78,7 +78,7 @@ pub fn resident_memory_mib() -> Outcome<f64> {
 /// # Errors
 /// None does.
 pub fn leader() -> Outcome<String> {
-    let lease = Kubectl::management().get(&["lease", "-n", NAMESPACE, "nagaya"])?;
+    let lease = Kubectl::management().get(&["lease", "-n", NAMESPACE, "nagaya-leader"])?;
     match text(&lease, "/spec/holderIdentity") {
         "" => Err(Failure::new("no manager leads")),
         leader => Ok(leader.to_owned()),
