@@ -3,7 +3,7 @@
 E2E := cargo run --locked --quiet --package e2e --bin
 
 .DEFAULT_GOAL := help
-.PHONY: help prerequisites programs demo demo-down test ring bench lint build image install generate
+.PHONY: help prerequisites programs demo demo-down test test-lifecycle ring bench lint build image install generate
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -16,6 +16,9 @@ demo-down: programs ## Removes the demo and its sandbox, and looks whether anyth
 
 test: programs ## Everything that CI runs: lint, units, goldens, kubeadm parity, demo, real ring; replaces a running sandbox
 	@$(E2E) suite
+
+test-lifecycle: programs ## The long form of what changes a running tenant: a line per operation; replaces a running sandbox
+	@$(E2E) suite lifecycle
 
 ring: programs ## The tests of e2e/tests, in a sandbox of their own; replaces a running sandbox
 	@$(E2E) suite ring

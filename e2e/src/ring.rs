@@ -23,7 +23,7 @@ pub use join_token::{JoinSecret, JoinToken};
 pub use kubectl::Kubectl;
 pub use machine::{JoinAttempt, Machine};
 pub use project::Project;
-pub use scenario::{alone, scenario};
+pub use scenario::{alone, is_long, scenario};
 pub use tenant::{Condition, Tenant};
 pub use wait::{Look, stays, wait_until};
 

@@ -29,7 +29,7 @@ use crate::{demo, host, images, install, interrupt, network, paths, prerequisite
 /// Test programs of the real ring that run at once: most of their time is waiting.
 const LANES: usize = 2;
 /// Emulating a machine takes both cores, and so does starting API servers under load: nothing else beside them.
-const ALONE: [&str; 2] = ["upgrade", "virtual_machine"];
+const ALONE: [&str; 3] = ["etcd_members", "upgrade", "virtual_machine"];
 /// The longest first; those that want the sandbox to themselves at last, when nobody is held up.
 const FIRST: [&str; 1] = ["ready_truth"];
 const LAST: [&str; 3] = ["deletion", "steady_state", "join_tokens"];
@@ -45,9 +45,22 @@ pub enum Section {
     Demo,
     /// Nagaya in a sandbox, and the tests of `e2e/tests`.
     Ring,
+    /// What changes a running tenant, in its long form ([`LONG`]); only if it is named.
+    Lifecycle,
 }
 
-/// Runs the sections (all if none is named), prints the table and returns whether all passed.
+/// Programs of the ring that have a long form, which this variable asks them for.
+const LONG: [&str; 2] = ["etcd_members", "upgrade"];
+const LONG_FORM: (&str, &str) = ("NAGAYA_RING_LONG", "1");
+
+/// How much a test of the ring that changes a running tenant does.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Short,
+    Long,
+}
+
+/// Runs the sections (all but the long forms if none is named), prints the table and returns whether all passed.
 ///
 /// # Errors
 /// The user interrupts. Whatever else fails is a failed part.
@@ -72,8 +85,12 @@ fn run_sections(sections: &[Section]) -> Result<bool> {
     if wanted(Section::Units) {
         without_a_cluster(&mut report)?;
     }
-    if wanted(Section::Demo) || wanted(Section::Ring) {
-        in_a_sandbox(&mut report, wanted(Section::Demo), wanted(Section::Ring))?;
+    let ring = match sections {
+        named if named.contains(&Section::Lifecycle) => Some(Form::Long),
+        _ => wanted(Section::Ring).then_some(Form::Short),
+    };
+    if wanted(Section::Demo) || ring.is_some() {
+        in_a_sandbox(&mut report, wanted(Section::Demo), ring)?;
     }
     println!("{}", report.told());
     Ok(report.passed())
@@ -114,7 +131,7 @@ fn without_a_cluster(report: &mut Report) -> Result<()> {
 }
 
 /// One sandbox for both: making it takes a minute. It goes down at the end, whatever came of the tests.
-fn in_a_sandbox(report: &mut Report, demo: bool, ring: bool) -> Result<()> {
+fn in_a_sandbox(report: &mut Report, demo: bool, ring: Option<Form>) -> Result<()> {
     let witness = Witness::start();
     let tested = sandbox_tests(report, demo, ring);
     report.ran = witness.testimony();
@@ -127,19 +144,19 @@ fn in_a_sandbox(report: &mut Report, demo: bool, ring: bool) -> Result<()> {
     tested.and(down)
 }
 
-fn sandbox_tests(report: &mut Report, demo: bool, ring: bool) -> Result<()> {
+fn sandbox_tests(report: &mut Report, demo: bool, ring: Option<Form>) -> Result<()> {
     let parts: [(bool, &[Part]); 4] = [
         (true, &A_NEW_SANDBOX),
         (demo, &THE_DEMO),
-        (demo && ring, &[("the demo's tenant and machine removed", demo::leave)]),
-        (ring, &BEFORE_THE_RING),
+        (demo && ring.is_some(), &[("the demo's tenant and machine removed", demo::leave)]),
+        (ring.is_some(), &BEFORE_THE_RING),
     ];
     for (_, parts) in parts.into_iter().filter(|(wanted, _)| *wanted) {
         if !all_pass(report, parts)? {
             return Ok(());
         }
     }
-    if ring { ring_tests(report) } else { Ok(()) }
+    ring.map_or(Ok(()), |form| ring_tests(report, form))
 }
 
 type Part = (&'static str, fn() -> Result<()>);
@@ -188,19 +205,21 @@ fn load_images() -> Result<()> {
     Ok(())
 }
 
-/// Every program, a few at once.
-fn ring_tests(report: &mut Report) -> Result<()> {
+/// Every program, a few at once; in their long form only those that have one.
+fn ring_tests(report: &mut Report, form: Form) -> Result<()> {
     report.part("tests of the real ring compiled", || {
         check(&mut cargo(&["test", "--locked", "--package", "e2e", "--tests", "--no-run"]))
     })?;
+    let mut programs = ring_programs()?;
+    programs.retain(|name| form == Form::Short || LONG.contains(&name.as_str()));
     let (alone, others) =
-        ring_programs()?.into_iter().partition(|name: &String| ALONE.contains(&name.as_str()));
-    in_lanes(report, 1, alone)?;
-    in_lanes(report, LANES, others)
+        programs.into_iter().partition(|name: &String| ALONE.contains(&name.as_str()));
+    in_lanes(report, 1, alone, form)?;
+    in_lanes(report, LANES, others, form)
 }
 
 /// Runs test programs, `lanes` of them at once.
-fn in_lanes(report: &mut Report, lanes: usize, programs: Vec<String>) -> Result<()> {
+fn in_lanes(report: &mut Report, lanes: usize, programs: Vec<String>, form: Form) -> Result<()> {
     let programs = Mutex::new(programs);
     let next =
         || programs.lock().ok().and_then(|mut left| (!left.is_empty()).then(|| left.remove(0)));
@@ -209,7 +228,11 @@ fn in_lanes(report: &mut Report, lanes: usize, programs: Vec<String>) -> Result<
         while let Some(name) = next() {
             let started = Instant::now();
             let words = ["test", "--locked", "--quiet", "--package", "e2e", "--test", &name, "--"];
-            let result = run_tests_beside_others(&name, cargo(&words).arg("--test-threads=1"));
+            let mut tests = cargo(&words);
+            if form == Form::Long {
+                tests.env(LONG_FORM.0, LONG_FORM.1);
+            }
+            let result = run_tests_beside_others(&name, tests.arg("--test-threads=1"));
             let part = format!("real ring: {}", name.replace('_', " "));
             report.lock().unwrap_or_else(PoisonError::into_inner).note(
                 &part,
@@ -270,8 +293,8 @@ mod tests {
         let names = ring_programs().unwrap();
         assert!(names.iter().any(|name| name == "lifecycle"), "{names:?}");
         assert_eq!(names[..FIRST.len()], FIRST);
-        for alone in ALONE {
-            assert!(names.iter().any(|name| name == alone), "{names:?}");
+        for alone in ALONE.iter().chain(&LONG) {
+            assert!(names.iter().any(|name| name == *alone), "{names:?}");
         }
         assert_eq!(names[names.len() - LAST.len()..], LAST);
     }

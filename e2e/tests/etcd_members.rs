@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use e2e::ring::tenant::spec_for_namespaces;
-use e2e::ring::{Counter, Look, Machine, Outcome, Tenant, ensure, scenario, wait_until};
+use e2e::ring::{Counter, Look, Machine, Outcome, Tenant, ensure, is_long, scenario, wait_until};
 use serde_json::{Value, json};
 
 const SCALE: Duration = Duration::from_mins(4);
@@ -22,17 +22,18 @@ fn etcd_goes_from_one_to_three_members_and_back_without_a_failed_request() -> Ou
         machine.await_ready(&cluster, NODE_READY)?;
         tenant.settles(SCALE)?;
 
-        let counter = Counter::start(&cluster, machine.name())?;
-        scale(&tenant, 3)?;
-        counter.end("scale etcd 1 to 3 members")?.ensure_flawless()?;
-
-        let counter = Counter::start(&cluster, machine.name())?;
-        replace(&tenant, 1)?;
-        counter.end("replace a member of etcd")?.ensure_flawless()?;
-
-        let counter = Counter::start(&cluster, machine.name())?;
-        scale(&tenant, 1)?;
-        counter.end("scale etcd 3 to 1 members")?.ensure_flawless()?;
+        let mut members = 1;
+        for next in if is_long() { &[3, 5, 3, 1][..] } else { &[3, 1] } {
+            let counter = Counter::start(&cluster, machine.name())?;
+            scale(&tenant, *next)?;
+            counter.end(&format!("scale-etcd-{members}-{next}"))?.ensure_flawless()?;
+            if members == 1 {
+                let counter = Counter::start(&cluster, machine.name())?;
+                replace(&tenant, 1)?;
+                counter.end("replace-etcd-member")?.ensure_flawless()?;
+            }
+            members = *next;
+        }
         machine.await_ready(&cluster, Duration::from_secs(1))
     })
 }

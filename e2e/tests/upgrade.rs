@@ -5,7 +5,8 @@ use std::time::Duration;
 use e2e::progress::step;
 use e2e::ring::kubectl::text;
 use e2e::ring::{
-    Counter, Kubectl, Look, Machine, Outcome, Tenant, ensure, scenario, wait_until, workload,
+    Counter, Kubectl, Look, Machine, Outcome, Tenant, ensure, is_long, scenario, wait_until,
+    workload,
 };
 use serde_json::json;
 
@@ -17,28 +18,35 @@ const SCALE: Duration = Duration::from_mins(2);
 #[test]
 fn a_tenant_with_two_api_servers_is_scaled_and_upgraded_without_a_failed_request() -> Outcome {
     scenario("upgrade", |project| {
-        let tenant = Tenant::ready(project, "demo", "1.36")?;
-        let machine = Machine::add("ring-upgrade", "1.36")?;
+        let (first, later) = if is_long() {
+            ("1.35", &[("1.36", "v1.36.3"), ("1.37", "v1.37.1")][..])
+        } else {
+            ("1.36", &[("1.37", "v1.37.1")][..])
+        };
+        let tenant = Tenant::ready(project, "demo", first)?;
+        let machine = Machine::add("ring-upgrade", first)?;
         machine.join(&tenant.token("nodes", "1h")?.secret()?)?;
         let cluster = tenant.admin()?;
         machine.await_ready(&cluster, NODE_READY)?;
-        machine.load_images("1.37")?;
         workload::deploy(&cluster)?;
 
         let counter = Counter::start(&cluster, machine.name())?;
         scale(&tenant, 2)?;
-        counter.end("scale 1 to 2 API servers")?.ensure_flawless()?;
+        counter.end("scale-api-servers-1-2")?.ensure_flawless()?;
 
-        let counter = Counter::start(&cluster, machine.name())?;
-        upgrade(&tenant, "v1.37.1")?;
-        counter.end("upgrade 1.36 to 1.37")?.ensure_flawless()?;
-        serves(&cluster, "v1.37.1")?;
-        machine.await_ready(&cluster, Duration::from_secs(1))?;
-        workload::check(&cluster, &machine)?;
+        for (minor, version) in later {
+            machine.load_images(minor)?;
+            let counter = Counter::start(&cluster, machine.name())?;
+            upgrade(&tenant, version)?;
+            counter.end(&format!("upgrade-to-{minor}"))?.ensure_flawless()?;
+            serves(&cluster, version)?;
+            machine.await_ready(&cluster, Duration::from_secs(1))?;
+            workload::check(&cluster, &machine)?;
+        }
 
         let counter = Counter::start(&cluster, machine.name())?;
         scale(&tenant, 1)?;
-        counter.end("scale 2 to 1 API servers")?.ensure_flawless()
+        counter.end("scale-api-servers-2-1")?.ensure_flawless()
     })
 }
 

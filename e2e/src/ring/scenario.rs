@@ -44,6 +44,12 @@ fn run(name: &str, work: impl FnOnce(&Project) -> Outcome) -> Outcome {
     result.and(cleaned)
 }
 
+/// Whether the long form of a test is asked for (`make test-lifecycle`).
+#[must_use]
+pub fn is_long() -> bool {
+    std::env::var_os("NAGAYA_RING_LONG").is_some()
+}
+
 /// Waits until no other test runs, and holds the others off until the scenario ends.
 ///
 /// # Errors
