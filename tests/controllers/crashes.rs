@@ -100,7 +100,8 @@ fn comparable(object: &Value, network: &str) -> BTreeMap<String, Value> {
     let text = object.to_string().replace(network, "127.0.0.");
     let fields = owned_fields(&serde_json::from_str(&text).unwrap()).into_iter();
     let fields = fields.map(|(path, value)| (path.join("."), value));
-    let differs = ["applied-digest", "render-revision", "lastTransitionTime"];
+    let differs =
+        ["applied-digest", "render-revision", "nagaya.dev/templates", "lastTransitionTime"];
     fields
         .filter(|(path, _)| !differs.iter().any(|name| path.ends_with(name)))
         .map(|(path, value)| {

@@ -67,14 +67,14 @@ pub fn of_pods(plane: &str) -> [Way; 5] {
                 "metadata": {"name": "ring-none", "namespace": plane}, "spec": {"hard": {"pods": "0"}},
             })],
             reason: "QuotaExceeded",
-            says: &["kube-scheduler-0", "ring-none", "raise or remove the ResourceQuota"],
+            says: &["StatefulSet kube-scheduler", "ring-none", "raise or remove the ResourceQuota"],
             kind: Kind::Clears,
         },
         Way {
             objects: validating_policy("ring-denied", plane),
             reason: "AdmissionDenied",
             says: &[
-                "kube-scheduler-0",
+                "StatefulSet kube-scheduler",
                 "ring-denied",
                 "not today",
                 "except control-plane namespaces",
@@ -84,7 +84,7 @@ pub fn of_pods(plane: &str) -> [Way; 5] {
         Way {
             objects: mutation("/spec/hostPID", "true"),
             reason: "PodSecurityRefused",
-            says: &["kube-scheduler-0", "hostPID", "pod-security"],
+            says: &["StatefulSet kube-scheduler", "hostPID", "pod-security"],
             kind: Kind::Clears,
         },
         Way {
