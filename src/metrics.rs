@@ -18,6 +18,7 @@ use prometheus_client::registry::{Registry, Unit};
 pub use tenants::{EtcdSize, TenantMetrics};
 
 use crate::kube_ops::count_requests::ApiRequests;
+use crate::leader;
 
 /// Upper bounds of the reconcile histogram, in seconds: a pass without writes takes milliseconds.
 const RECONCILE_BUCKETS: [f64; 10] = [0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
@@ -60,7 +61,7 @@ struct LeaderLabels {
     name: &'static str,
 }
 
-const LEADER: LeaderLabels = LeaderLabels { name: "nagaya" };
+const LEADER: LeaderLabels = LeaderLabels { name: leader::LEASE };
 
 impl Default for Metrics {
     fn default() -> Self {
@@ -189,7 +190,7 @@ mod tests {
     fn a_manager_that_does_not_work_yet_says_so() {
         let metrics = Metrics::default();
         let says = |value: &str| {
-            let line = format!("leader_election_master_status{{name=\"nagaya\"}} {value}\n");
+            let line = format!("leader_election_master_status{{name=\"nagaya-leader\"}} {value}\n");
             metrics.encode().unwrap().contains(&line)
         };
         assert!(says("0"));
