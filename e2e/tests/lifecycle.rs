@@ -8,7 +8,6 @@ use e2e::ring::{
 };
 
 const NODE_READY: Duration = Duration::from_mins(1);
-const SEEN: Duration = Duration::from_secs(15);
 /// A deleted tenant is gone within this.
 const GONE: Duration = Duration::from_secs(10);
 /// local-path-provisioner cleans volumes with a pod of its own, one after the other.
@@ -34,10 +33,7 @@ fn a_tenant_of_the_newest_minor_goes_from_nothing_to_a_served_page_and_back() ->
 }
 
 fn shows_one_node(tenant: &Tenant) -> Outcome {
-    wait_until("the TenantCluster says NODES 1", SEEN, || {
-        let nodes = tenant.status("/nodes")?;
-        Ok(Look::done_if(nodes == 1, || nodes.to_string()))
-    })?;
+    tenant.await_nodes(1)?;
     let words = ["get", "tnc", "-n", &tenant.project.name, &tenant.name, "--no-headers"];
     let row = tenant.project.management.run(&words)?;
     let columns: Vec<&str> = row.split_whitespace().collect();

@@ -18,6 +18,7 @@ fn a_virtual_machine_of_1_35_joins_by_user_data_alone_and_survives_a_reboot() ->
         let machine = Machine::boot_virtual("ring-vm1", "1.35", &user_data)?;
         let cluster = tenant.admin()?;
         machine.await_ready(&cluster, NODE_READY)?;
+        tenant.await_nodes(1)?;
         workload::deploy(&cluster)?;
         workload::check(&cluster, &machine)?;
         let boot = boot_id(&cluster, &machine)?;

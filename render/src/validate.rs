@@ -181,5 +181,11 @@ fn refuse_other_foundations(
 /// The recorded one: a manager's upgrade restarts no tenant.
 fn wait_image(settings: &Settings, record: Option<&PlaneRecord>) -> String {
     let recorded = record.and_then(|record| record.wait_image.clone());
-    recorded.unwrap_or_else(|| settings.control_plane_images.resolve(&settings.manager_image))
+    recorded.unwrap_or_else(|| manager_image(settings))
+}
+
+/// The manager's own image, as control-plane pods pull it.
+#[must_use]
+pub fn manager_image(settings: &Settings) -> String {
+    settings.control_plane_images.resolve(&settings.manager_image)
 }

@@ -127,3 +127,21 @@ async fn one_that_does_not_get_ready_stops_the_others_but_nobody_who_asks_for_it
     stage.until("the last one follows", |stage| has_rolled(stage, waiting[1])).await;
     assert!(!has_rolled(&stage, 3), "a paused one never does");
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_image_that_pods_wait_with_changes_only_when_they_are_replaced_anyway() {
+    let mut stage = with_tenants(1).await;
+    let image = |stage: &Stage| {
+        let plane = plane_namespace_name(PROJECT, &name(0));
+        let live = stage.planes.get("StatefulSet", &plane, "kube-scheduler").unwrap();
+        live["spec"]["template"]["spec"]["initContainers"][0]["image"].clone()
+    };
+    stage.kill_manager();
+    stage.config.render.manager_image = "nagaya:next".to_owned();
+    stage.start_manager();
+    stage.settled().await;
+    assert_eq!(image(&stage), "nagaya");
+    start_with_other_settings(&mut stage, 1);
+    stage.until("its pods are replaced", |stage| has_rolled(stage, 0)).await;
+    assert_eq!(image(&stage), "nagaya:next");
+}

@@ -8,6 +8,8 @@ use super::kubectl::{each, text};
 use super::{Failure, JoinToken, Kubectl, Look, Outcome, Project, wait_until};
 use crate::paths;
 
+/// How long a watch takes to show what is there, at most.
+const SEEN: Duration = Duration::from_secs(10);
 /// From nothing to joinable takes seconds on an idle machine; this one is shared.
 const BIRTH: Duration = Duration::from_mins(3);
 
@@ -145,6 +147,18 @@ impl<'p> Tenant<'p> {
             Ok(Look::done_if(current && busy.is_none(), || words))
         })?;
         self.await_ready()
+    }
+
+    /// Waits until the status says that so many nodes have joined (`NODES` of `kubectl get tnc`).
+    ///
+    /// # Errors
+    /// It says something else for 10 s.
+    pub fn await_nodes(&self, count: u64) -> Outcome {
+        let what = format!("{}/{} says NODES {count}", self.project.name, self.name);
+        wait_until(&what, SEEN, || {
+            let nodes = self.status("/nodes")?;
+            Ok(Look::done_if(nodes == count, || nodes.to_string()))
+        })
     }
 
     /// A field of the status, such as `/endpoint`.

@@ -18,6 +18,7 @@ use nagaya_render::rolling::{
 };
 use nagaya_render::rollout::Rollout;
 use nagaya_render::tenant::Tenant;
+use nagaya_render::validate::manager_image;
 use tokio::time::Instant;
 
 use super::observe::Observed;
@@ -72,17 +73,22 @@ pub fn take_turn(
     let rendered = build_plane(tenant, rollout, members, context.settings());
     let (record, revision) = (observed.planes.first(), context.revision.as_str());
     let templates = match turn(tenant, record, &observed.workloads, &rendered, revision) {
-        Turn::Free(templates) => templates,
+        Turn::Free(templates) => return Tenant { templates, ..tenant.clone() },
         Turn::Begins(templates) => {
             context.rolls.lock().insert(key.clone(), None);
             templates
         }
-        Turn::Asks => ask(context, raw, key, now).unwrap_or_else(|why| Templates {
-            state: TemplateState::Waiting(why),
-            ..record.map(|record| record.templates.clone()).unwrap_or_default()
-        }),
+        Turn::Asks => match ask(context, raw, key, now) {
+            Ok(templates) => templates,
+            Err(why) => {
+                let before = record.map(|record| record.templates.clone()).unwrap_or_default();
+                let templates = Templates { state: TemplateState::Waiting(why), ..before };
+                return Tenant { templates, ..tenant.clone() };
+            }
+        },
     };
-    Tenant { templates, ..tenant.clone() }
+    // Its pods are replaced anyway, and may need what only this manager's image can do.
+    Tenant { templates, wait_image: manager_image(context.settings()), ..tenant.clone() }
 }
 
 /// One at a time looks, so that two do not take the same place.
