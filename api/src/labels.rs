@@ -45,8 +45,8 @@ pub const VERSION: &str = "nagaya.dev/version";
 /// Annotation on a control-plane namespace, there while an upgrade is under way: the version at which all of it
 /// was last, and at which what nodes and kubeadm read still is.
 pub const UPGRADING_FROM: &str = "nagaya.dev/upgrading-from";
-/// Annotation on a control-plane namespace: the manager's image that its pods wait with. It stays, so that
-/// a new manager restarts nothing.
+/// Annotation on a control-plane namespace: the manager's image that its pods wait with. It changes only when
+/// they are replaced anyway, so that a new tag alone restarts nothing.
 pub const WAIT_IMAGE: &str = "nagaya.dev/wait-image";
 /// Annotation on a control-plane namespace: the `TenantCluster`'s spec that was accepted last, as JSON. It
 /// stays in force while a later one is refused.

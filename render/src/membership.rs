@@ -53,7 +53,9 @@ pub struct Circumstances {
     pub emptied: Vec<u8>,
     /// Volume claims of members that are gone are still there.
     pub stale_claims: bool,
-    /// What the snapshot before a removal waits for; `None`: it is there, or not wanted.
+    /// The snapshot before the removal of this member is there, or not wanted.
+    pub saved_for: Option<u64>,
+    /// What the snapshot before a removal waits for.
     pub unsaved: Option<String>,
 }
 
@@ -144,32 +146,37 @@ const NO_QUORUM: &str = "etcd has no quorum: no member comes or goes until enoug
 /// The next step.
 #[must_use]
 pub fn next_step(view: &EtcdView, around: &Circumstances) -> Step {
-    let members = match view {
-        EtcdView::Quorum(members) => members,
-        EtcdView::NoQuorum { .. } => return Step::Wait(NO_QUORUM.to_owned()),
-    };
+    match view {
+        EtcdView::Quorum(members) => after_a_snapshot(wanted(members, around), members, around),
+        EtcdView::NoQuorum { .. } => Step::Wait(NO_QUORUM.to_owned()),
+    }
+}
+
+/// The next step, but for the snapshot before a removal.
+fn wanted(members: &[Member], around: &Circumstances) -> Step {
     foreign(members)
         .or_else(|| finish_joining(members, around))
         .or_else(|| replace(members, around))
         .or_else(|| grow(members, around))
         .or_else(|| shrink(members, around))
-        .map_or(Step::Rest, |step| after_a_snapshot(step, members, around))
+        .unwrap_or(Step::Rest)
 }
 
 /// The member whose removal is next, but for the snapshot before it.
 #[must_use]
 pub fn next_removal(view: &EtcdView, around: &Circumstances) -> Option<u64> {
-    let saved = Circumstances { unsaved: None, ..around.clone() };
-    match (next_step(view, &saved), view) {
-        (Step::Remove { id, .. }, EtcdView::Quorum(members)) if votes(members, id) => Some(id),
+    let EtcdView::Quorum(members) = view else { return None };
+    match wanted(members, around) {
+        Step::Remove { id, .. } if votes(members, id) => Some(id),
         _ => None,
     }
 }
 
 /// A learner has nothing that the others have not.
 fn after_a_snapshot(step: Step, members: &[Member], around: &Circumstances) -> Step {
-    match (&step, &around.unsaved) {
-        (Step::Remove { id, ordinal }, Some(why)) if votes(members, *id) => {
+    match &step {
+        Step::Remove { id, ordinal } if votes(members, *id) && around.saved_for != Some(*id) => {
+            let why = around.unsaved.as_deref().unwrap_or("a snapshot of etcd begins");
             Step::Wait(format!("before etcd-{ordinal} is removed: {why}"))
         }
         _ => step,

@@ -103,15 +103,15 @@ mod tests {
 
     #[test]
     fn the_initrds_files_are_there_before_the_kernel_is_installed() {
-        let uploads = [(PathBuf::from("/work/file"), INITRAMFS_FILES[0].0)];
+        let uploads = [(PathBuf::from("/tmp/base/file"), INITRAMFS_FILES[0].0)];
         let line = crate::command::command_line(&build_mmdebstrap(
             &uploads,
-            Path::new("/work"),
-            Path::new("/work/root.tar"),
+            Path::new("/tmp/base"),
+            Path::new("/tmp/base/root.tar"),
         ));
-        let upload = "--essential-hook=upload '/work/file' '/etc/initramfs-tools/conf.d/node'";
+        let upload = "--essential-hook=upload '/tmp/base/file' '/etc/initramfs-tools/conf.d/node'";
         assert!(line.contains(upload), "{line}");
-        assert!(line.ends_with("bookworm /work/root.tar"), "{line}");
+        assert!(line.ends_with("bookworm /tmp/base/root.tar"), "{line}");
     }
 
     #[test]

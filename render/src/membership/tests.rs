@@ -74,14 +74,19 @@ fn to(target: u8) -> Circumstances {
 /// Steps until nothing is left to do.
 fn settle(cluster: &mut Cluster, around: &Circumstances) -> Vec<Step> {
     let mut steps = Vec::new();
-    while let step = next_step(&cluster.view(), around)
+    let step_of = |cluster: &Cluster| {
+        let view = cluster.view();
+        let saved_for = next_removal(&view, around);
+        next_step(&view, &Circumstances { saved_for, ..around.clone() })
+    };
+    while let step = step_of(cluster)
         && step.is_action()
     {
         cluster.take(&step);
         steps.push(step);
         assert!(steps.len() < 100, "it never ends: {steps:?}");
     }
-    assert_eq!(next_step(&cluster.view(), around), Step::Rest);
+    assert_eq!(step_of(cluster), Step::Rest);
     steps
 }
 
@@ -205,7 +210,12 @@ fn nobody_joins_while_the_volume_of_a_predecessor_is_there() {
 fn nobody_who_votes_is_removed_before_a_snapshot() {
     let cluster = Cluster::of(3);
     let around = Circumstances { unsaved: Some("a snapshot is taken".into()), ..to(1) };
-    assert!(matches!(next_step(&cluster.view(), &around), Step::Wait(_)));
+    for saved_for in [None, Some(2)] {
+        let around = Circumstances { saved_for, ..around.clone() };
+        assert!(matches!(next_step(&cluster.view(), &around), Step::Wait(_)), "{saved_for:?}");
+    }
+    let saved = Circumstances { saved_for: Some(3), ..around.clone() };
+    assert_eq!(next_step(&cluster.view(), &saved), Step::Remove { id: 3, ordinal: 2 });
     assert_eq!(next_removal(&cluster.view(), &around), Some(3));
     assert_eq!(next_removal(&cluster.view(), &to(3)), None);
     let mut joining = Cluster::of(1);

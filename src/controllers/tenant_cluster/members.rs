@@ -46,11 +46,17 @@ impl Members {
         EtcdShape::of(target(tenant), view, self.state.as_deref(), restored, &self.workloads)
     }
 
-    /// What the removal of a member waits for, if one is next.
-    pub fn gate(&self, tenant: &Tenant, jobs: &PlaneJobs, now: Timestamp) -> Option<SnapshotGate> {
+    /// The member whose removal is next, if any, and what that waits for.
+    pub fn gate(
+        &self,
+        tenant: &Tenant,
+        jobs: &PlaneJobs,
+        now: Timestamp,
+    ) -> Option<(u64, SnapshotGate)> {
         let view = &self.seen.as_ref()?.look.view;
         let id = next_removal(view, &self.circumstances(tenant))?;
-        Some(SnapshotGate::before(&format!("the removal of etcd member {id:x}"), tenant, jobs, now))
+        let operation = format!("the removal of etcd member {id:x}");
+        Some((id, SnapshotGate::before(&operation, tenant, jobs, now)))
     }
 
     /// But for what has to be asked for.
@@ -95,13 +101,15 @@ async fn emptied(context: &Context, namespace: &str) -> Result<Vec<u8>, Error> {
     Ok(found.iter().filter(|pod| is_emptied(pod)).filter_map(member_of).collect())
 }
 
+/// By how the admission ended last: one that was refused may have been let in since.
 fn is_emptied(pod: &Pod) -> bool {
     let admissions = pod.status.iter().flat_map(|status| status.init_container_statuses.iter());
     admissions.flatten().any(|container| {
-        [&container.state, &container.last_state]
-            .into_iter()
-            .filter_map(|state| state.as_ref()?.terminated.as_ref())
-            .any(|end| end.exit_code == i32::from(names::EMPTY_VOLUME))
+        let (state, last) = (container.state.as_ref(), container.last_state.as_ref());
+        let waits = state.is_some_and(|state| state.waiting.is_some());
+        let end = state.and_then(|state| state.terminated.as_ref());
+        let end = end.or_else(|| last.filter(|_| waits)?.terminated.as_ref());
+        end.is_some_and(|end| end.exit_code == i32::from(names::EMPTY_VOLUME))
     })
 }
 
@@ -127,10 +135,10 @@ pub async fn attend(
         return Ok(());
     }
     let gate = observed.members.gate(tenant, &observed.jobs, Timestamp::now());
-    let unsaved = gate.filter(|gate| !gate.is_open()).map(|gate| gate.words().to_owned());
     let around = Circumstances {
         stale_claims: !paused && has_stale_volumes(context, tenant, progress, observed).await?,
-        unsaved,
+        saved_for: gate.as_ref().filter(|(_, gate)| gate.is_open()).map(|(id, _)| *id),
+        unsaved: gate.map(|(_, gate)| gate.words().to_owned()),
         ..observed.members.circumstances(tenant)
     };
     let keys = &progress.keys;
@@ -212,4 +220,33 @@ async fn beyond(
 /// The schema lets nothing else through than 1, 3 and 5.
 fn target(tenant: &Tenant) -> u8 {
     u8::try_from(tenant.etcd.replicas).unwrap_or(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn is_emptied_by(admission: &serde_json::Value) -> bool {
+        let mut container = json!({
+            "name": "admit-member", "image": "", "imageID": "", "ready": false, "restartCount": 1,
+        });
+        for part in ["state", "lastState"] {
+            container[part] = admission[part].clone();
+        }
+        let pod = json!({"status": {"initContainerStatuses": [container]}});
+        is_emptied(&serde_json::from_value(pod).unwrap())
+    }
+
+    #[test]
+    fn a_member_that_has_been_let_in_since_is_no_lost_one() {
+        let ended = |code: u8| json!({"terminated": {"exitCode": code}});
+        let waiting = json!({"waiting": {"reason": "CrashLoopBackOff"}});
+        assert!(is_emptied_by(&json!({"state": ended(3)})));
+        assert!(is_emptied_by(&json!({"state": waiting, "lastState": ended(3)})));
+        assert!(!is_emptied_by(&json!({"state": ended(0), "lastState": ended(3)})));
+        assert!(!is_emptied_by(&json!({"state": ended(1)})));
+        assert!(!is_emptied_by(&json!({"state": {"running": {}}, "lastState": ended(3)})));
+    }
 }

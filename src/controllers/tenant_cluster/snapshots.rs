@@ -128,7 +128,7 @@ pub async fn work(
     if let Phase::Saving(gate) = phase {
         gates.push(gate.clone());
     }
-    gates.extend(observed.members.gate(tenant, &observed.jobs, now));
+    gates.extend(observed.members.gate(tenant, &observed.jobs, now).map(|(_, gate)| gate));
     let may_begin = is_ready(raw) && !phase.is_under_way();
     let created = raw.metadata.creation_timestamp.as_ref().map_or(now, |created| created.0);
     let begins = (created, may_begin);
