@@ -7,7 +7,7 @@
 
 mod shape;
 
-pub use shape::{EtcdShape, Joining};
+pub use shape::{EtcdShape, Joining, tells_who_joins};
 pub(crate) use shape::{INITIAL_CLUSTER, JOINING};
 
 use crate::plane::names;
@@ -49,6 +49,8 @@ pub struct Circumstances {
     pub serving: u8,
     /// No kube-apiserver of before the last change is left.
     pub api_servers_settled: bool,
+    /// Pods are told that a member joins: one may start on an empty volume.
+    pub joining_told: bool,
     /// Ordinals whose volume turned out to be empty.
     pub emptied: Vec<u8>,
     /// Volume claims of members that are gone are still there.
@@ -216,33 +218,44 @@ fn foreign(members: &[Member]) -> Option<Step> {
     )))
 }
 
-/// A change that has begun is finished, or undone if it is not wanted any more.
+/// A change that has begun is finished, or undone if it is not wanted any more, cannot succeed, or keeps a member that
+/// votes from being replaced.
 fn finish_joining(members: &[Member], around: &Circumstances) -> Option<Step> {
     let learner = members.iter().find(|member| member.learner)?;
     let (id, ordinal) = (learner.id, learner.ordinal?);
-    Some(if ordinal >= around.target {
+    let is_lost = |member: &Member| !member.healthy && is_emptied(member, around);
+    Some(if ordinal >= around.target || (!learner.healthy && members.iter().any(is_lost)) {
         Step::Remove { id, ordinal }
-    } else if learner.healthy {
-        Step::Promote { id, ordinal }
-    } else {
+    } else if !learner.healthy {
         Step::Wait(format!("etcd-{ordinal} is starting"))
+    } else if around.joining_told {
+        Step::Wait(format!("etcd-{ordinal} has started"))
+    } else {
+        Step::Promote { id, ordinal }
     })
+}
+
+fn is_emptied(member: &Member, around: &Circumstances) -> bool {
+    member.ordinal.is_some_and(|ordinal| around.emptied.contains(&ordinal))
 }
 
 /// A member whose volume is empty cannot come back as what it was: it would have forgotten what it voted for.
 fn replace(members: &[Member], around: &Circumstances) -> Option<Step> {
-    let mut ill = members.iter().filter(|member| !member.healthy);
-    let (first, others) = (ill.next()?, ill.next());
-    let (id, ordinal) = (first.id, first.ordinal?);
-    if others.is_none() && members.len() > 1 {
-        let leaves = ordinal >= around.target && let_go(around).is_none();
-        if leaves || around.emptied.contains(&ordinal) {
-            return Some(Step::Remove { id, ordinal });
+    let ill = || members.iter().filter(|member| !member.healthy);
+    let first = ill().next()?.ordinal?;
+    let leaves = |one: &Member| one.ordinal >= Some(around.target) && let_go(around).is_none();
+    // Those that stay decide over it.
+    let well = members.len() - ill().count();
+    let decides = well > (members.len() - 1) / 2 && members.len() > 1;
+    let gone = ill().find(|one| leaves(one) || is_emptied(one, around)).filter(|_| decides);
+    Some(match gone {
+        Some(Member { id, ordinal: Some(ordinal), .. }) => {
+            Step::Remove { id: *id, ordinal: *ordinal }
         }
-    }
-    Some(Step::Wait(format!(
-        "etcd-{ordinal} does not answer; no member comes or goes until it does"
-    )))
+        _ => Step::Wait(format!(
+            "etcd-{first} does not answer; no member comes or goes until it does"
+        )),
+    })
 }
 
 fn grow(members: &[Member], around: &Circumstances) -> Option<Step> {

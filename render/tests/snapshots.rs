@@ -185,10 +185,16 @@ fn a_restore_that_failed_says_what_to_do() {
 #[test]
 fn a_restore_that_is_taken_back_ends_before_anything_starts() {
     let tenant = tenant(Vec::new());
-    let at_work = restore_job(JobState::Running(None));
-    let phase = restore_phase(&tenant, &etcd(0, 0), &at_work, noon());
+    let stuck = restore_job(JobState::Running(Some("no volume".to_owned())));
+    let phase = restore_phase(&tenant, &etcd(0, 0), &stuck, noon());
     assert_eq!(phase, Phase::Abandoning("restore".to_owned()));
     assert!(phase.stops_plane());
+    let at_work = restore_job(JobState::Running(None));
+    let phase = restore_phase(&tenant, &etcd(0, 0), &at_work, noon());
+    assert_eq!(phase, Phase::Filling { problem: None, keep_old: false }, "it is let finish");
+    let done = restore_job(JobState::Succeeded(None));
+    let phase = restore_phase(&tenant, &etcd(0, 0), &done, noon());
+    assert_eq!(phase, Phase::Filled("a".to_owned()), "it is what etcd holds");
     let pod = PlaneJobs { running: vec!["etcd-restore-1-x".to_owned()], ..PlaneJobs::default() };
     assert!(restore_phase(&tenant, &etcd(0, 0), &pod, noon()).stops_plane());
     assert_eq!(restore_phase(&tenant, &etcd(0, 0), &PlaneJobs::default(), noon()), Phase::None);

@@ -4,6 +4,7 @@
 //! Not the crate `etcd-client`: its member list cannot be asked for linearizably, and a list that a member read from
 //! its own memory must decide nothing.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures::future::{BoxFuture, join_all};
@@ -78,6 +79,8 @@ pub struct MemberStatus {
 #[serde(default)]
 struct Header {
     #[serde(deserialize_with = "number")]
+    cluster_id: u64,
+    #[serde(deserialize_with = "number")]
     member_id: u64,
 }
 
@@ -141,7 +144,11 @@ impl EtcdClient {
     /// Asks everyone in `ordinals`, and whoever else they call a member.
     pub async fn look(&self, ordinals: &[u8]) -> Look {
         let mut states = self.states(ordinals).await;
-        let Some(listed) = self.list(&states).await else {
+        let clusters: BTreeSet<u64> =
+            states.iter().map(|(_, state)| state.header.cluster_id).collect();
+        // Two clusters under one name, such as after a volume of another time came back: neither decides.
+        let listed = if clusters.len() > 1 { None } else { self.list(&states).await };
+        let Some(listed) = listed else {
             let answering = states.iter().map(|(ordinal, _)| *ordinal).collect();
             return look_at(EtcdView::NoQuorum { answering }, &states);
         };

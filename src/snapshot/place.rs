@@ -68,7 +68,10 @@ pub(super) fn place(options: &PlaceOptions) -> Result<(), Error> {
     sync_directory(data)?;
     for (name, path) in entries(data)? {
         if name.starts_with(ASIDE) && !(options.keep_old && name == options.aside) {
-            remove_all(&path)?;
+            // The restored data are in place: what is left over is no failure of that.
+            if let Err(error) = remove_all(&path) {
+                eprintln!("{error}");
+            }
         }
     }
     Ok(())

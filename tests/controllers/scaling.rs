@@ -16,9 +16,11 @@ fn in_plane(stage: &Stage, kind: &str, name: &str) -> Value {
     stage.planes.get(kind, &Stage::plane(), name).unwrap_or_default()
 }
 
+/// Of members; that of their snapshots stays.
 fn claims(stage: &Stage) -> Vec<String> {
     let claims = stage.planes.all("PersistentVolumeClaim", Some(&Stage::plane()));
-    claims.iter().map(|claim| claim["metadata"]["name"].as_str().unwrap().to_owned()).collect()
+    let names = claims.iter().map(|claim| claim["metadata"]["name"].as_str().unwrap().to_owned());
+    names.filter(|name| name.starts_with("data-")).collect()
 }
 
 fn etcd_servers(stage: &Stage) -> usize {

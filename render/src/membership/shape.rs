@@ -53,8 +53,16 @@ impl EtcdShape {
         restored: Option<&str>,
         workloads: &Workloads,
     ) -> Self {
-        let state = state.filter(|state| restored_from(state) == restored);
-        let (members, joining, at_least) = if let Some(EtcdView::Quorum(members)) = view {
+        let is_of_before =
+            |state: &&ConfigMap| restored.is_some() && restored_from(state) != restored;
+        let state = state.filter(|state| !is_of_before(state));
+        let known = match view {
+            Some(EtcdView::Quorum(members)) if members.iter().all(|one| one.ordinal.is_some()) => {
+                Some(members)
+            }
+            _ => None,
+        };
+        let (members, joining, at_least) = if let Some(members) = known {
             (ordinals(members), joining(members), 1)
         } else {
             let pods = workloads.etcd.as_ref().and_then(|etcd| u8::try_from(etcd.desired).ok());
@@ -63,7 +71,8 @@ impl EtcdShape {
         };
         let replicas = members.last().map_or(at_least, |last| at_least.max(last + 1));
         let now = workloads.api_server.as_ref().and_then(|one| one.etcd_members);
-        let serving = serving(target, &members, joining.is_some(), now);
+        let joins = known.is_none_or(|members| members.iter().any(|member| member.learner));
+        let serving = serving(target, &members, joins, now);
         Self { members, replicas, joining, serving }
     }
 
@@ -80,8 +89,9 @@ fn ordinals(members: &[Member]) -> Vec<u8> {
     all
 }
 
+/// Until it is well: from then on its volume says who it is, and an empty one is a loss.
 fn joining(members: &[Member]) -> Option<Joining> {
-    let learner = members.iter().find(|member| member.learner)?;
+    let learner = members.iter().find(|member| member.learner && !member.healthy)?;
     Some(Joining { ordinal: learner.ordinal?, id: learner.id })
 }
 
@@ -94,6 +104,12 @@ fn serving(target: u8, members: &[u8], joining: bool, now: Option<u8>) -> u8 {
         None if !complete => 1,
         _ => target,
     }
+}
+
+/// Whether pods that start now are told that one of them joins.
+#[must_use]
+pub fn tells_who_joins(state: &ConfigMap) -> bool {
+    state.data.as_ref().and_then(|data| data.get(JOINING)).is_some_and(|entry| !entry.is_empty())
 }
 
 fn restored_from(state: &ConfigMap) -> Option<&str> {
@@ -132,7 +148,7 @@ mod tests {
             id: u64::from(*ordinal) + 10,
             ordinal: Some(*ordinal),
             learner: learner == Some(*ordinal),
-            healthy: true,
+            healthy: learner != Some(*ordinal),
             leader: *ordinal == 0,
         };
         EtcdView::Quorum(ordinals.iter().map(member).collect())
@@ -163,6 +179,17 @@ mod tests {
         assert_eq!(growing.joining_entry(), "etcd-1=b");
         assert_eq!(shape(3, &members(&[0, 2], None), 3).replicas, 3, "one is being replaced");
         assert_eq!(shape(1, &members(&[0, 1, 2], None), 3).replicas, 3, "before anyone leaves");
+    }
+
+    #[test]
+    fn a_member_that_is_not_ours_takes_no_pod_away() {
+        let mut view = members(&[0, 1, 2], None);
+        if let EtcdView::Quorum(members) = &mut view {
+            members[2].ordinal = None;
+        }
+        let etcd = Some(Workload { desired: 3, ..Workload::default() });
+        let workloads = Workloads { etcd, ..Workloads::default() };
+        assert_eq!(EtcdShape::of(3, Some(&view), None, None, &workloads).replicas, 3);
     }
 
     #[test]
@@ -201,5 +228,7 @@ mod tests {
         let restored = (labels::RESTORED_FROM.to_owned(), "old".to_owned());
         state.metadata.annotations = Some([restored].into());
         assert_eq!(of(&state, Some("old")), [0, 1], "they have joined since");
+        assert_eq!(of(&state, None), [0, 1], "the spec does not name it any more");
+        assert_eq!(of(&state, Some("other")), [0]);
     }
 }

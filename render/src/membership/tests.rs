@@ -156,7 +156,7 @@ fn while_a_member_is_ill_nothing_is_made_worse() {
     }
     cluster.get(3).healthy = false;
     let around = Circumstances { emptied: vec![1, 2], ..to(3) };
-    assert!(matches!(next_step(&cluster.view(), &around), Step::Wait(_)));
+    assert!(matches!(next_step(&cluster.view(), &around), Step::Wait(_)), "one is no majority");
     let lost = EtcdView::NoQuorum { answering: vec![0] };
     let step = next_step(&lost, &around);
     assert!(matches!(&step, Step::Wait(words) if words.contains("no quorum")));
@@ -223,4 +223,37 @@ fn nobody_who_votes_is_removed_before_a_snapshot() {
     let step = next_step(&joining.view(), &around);
     assert_eq!(step, Step::Remove { id: 2, ordinal: 1 }, "it has nothing to lose");
     assert_eq!(next_removal(&joining.view(), &around), None);
+}
+
+#[test]
+fn two_of_five_that_lost_their_volumes_are_replaced_one_after_the_other() {
+    let mut cluster = Cluster::of(5);
+    cluster.get(2).healthy = false;
+    cluster.get(3).healthy = false;
+    let around = Circumstances { emptied: vec![1, 2], ..to(5) };
+    settle(&mut cluster, &around);
+    assert_eq!(cluster.ordinals(), [0, 1, 2, 3, 4]);
+    assert!(cluster.members.iter().all(|one| one.healthy));
+}
+
+#[test]
+fn a_learner_votes_only_when_an_empty_volume_would_be_noticed() {
+    let mut cluster = Cluster::of(1);
+    cluster.take(&Step::AddLearner { ordinal: 1 });
+    let told = Circumstances { joining_told: true, ..to(3) };
+    assert!(matches!(next_step(&cluster.view(), &told), Step::Wait(_)));
+    assert_eq!(next_step(&cluster.view(), &to(3)), Step::Promote { id: 2, ordinal: 1 });
+}
+
+#[test]
+fn a_learner_that_does_not_start_keeps_nobody_from_being_replaced() {
+    let mut cluster = Cluster::of(3);
+    cluster.take(&Step::AddLearner { ordinal: 3 });
+    cluster.get(4).healthy = false;
+    assert!(matches!(next_step(&cluster.view(), &to(5)), Step::Wait(_)));
+    cluster.get(2).healthy = false;
+    let around = Circumstances { emptied: vec![1], ..to(5) };
+    assert_eq!(next_step(&cluster.view(), &around), Step::Remove { id: 4, ordinal: 3 });
+    let lost = Circumstances { emptied: vec![3], ..to(5) };
+    assert_eq!(next_step(&cluster.view(), &lost), Step::Remove { id: 4, ordinal: 3 });
 }

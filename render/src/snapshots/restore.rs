@@ -108,12 +108,17 @@ pub fn restore_phase(
 /// What a Job that is there decides alone; `None`: it is the one that is wanted, and not done.
 fn settled_by(job: &RestoreJob, tenant: &Tenant) -> Option<Phase> {
     let snapshots = &tenant.snapshots;
-    let is_done = matches!(job.state, JobState::Succeeded(_));
-    match &snapshots.restoring {
-        Some(wanted) if *wanted == job.snapshot => {
-            is_done.then(|| Phase::Filled(job.snapshot.clone()))
+    let is_wanted = snapshots.restoring.as_ref() == Some(&job.snapshot);
+    let is_on_record = snapshots.restored.as_ref() == Some(&job.snapshot);
+    match &job.state {
+        JobState::Succeeded(_) if is_on_record && snapshots.restoring.is_none() => {
+            Some(Phase::None)
         }
-        None if is_done && snapshots.restored.as_ref() == Some(&job.snapshot) => Some(Phase::None),
+        // Whatever is wanted by now, it is what etcd holds.
+        JobState::Succeeded(_) if !is_on_record => Some(Phase::Filled(job.snapshot.clone())),
+        _ if is_wanted => None,
+        // It may be about to put the data into place, and cannot be stopped half-way.
+        JobState::Running(None) => Some(Phase::Filling { problem: None, keep_old: false }),
         _ => Some(Phase::Abandoning(job.name.clone())),
     }
 }

@@ -33,7 +33,9 @@ pub(super) fn resolve(
         return Ok(Snapshots { restored: Some(wanted.clone()), ..snapshots });
     }
     check_restorable(wanted, &snapshots, version)?;
-    Ok(Snapshots { restoring: Some(wanted.clone()), ..snapshots })
+    // What etcd holds until then: whoever goes back to it changes nothing.
+    let restored = record.and_then(|record| record.restored_from.clone());
+    Ok(Snapshots { restoring: Some(wanted.clone()), restored, ..snapshots })
 }
 
 fn check_restorable(

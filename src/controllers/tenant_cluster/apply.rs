@@ -142,7 +142,7 @@ pub async fn look_on(
         endpoint: tenant.endpoint(),
         api_server: internal.as_deref().and_then(cluster_ip),
         keys,
-        stopped: false,
+        stopped: observed.workloads.etcd.as_ref().is_some_and(|etcd| etcd.desired == 0),
         next_snapshot: None,
         kubeconfig_failure: None,
     })

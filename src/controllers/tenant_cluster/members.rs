@@ -9,7 +9,7 @@ use kube::runtime::reflector::ObjectRef;
 use kube::{Api, ResourceExt};
 use nagaya_api::{TenantCluster, labels};
 use nagaya_render::membership::{
-    Circumstances, EtcdShape, EtcdView, is_to_be_looked_at, next_removal,
+    Circumstances, EtcdShape, EtcdView, is_to_be_looked_at, next_removal, tells_who_joins,
 };
 use nagaya_render::plane::names;
 use nagaya_render::plane_record::PlaneRecord;
@@ -36,6 +36,8 @@ pub struct Members {
     workloads: Workloads,
     /// Ordinals whose volume turned out to be empty.
     emptied: Vec<u8>,
+    /// Pods that were let onto their volume, and whose etcd ends again and again.
+    looping: Vec<Pod>,
 }
 
 impl Members {
@@ -67,6 +69,7 @@ impl Members {
             target: target(tenant),
             serving: connected.unwrap_or(names::MOST_ETCD_MEMBERS),
             api_servers_settled: api_server.is_some_and(Workload::is_settled),
+            joining_told: self.state.as_deref().is_some_and(tells_who_joins),
             emptied: self.emptied.clone(),
             ..Circumstances::default()
         }
@@ -83,22 +86,28 @@ pub async fn observe(
     let namespace = &plane.namespace;
     let state = ObjectRef::new(names::ETCD_STATE).within(namespace);
     let is_ill = workloads.etcd.as_ref().is_some_and(|etcd| !etcd.is_settled());
-    let emptied =
-        if plane.born && is_ill { emptied(context, namespace).await? } else { Vec::new() };
+    let pods = if plane.born && is_ill { pods(context, namespace).await? } else { Vec::new() };
     Ok(Members {
         seen: context.etcd.seen(key),
         state: context.caches.config_maps.get(&state),
         workloads: workloads.clone(),
-        emptied,
+        emptied: pods.iter().filter(|pod| is_emptied(pod)).filter_map(member_of).collect(),
+        looping: pods.into_iter().filter(is_looping).collect(),
     })
 }
 
-/// Members whose pod was not let onto its volume.
-async fn emptied(context: &Context, namespace: &str) -> Result<Vec<u8>, Error> {
+async fn pods(context: &Context, namespace: &str) -> Result<Vec<Pod>, Error> {
     let pods = Api::<Pod>::namespaced(context.manager.clients.planes.clone(), namespace);
     let of_etcd = format!("{}={}", labels::NAME, names::ETCD);
-    let found = kube_ops::list(&pods, &ListParams::default().labels(&of_etcd)).await?;
-    Ok(found.iter().filter(|pod| is_emptied(pod)).filter_map(member_of).collect())
+    Ok(kube_ops::list(&pods, &ListParams::default().labels(&of_etcd)).await?)
+}
+
+fn is_looping(pod: &Pod) -> bool {
+    let containers = pod.status.iter().flat_map(|status| status.container_statuses.iter());
+    containers.flatten().any(|container| {
+        let waiting = container.state.as_ref().and_then(|state| state.waiting.as_ref());
+        waiting.and_then(|waiting| waiting.reason.as_deref()) == Some("CrashLoopBackOff")
+    })
 }
 
 /// By how the admission ended last: one that was refused may have been let in since.
@@ -148,8 +157,27 @@ pub async fn attend(
         cert_pem: keys.etcd_identity.cert_pem().to_owned(),
         key_pem: keys.etcd_identity.key_pem().to_owned(),
     };
+    if !paused {
+        admit_anew(context, tenant, shape, &observed.members.looping).await?;
+    }
     let errand = Errand { access, members: shape.members.clone(), around, look_only: paused };
     context.etcd.attend(key, errand);
+    Ok(())
+}
+
+/// A pod that was let onto its volume as the member before it is made anew: it is asked again only when it starts.
+async fn admit_anew(
+    context: &Context,
+    tenant: &Tenant,
+    shape: &EtcdShape,
+    looping: &[Pod],
+) -> Result<(), Error> {
+    let planes = context.manager.clients.planes.clone();
+    let pods = Api::<Pod>::namespaced(planes, &tenant.plane_namespace);
+    let joins = shape.joining.as_ref().map(|joining| joining.ordinal);
+    for pod in looping.iter().filter(|pod| joins.is_some() && member_of(pod) == joins) {
+        kube_ops::delete_with_grace(&pods, pod, 0).await?;
+    }
     Ok(())
 }
 
@@ -178,10 +206,11 @@ async fn has_stale_volumes(
     let view = observed.members.seen.as_ref().map(|seen| &seen.look.view);
     let is_known = matches!(view, Some(EtcdView::Quorum(_)));
     let shape = &progress.members;
-    if !is_known || usize::from(target(tenant)) <= shape.members.len() {
+    if usize::from(target(tenant)) <= shape.members.len() {
         return Ok(false);
     }
-    release_beyond(context, tenant, shape).await
+    // Before the first look nobody knows whose volumes there are.
+    Ok(!is_known || release_beyond(context, tenant, shape).await?)
 }
 
 /// Whether there were claims of other members than those that have pods.
