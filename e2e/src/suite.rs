@@ -30,9 +30,10 @@ use crate::{demo, host, images, install, interrupt, network, paths, prerequisite
 const LANES: usize = 2;
 /// Emulating a machine takes both cores, and so does starting API servers under load: nothing else beside them.
 const ALONE: [&str; 3] = ["etcd_members", "upgrade", "virtual_machine"];
-/// The longest first; those that want the sandbox to themselves at last, when nobody is held up.
+/// The longest first; those that want the sandbox to themselves at last, when nobody is held up. `blocking` asks for
+/// more than the node has, beside what `ready_truth` runs.
 const FIRST: [&str; 1] = ["ready_truth"];
-const LAST: [&str; 3] = ["deletion", "steady_state", "join_tokens"];
+const LAST: [&str; 5] = ["blocking", "two_managers", "deletion", "steady_state", "join_tokens"];
 
 /// What `make test` consists of, in its order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
