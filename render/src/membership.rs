@@ -218,12 +218,13 @@ fn foreign(members: &[Member]) -> Option<Step> {
     )))
 }
 
-/// A change that has begun is finished, or undone if it is not wanted any more, cannot succeed, or keeps a member that
-/// votes from being replaced.
+/// A change that has begun is finished, or undone if it is not wanted any more, or keeps a member that votes from being
+/// replaced. A learner on an empty volume is none to be replaced: it has not voted, and starts anew.
 fn finish_joining(members: &[Member], around: &Circumstances) -> Option<Step> {
     let learner = members.iter().find(|member| member.learner)?;
     let (id, ordinal) = (learner.id, learner.ordinal?);
-    let is_lost = |member: &Member| !member.healthy && is_emptied(member, around);
+    let is_lost =
+        |member: &Member| !member.learner && !member.healthy && is_emptied(member, around);
     Some(if ordinal >= around.target || (!learner.healthy && members.iter().any(is_lost)) {
         Step::Remove { id, ordinal }
     } else if !learner.healthy {

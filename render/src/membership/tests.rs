@@ -254,6 +254,18 @@ fn a_learner_that_does_not_start_keeps_nobody_from_being_replaced() {
     cluster.get(2).healthy = false;
     let around = Circumstances { emptied: vec![1], ..to(5) };
     assert_eq!(next_step(&cluster.view(), &around), Step::Remove { id: 4, ordinal: 3 });
-    let lost = Circumstances { emptied: vec![3], ..to(5) };
-    assert_eq!(next_step(&cluster.view(), &lost), Step::Remove { id: 4, ordinal: 3 });
+}
+
+#[test]
+fn a_learner_whose_pod_was_refused_before_it_was_added_is_waited_for() {
+    let mut cluster = Cluster::of(3);
+    cluster.get(2).healthy = false;
+    let around = Circumstances { emptied: vec![1], ..to(3) };
+    let removal =
+        next_step(&cluster.view(), &Circumstances { saved_for: Some(2), ..around.clone() });
+    cluster.take(&removal);
+    cluster.take(&Step::AddLearner { ordinal: 1 });
+    cluster.get(4).healthy = false;
+    let step = next_step(&cluster.view(), &around);
+    assert_eq!(step, Step::Wait("etcd-1 is starting".to_owned()));
 }
