@@ -71,7 +71,7 @@ async fn run(cli: Cli) -> Result<serde_json::Value, Error> {
     // Whoever waits for this line knows that from now on everything counts.
     eprintln!("counting");
     tokio::select! {
-        () = requests::ask(&client, &tally, cli.rate) => {}
+        () = requests::ask(&client, &tally, cli.rate, start) => {}
         () = tokio::time::sleep(Duration::from_secs(cli.seconds)) => {}
         () = input_closed() => {}
     }

@@ -153,7 +153,11 @@ impl Tally {
             counts.end_of_gap(counts.last_asked.unwrap_or(counts.began));
             let is_lost = |(object, version): &(&String, &u64)| now.get(*object) < Some(*version);
             counts.report.lost = counts.newest.iter().filter(is_lost).count();
-            counts.report.unseen = counts.acknowledged.difference(&counts.shown).count();
+            let unseen: Vec<_> = counts.acknowledged.difference(&counts.shown).collect();
+            if !unseen.is_empty() {
+                eprintln!("unseen versions: {unseen:?}; the last shown: {:?}", counts.shown.last());
+            }
+            counts.report.unseen = unseen.len();
             json!(counts.report)
         })
     }

@@ -54,8 +54,9 @@ async fn make(client: &Client, index: u64) -> Result<(), Error> {
     }
 }
 
-/// Asks for ever: `rate` times a second, whether or not the questions before have been answered.
-pub async fn ask(client: &Arc<Client>, tally: &Arc<Tally>, rate: u32) {
+/// Asks for ever: `rate` times a second, whether or not the questions before have been answered. `start` tells this
+/// run's writes from those of a run before: one that changes nothing has no resource version of its own.
+pub async fn ask(client: &Arc<Client>, tally: &Arc<Tally>, rate: u32, start: u64) {
     let mut pace = interval(Duration::from_secs(1) / rate.max(1));
     pace.set_missed_tick_behavior(MissedTickBehavior::Burst);
     for number in 0_u64.. {
@@ -68,7 +69,7 @@ pub async fn ask(client: &Arc<Client>, tally: &Arc<Tally>, rate: u32) {
             let path = format!("{ALL}/{name}");
             let (is_write, asked) = (number / 2 % 2 == 0, Instant::now());
             let answer = if is_write {
-                let change = json!({"data": {"number": number.to_string()}});
+                let change = json!({"data": {"number": format!("{start}-{number}")}});
                 client.ask(over, Method::PATCH, &path, Some(&change)).await
             } else {
                 client.ask(over, Method::GET, &path, None).await

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http_body_util::BodyExt;
+use hyper::body::Incoming;
 use serde_json::Value;
 
 use crate::client::Client;
@@ -19,19 +20,29 @@ pub async fn follow(client: Arc<Client>, tally: Arc<Tally>, from: u64) {
     loop {
         let path =
             format!("{ALL}?{SELECTOR}&watch=true&allowWatchBookmarks=true&resourceVersion={last}");
-        if let Ok(mut stream) = client.open(&path).await {
-            let mut partial = Vec::new();
-            while let Some(Ok(frame)) = stream.frame().await {
-                partial.extend_from_slice(frame.data_ref().map(AsRef::as_ref).unwrap_or_default());
-                while let Some(end) = partial.iter().position(|byte| *byte == b'\n') {
-                    let line: Vec<u8> = partial.drain(..=end).collect();
-                    last = seen(&tally, &line, last);
-                }
+        match client.open(&path).await {
+            Ok(stream) => {
+                eprintln!("watch: opened after version {last}");
+                last = read(stream, &tally, last).await;
+                eprintln!("watch: ended after version {last}");
+                tally.stream_ended();
             }
-            tally.stream_ended();
+            Err(refusal) => eprintln!("watch: not opened after version {last}: {refusal}"),
         }
         tokio::time::sleep(PAUSE).await;
     }
+}
+
+async fn read(mut stream: Incoming, tally: &Tally, mut last: u64) -> u64 {
+    let mut partial = Vec::new();
+    while let Some(Ok(frame)) = stream.frame().await {
+        partial.extend_from_slice(frame.data_ref().map(AsRef::as_ref).unwrap_or_default());
+        while let Some(end) = partial.iter().position(|byte| *byte == b'\n') {
+            let line: Vec<u8> = partial.drain(..=end).collect();
+            last = seen(tally, &line, last);
+        }
+    }
+    last
 }
 
 fn seen(tally: &Tally, line: &[u8], last: u64) -> u64 {

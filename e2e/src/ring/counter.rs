@@ -93,6 +93,9 @@ impl Counter {
         ensure(output.status.success(), || format!("the counter failed: {words}"))?;
         let counted: Counted = serde_json::from_slice(&output.stdout)?;
         say(&format!("{name} {}", counted.line()));
+        if counted.lost_anything() {
+            say(words.trim());
+        }
         Ok(counted)
     }
 }
@@ -134,7 +137,10 @@ impl Counted {
         #[allow(clippy::cast_precision_loss)]
         let steadily = self.sent > 0 && self.sent as f64 >= asked;
         ensure(steadily, || format!("the counter did not keep its pace: {}", self.line()))?;
-        let lost = self.lost + self.unseen + self.watch_gaps;
-        ensure(lost == 0, || format!("something is lost: {}", self.line()))
+        ensure(!self.lost_anything(), || format!("something is lost: {}", self.line()))
+    }
+
+    fn lost_anything(&self) -> bool {
+        self.lost + self.unseen + self.watch_gaps > 0
     }
 }

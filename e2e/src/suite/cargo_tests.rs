@@ -19,13 +19,13 @@ pub fn run_tests(cargo_test: &mut Command) -> Result<Counts> {
     say(&format!("  {line}"));
     let missing = |source| Error::CommandMissing { command: line.clone(), source };
     let mut child = cargo_test.stdout(Stdio::piped()).spawn().map_err(missing)?;
-    let mut counts = Counts::default();
+    let mut heard = Heard::default();
     for said in child.stdout.take().into_iter().flat_map(|from| BufReader::new(from).lines()) {
         let said = said.doing(|| "read what the tests say".to_owned())?;
-        counts = counts.and(count(&said));
         println!("{said}");
+        heard.line(said);
     }
-    verdict(&line, child.wait().doing(|| "wait for the tests".to_owned())?, counts)
+    verdict(&line, child.wait().doing(|| "wait for the tests".to_owned())?, heard.counts)
 }
 
 fn verdict(line: &str, status: ExitStatus, counts: Counts) -> Result<Counts> {
@@ -56,22 +56,42 @@ pub fn run_tests_beside_others(name: &str, cargo_test: &mut Command) -> Result<C
                 .for_each(|line| say(&format!("{name} │ {line}")));
         });
         let lines = out.into_iter().flat_map(|from| BufReader::new(from).lines());
-        lines.map_while(std::result::Result::ok).fold(Counts::default(), |counts, line| {
+        let mut heard = Heard::default();
+        for line in lines.map_while(std::result::Result::ok) {
             println!("{name} │ {line}");
-            counts.and(count(&line))
-        })
+            heard.line(line);
+        }
+        heard.counts
     });
     verdict(&line, child.wait().doing(|| "wait for the tests".to_owned())?, counts)
 }
 
-/// `test result: ok. 3 passed; 1 failed; 0 ignored; …`
-fn count(line: &str) -> Counts {
-    let Some(result) = line.strip_prefix("test result: ") else { return Counts::default() };
-    let number = |what: &str| {
-        let found = result.split(['.', ';']).find_map(|part| part.trim().strip_suffix(what));
-        found.and_then(|number| number.trim().parse().ok()).unwrap_or_default()
-    };
-    Counts { passed: number(" passed"), failed: number(" failed") }
+/// What libtest has said so far.
+#[derive(Default)]
+struct Heard {
+    counts: Counts,
+    /// Between `failures:` and the result.
+    in_failures: bool,
+}
+
+impl Heard {
+    /// `test result: ok. 3 passed; 1 failed; 0 ignored; …`, or one of the lines before it.
+    fn line(&mut self, line: String) {
+        let Some(result) = line.strip_prefix("test result: ") else {
+            self.in_failures |= line == "failures:";
+            if self.in_failures {
+                self.counts.last_words.push(line);
+            }
+            return;
+        };
+        let number = |what: &str| -> usize {
+            let found = result.split(['.', ';']).find_map(|part| part.trim().strip_suffix(what));
+            found.and_then(|number| number.trim().parse().ok()).unwrap_or_default()
+        };
+        self.counts.passed += number(" passed");
+        self.counts.failed += number(" failed");
+        self.in_failures = false;
+    }
 }
 
 #[cfg(test)]
@@ -83,9 +103,16 @@ mod tests {
         let all = "running 2 tests\n\
             test a ... ok\n\
             test result: ok. 12 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.10s\n\
-            test result: FAILED. 3 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out";
-        let counts = all.lines().map(count).fold(Counts::default(), Counts::and);
-        assert_eq!(counts, Counts { passed: 15, failed: 2 });
+            failures:\n\
+            ---- b stdout ----\n\
+            too late\n\
+            test result: FAILED. 3 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out\n\
+            running 0 tests";
+        let mut heard = Heard::default();
+        all.lines().for_each(|line| heard.line(line.to_owned()));
+        let counts = heard.counts;
+        assert_eq!((counts.passed, counts.failed), (15, 2));
+        assert_eq!(counts.last_words, ["failures:", "---- b stdout ----", "too late"]);
     }
 
     #[test]
@@ -93,6 +120,7 @@ mod tests {
         let shell = |script: &str| run_tests(Command::new("sh").args(["-c", script]));
         assert!(shell("exit 101").is_err());
         let failed = shell("echo 'test result: FAILED. 3 passed; 2 failed; 0 ignored'; exit 101");
-        assert_eq!(failed.unwrap(), Counts { passed: 3, failed: 2 });
+        let failed = failed.unwrap();
+        assert_eq!((failed.passed, failed.failed), (3, 2));
     }
 }

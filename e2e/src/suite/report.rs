@@ -5,24 +5,30 @@ use std::time::{Duration, Instant};
 use crate::error::{Error, Result};
 use crate::progress::{say, seconds};
 
+/// Of what a part that failed said, so many lines are said again under the table: whoever reads the end reads why.
+const LAST_WORDS: usize = 40;
+
 /// How many tests passed and failed.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Those that passed.
     pub passed: usize,
     /// Those that failed.
     pub failed: usize,
+    /// What those that failed said at last.
+    pub last_words: Vec<String>,
 }
 
 impl Counts {
     /// One check that passed.
     pub fn check() -> Self {
-        Self { passed: 1, failed: 0 }
+        Self { passed: 1, ..Self::default() }
     }
 
-    /// Both together.
-    pub fn and(self, other: Self) -> Self {
-        Self { passed: self.passed + other.passed, failed: self.failed + other.failed }
+    /// One check that failed.
+    fn failure(error: &Error) -> Self {
+        let last_words = error.to_string().lines().map(str::to_owned).collect();
+        Self { failed: 1, last_words, ..Self::default() }
     }
 }
 
@@ -44,6 +50,19 @@ struct Part {
     name: String,
     time: Duration,
     counts: Counts,
+}
+
+impl Part {
+    fn last_words(&self) -> Vec<String> {
+        let said = &self.counts.last_words;
+        if self.counts.failed == 0 || said.is_empty() {
+            return Vec::new();
+        }
+        let left_out = said.len().saturating_sub(LAST_WORDS);
+        let title = format!("The last words of {}:", self.name);
+        let words = said[left_out..].iter().map(|line| format!("  {line}"));
+        [title].into_iter().chain(words).chain([String::new()]).collect()
+    }
 }
 
 impl Report {
@@ -68,7 +87,7 @@ impl Report {
             Err(Error::Interrupted) => return Err(Error::Interrupted),
             Err(error) => {
                 say(&error.to_string());
-                Counts { passed: 0, failed: 1 }
+                Counts::failure(&error)
             }
         };
         self.parts.push(Part { name: name.to_owned(), time, counts });
@@ -93,13 +112,16 @@ impl Report {
             lines.extend(self.ran.iter().map(|line| format!("  {line}")));
         }
         lines.push(format!("\n{:>9}  {:>6}  {:>6}  PART", "TIME", "PASSED", "FAILED"));
-        for Part { name, time, counts } in &self.parts {
-            let (time, Counts { passed, failed }) = (seconds(*time), counts);
-            lines.push(format!("{time:>9}  {passed:>6}  {failed:>6}  {name}"));
+        for Part { name, time, counts: Counts { passed, failed, .. } } in &self.parts {
+            lines.push(format!("{:>9}  {passed:>6}  {failed:>6}  {name}", seconds(*time)));
         }
-        let all = self.parts.iter().fold(Counts::default(), |all, part| all.and(part.counts));
         lines.push(format!("{:>9}  in all\n", seconds(self.began.elapsed())));
-        lines.push(format!("{} passed, {} failed", all.passed, all.failed));
+        self.parts.iter().for_each(|part| lines.extend(part.last_words()));
+        let sum = |count: fn(&Counts) -> usize| -> usize {
+            self.parts.iter().map(|part| count(&part.counts)).sum()
+        };
+        let (passed, failed) = (sum(|counts| counts.passed), sum(|counts| counts.failed));
+        lines.push(format!("{passed} passed, {failed} failed"));
         lines.join("\n")
     }
 }
@@ -111,11 +133,26 @@ mod tests {
     #[test]
     fn the_last_line_counts_all_parts_and_a_part_that_cannot_run_is_a_failure() {
         let mut report = Report::default();
-        report.part("tests", || Ok(Counts { passed: 3, failed: 0 })).unwrap();
+        report.part("tests", || Ok(Counts { passed: 3, ..Counts::default() })).unwrap();
         assert!(report.passed());
         report.part("broken", || Err(Error::Refused("no".to_owned()))).unwrap();
         assert!(!report.passed() && !report.last_passed());
         assert_eq!(report.told().lines().last(), Some("3 passed, 1 failed"));
+    }
+
+    #[test]
+    fn the_last_words_of_what_failed_are_under_the_table() {
+        let said = |failed: usize| {
+            let last_words = (0..100).map(|line| format!("{failed} line {line}")).collect();
+            Counts { passed: 1, failed, last_words }
+        };
+        let mut report = Report::default();
+        report.part("good", || Ok(said(0))).unwrap();
+        report.part("bad", || Ok(said(1))).unwrap();
+        let told = report.told();
+        let (_, below) = told.split_once("in all").unwrap();
+        assert!(below.contains("of bad:\n  1 line 60\n") && below.contains("  1 line 99\n"));
+        assert!(!told.contains("line 59") && !told.contains("0 line"), "{told}");
     }
 
     #[test]
