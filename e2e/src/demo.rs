@@ -50,6 +50,16 @@ pub fn up() -> Result<()> {
     Ok(())
 }
 
+/// Reboots the tenant's machine, and looks whether it serves the page again by itself.
+///
+/// # Errors
+/// It does not.
+pub fn reboot() -> Result<()> {
+    let tenant = Tenant::new(PROJECT, TENANT);
+    Machine::new(tenant.clone()).reboot()?;
+    web::fetch(&web::serve(&tenant)?).map(drop)
+}
+
 /// Removes the tenant and its machine; Nagaya and the management cluster stay.
 ///
 /// # Errors

@@ -27,7 +27,7 @@ use crate::progress::say;
 use crate::{demo, host, images, install, interrupt, network, paths, prerequisites, sandbox};
 
 /// Test programs of the real ring that run at once: most of their time is waiting.
-const LANES: usize = 2;
+const LANES: usize = 3;
 /// Emulating a machine takes both cores, and so does starting API servers under load: nothing else beside them.
 const ALONE: [&str; 3] = ["etcd_members", "upgrade", "virtual_machine"];
 /// The longest first; those that want the sandbox to themselves at last, when nobody is held up. `blocking` asks for
@@ -52,6 +52,8 @@ pub enum Section {
 
 /// Programs of the ring that have a long form, which this variable asks them for.
 const LONG: [&str; 2] = ["etcd_members", "upgrade"];
+/// Those that run only beside them: the demo has a machine of its own.
+const ONLY_LONG: [&str; 1] = ["virtual_machine"];
 const LONG_FORM: (&str, &str) = ("NAGAYA_RING_LONG", "1");
 
 /// How much a test of the ring that changes a running tenant does.
@@ -165,9 +167,10 @@ type Part = (&'static str, fn() -> Result<()>);
 const A_NEW_SANDBOX: [Part; 2] =
     [("no sandbox of before", sandbox::down), ("sandbox up", sandbox::up)];
 
-const THE_DEMO: [Part; 2] = [
+const THE_DEMO: [Part; 3] = [
     ("the demo, from nothing to a page on a virtual machine", demo::up),
     ("the demo again", demo::up),
+    ("the demo's machine rebooted", demo::reboot),
 ];
 
 const BEFORE_THE_RING: [Part; 3] = [
@@ -212,9 +215,12 @@ fn ring_tests(report: &mut Report, form: Form) -> Result<()> {
         check(&mut cargo(&["test", "--locked", "--package", "e2e", "--tests", "--no-run"]))
     })?;
     let mut programs = ring_programs()?;
-    programs.retain(|name| form == Form::Short || LONG.contains(&name.as_str()));
-    let (alone, others) =
-        programs.into_iter().partition(|name: &String| ALONE.contains(&name.as_str()));
+    let is_of = |names: &[&str], name: &String| names.contains(&name.as_str());
+    programs.retain(|name| match form {
+        Form::Short => !is_of(&ONLY_LONG, name),
+        Form::Long => is_of(&LONG, name) || is_of(&ONLY_LONG, name),
+    });
+    let (alone, others) = programs.into_iter().partition(|name| is_of(&ALONE, name));
     in_lanes(report, 1, alone, form)?;
     in_lanes(report, LANES, others, form)
 }
@@ -294,7 +300,7 @@ mod tests {
         let names = ring_programs().unwrap();
         assert!(names.iter().any(|name| name == "lifecycle"), "{names:?}");
         assert_eq!(names[..FIRST.len()], FIRST);
-        for alone in ALONE.iter().chain(&LONG) {
+        for alone in ALONE.iter().chain(&LONG).chain(&ONLY_LONG) {
             assert!(names.iter().any(|name| name == *alone), "{names:?}");
         }
         assert_eq!(names[names.len() - LAST.len()..], LAST);

@@ -7,15 +7,15 @@ use serde_json::Value;
 use super::wait::{Look, await_that};
 use crate::components::NEWEST_MINOR;
 use crate::error::{Error, Result};
-use crate::progress::say;
+use crate::progress::{say, step};
 use crate::tenant::{Tenant, condition};
-use crate::{sandbox, state};
+use crate::{host, sandbox, state};
 
 /// Its host name, and its node's name.
 pub const MACHINE: &str = "demo-vm";
 /// From the tenant's Ready to a token that is in the tenant cluster.
 const ISSUE: Duration = Duration::from_mins(1);
-/// From the end of `kubeadm join` on: an emulated CPU is slow.
+/// From the end of `kubeadm join`, or of a reboot, on: an emulated CPU is slow.
 const NODE_READY: Duration = Duration::from_mins(3);
 
 /// The machine, whether it is there or not.
@@ -56,6 +56,27 @@ impl Machine {
             about("containerRuntimeVersion"),
             about("kubeletVersion"),
         ))
+    }
+
+    /// Switches it off and on, and waits until its node is Ready again; nobody helps it.
+    ///
+    /// # Errors
+    /// It does not boot, or its node does not come back.
+    pub fn reboot(&self) -> Result<()> {
+        let before = self.boot_id()?;
+        step(format!("reboot {MACHINE}"), || host::open(MACHINE)?.boot())?;
+        await_that(&format!("wait until {MACHINE} has booted again"), NODE_READY, || {
+            let now = self.boot_id()?;
+            let same = format!("its node's boot ID is still {now}");
+            Ok(if now == before { Look::NotYet(same) } else { Look::Done })
+        })?;
+        self.await_ready()
+    }
+
+    /// What kubelet says about the kernel's boot: before that changes, `Ready` may be an old word.
+    fn boot_id(&self) -> Result<String> {
+        let node = self.node()?.unwrap_or_default();
+        Ok(node["status"]["nodeInfo"]["bootID"].to_string())
     }
 
     fn user_data(&self, join_token: &str) -> Result<String> {
