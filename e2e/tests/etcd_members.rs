@@ -24,11 +24,11 @@ fn etcd_goes_from_one_to_three_members_and_back_without_a_failed_request() -> Ou
 
         let mut members = 1;
         for next in if is_long() { &[3, 5, 3, 1][..] } else { &[3, 1] } {
-            let counter = Counter::start(&cluster, machine.name())?;
+            let counter = Counter::start(&tenant, machine.name())?;
             scale(&tenant, *next)?;
             counter.end(&format!("scale-etcd-{members}-{next}"))?.ensure_flawless()?;
             if members == 1 {
-                let counter = Counter::start(&cluster, machine.name())?;
+                let counter = Counter::start(&tenant, machine.name())?;
                 replace(&tenant, 1)?;
                 counter.end("replace-etcd-member")?.ensure_flawless()?;
             }

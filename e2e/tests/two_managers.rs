@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use e2e::ring::versions::{differences, versions};
-use e2e::ring::{Look, Outcome, Tenant, alone, ensure, manager, scenario, stays, wait_until};
+use e2e::ring::{
+    Look, Outcome, Process, Tenant, alone, ensure, manager, scenario, stays, wait_until,
+};
 use serde_json::json;
 
 const TAKEN_OVER: Duration = Duration::from_secs(20);
@@ -18,7 +20,7 @@ fn a_leader_that_is_stopped_is_taken_over_from_and_writes_nothing_when_it_goes_o
         alone()?;
         manager::settled_requests()?;
         let first = manager::leader()?;
-        let process = manager::Process::of(&first)?;
+        let process = Process::of_manager(&first)?;
         process.stop()?;
         // No pod starts for it, so that nothing changes by itself afterwards.
         tenant.patch(&json!({"spec": {"expose": {"extraNames": ["managers.example.com"]}}}))?;

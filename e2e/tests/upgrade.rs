@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use e2e::progress::step;
 use e2e::ring::kubectl::text;
+use e2e::ring::tenant::condition;
 use e2e::ring::{
     Counter, Kubectl, Look, Machine, Outcome, Tenant, ensure, is_long, scenario, wait_until,
     workload,
@@ -11,6 +12,8 @@ use e2e::ring::{
 use serde_json::json;
 
 const NODE_READY: Duration = Duration::from_mins(1);
+/// kube-controller-manager's `--node-monitor-grace-period` of 50 s, and its period.
+const NODE_LOST: Duration = Duration::from_mins(2);
 /// All parts one after the other, each with the old one beside the new one.
 const UPGRADE: Duration = Duration::from_mins(5);
 const SCALE: Duration = Duration::from_mins(2);
@@ -30,13 +33,13 @@ fn a_tenant_with_two_api_servers_is_scaled_and_upgraded_without_a_failed_request
         machine.await_ready(&cluster, NODE_READY)?;
         workload::deploy(&cluster)?;
 
-        let counter = Counter::start(&cluster, machine.name())?;
+        let counter = Counter::start(&tenant, machine.name())?;
         scale(&tenant, 2)?;
         counter.end("scale-api-servers-1-2")?.ensure_flawless()?;
 
         for (minor, version) in later {
             machine.load_images(minor)?;
-            let counter = Counter::start(&cluster, machine.name())?;
+            let counter = Counter::start(&tenant, machine.name())?;
             upgrade(&tenant, version)?;
             counter.end(&format!("upgrade-to-{minor}"))?.ensure_flawless()?;
             serves(&cluster, version)?;
@@ -44,10 +47,42 @@ fn a_tenant_with_two_api_servers_is_scaled_and_upgraded_without_a_failed_request
             workload::check(&cluster, &machine)?;
         }
 
-        let counter = Counter::start(&cluster, machine.name())?;
+        let counter = Counter::start(&tenant, machine.name())?;
         scale(&tenant, 1)?;
-        counter.end("scale-api-servers-2-1")?.ensure_flawless()
+        counter.end("scale-api-servers-2-1")?.ensure_flawless()?;
+        if is_long() { the_node_follows(&tenant, &machine) } else { Ok(()) }
     })
+}
+
+/// Stock kubeadm on the node, whose kubelet is two minors behind by now: it is upgraded, and leaves and comes back
+/// under its name, once with its old Node deleted and once with it NotReady.
+fn the_node_follows(tenant: &Tenant, machine: &Machine) -> Outcome {
+    let (cluster, node) = (tenant.admin()?, machine.name());
+    machine.upgrade("1.37")?;
+    wait_until("the node's kubelet is of 1.37", NODE_READY, || {
+        let info = cluster.get(&["node", node])?["status"]["nodeInfo"].take();
+        let is_new = text(&info, "/kubeletVersion").starts_with("v1.37.");
+        Ok(Look::done_if(is_new, || info.to_string()))
+    })?;
+    machine.await_ready(&cluster, NODE_READY)?;
+    workload::check(&cluster, machine)?;
+
+    machine.reset()?;
+    cluster.run(&["delete", "node", node])?;
+    machine.join(&tenant.token("again", "1h")?.secret()?)?;
+    machine.await_ready(&cluster, NODE_READY)?;
+    workload::deploy(&cluster)?;
+
+    machine.reset()?;
+    wait_until("the old Node is NotReady", NODE_LOST, || {
+        let found = condition(&cluster.get(&["node", node])?, "Ready")?;
+        Ok(Look::done_if(found.status != "True", || format!("{found:?}")))
+    })?;
+    machine.join(&tenant.token("once-more", "1h")?.secret()?)?;
+    machine.await_ready(&cluster, NODE_READY)?;
+    tenant.await_nodes(1)?;
+    workload::deploy(&cluster)?;
+    workload::check(&cluster, machine)
 }
 
 fn scale(tenant: &Tenant, replicas: i32) -> Outcome {

@@ -7,15 +7,18 @@ use std::process::{Child, ChildStderr, Stdio};
 
 use serde::Deserialize;
 
+use super::kubectl::each;
 use super::wait::patience;
-use super::{Failure, Kubectl, Outcome, ensure};
+use super::{Failure, Kubectl, Outcome, Tenant, ensure, is_long};
 use crate::cargo::cargo;
 use crate::command::{command, run};
 use crate::network;
 use crate::progress::say;
 
-/// Requests a second. Two cores that also start API servers answer no more in time.
+/// Requests a second. Two cores that also start API servers and run other tests answer no more in time.
 const RATE: u32 = 100;
+/// In the long form, which has the machine to itself.
+const LONG_RATE: u32 = 200;
 /// Longer than that without an answer is an interruption, in seconds.
 const GAP: f64 = 3.0;
 /// It ends by itself after so many seconds, whatever becomes of the test.
@@ -25,6 +28,7 @@ const AT_MOST: &str = "2400";
 pub struct Counter {
     child: Child,
     words: BufReader<ChildStderr>,
+    plane: String,
 }
 
 /// What came of it; the fields are those of `load/src/report.rs`.
@@ -44,6 +48,9 @@ pub struct Counted {
     pub longest_gap_s: f64,
     /// Objects that are older than an acknowledged write.
     pub lost: u64,
+    /// Of the containers of the control plane's pods that are there at the end.
+    #[serde(skip)]
+    pub restarts: u64,
     /// Acknowledged writes that the watch did not show.
     pub unseen: u64,
     /// Events out of order, and versions that a watch could not go on from.
@@ -59,7 +66,8 @@ impl Counter {
     ///
     /// # Errors
     /// It does not compile, or the cluster cannot be reached.
-    pub fn start(cluster: &Kubectl, from: &str) -> Outcome<Self> {
+    pub fn start(tenant: &Tenant, from: &str) -> Outcome<Self> {
+        let (cluster, plane) = (tenant.admin()?, tenant.plane()?);
         // Unoptimised it would take the processors away from what it asks.
         let build = ["build", "--locked", "--quiet", "--release", "--package", "nagaya-load"];
         run(&mut cargo(&build))?;
@@ -69,7 +77,7 @@ impl Counter {
         let kubeconfig = cluster.kubeconfig().ok_or_else(|| Failure::new("no tenant's cluster"))?;
         let mut counter = command(&network::enter(&network::namespace(from)));
         counter.arg(program).arg("--kubeconfig").arg(kubeconfig);
-        counter.args(["--rate", &RATE.to_string(), "--seconds", AT_MOST]);
+        counter.args(["--rate", &rate().to_string(), "--seconds", AT_MOST]);
         // It ends when its input is closed, also when this test panics.
         counter.stdin(Stdio::piped());
         let mut child = counter.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
@@ -78,7 +86,7 @@ impl Counter {
         let mut first = String::new();
         words.read_line(&mut first)?;
         ensure(first.trim() == "counting", || format!("the counter says: {first}"))?;
-        Ok(Self { child, words })
+        Ok(Self { child, words, plane })
     }
 
     /// Ends the client, prints a line `NAME sent=… failed=…` and returns what it counted.
@@ -91,7 +99,8 @@ impl Counter {
         let mut words = String::new();
         self.words.read_to_string(&mut words)?;
         ensure(output.status.success(), || format!("the counter failed: {words}"))?;
-        let counted: Counted = serde_json::from_slice(&output.stdout)?;
+        let mut counted: Counted = serde_json::from_slice(&output.stdout)?;
+        counted.restarts = restarts(&self.plane)?;
         say(&format!("{name} {}", counted.line()));
         if counted.lost_anything() {
             say(words.trim());
@@ -100,16 +109,27 @@ impl Counter {
     }
 }
 
+fn rate() -> u32 {
+    if is_long() { LONG_RATE } else { RATE }
+}
+
+fn restarts(plane: &str) -> Outcome<u64> {
+    let pods = Kubectl::management().list(&["pods", "-n", plane])?;
+    let containers = pods.iter().flat_map(|pod| each(pod, "/status/containerStatuses"));
+    Ok(containers.filter_map(|one| one["restartCount"].as_u64()).sum())
+}
+
 impl Counted {
     fn line(&self) -> String {
         format!(
-            "sent={} failed={} deferred={} slowest_s={:.1} longest_gap_s={:.2} lost={} unseen={} watch_gaps={} watch_restarts={} {:?}",
+            "sent={} failed={} deferred={} slowest_s={:.1} longest_gap_s={:.2} lost={} restarts={} unseen={} watch_gaps={} watch_restarts={} {:?}",
             self.sent,
             self.failed,
             self.deferred,
             self.slowest_s,
             self.longest_gap_s,
             self.lost,
+            self.restarts,
             self.unseen,
             self.watch_gaps,
             self.watch_restarts,
@@ -132,7 +152,7 @@ impl Counted {
     /// # Errors
     /// It is not so.
     pub fn ensure_nothing_lost(&self) -> Outcome {
-        let asked = f64::from(RATE) * self.seconds * 0.9;
+        let asked = f64::from(rate()) * self.seconds * 0.9;
         // A count, far from where a float gets inexact.
         #[allow(clippy::cast_precision_loss)]
         let steadily = self.sent > 0 && self.sent as f64 >= asked;

@@ -1,11 +1,13 @@
 //! A machine of a test that joins tenants with stock kubeadm.
 
+use std::fs::File;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::{Failure, JoinSecret, Kubectl, Look, Outcome, wait_until};
 use crate::command::{feed, output};
+use crate::components::{self, Component};
 use crate::host::{self, Host};
 use crate::progress::{say, step};
 use crate::state::{HostKind, HostRecord};
@@ -131,6 +133,34 @@ impl Machine {
     /// containerd refuses an image.
     pub fn load_images(&self, minor: &str) -> Outcome {
         Ok(sandbox::load(self.host().as_ref(), &images::node(minor)?)?)
+    }
+
+    /// What a tenant admin does to a worker after an upgrade of the cluster: the new kubeadm, its word on the
+    /// node, the new kubelet.
+    ///
+    /// # Errors
+    /// kubeadm fails, or the kubelet does not restart.
+    pub fn upgrade(&self, minor: &str) -> Outcome {
+        self.load_images(minor)?;
+        self.install(minor, "kubeadm")?;
+        let ignore = format!("--ignore-preflight-errors={IGNORED}");
+        step(format!("kubeadm upgrade node on {}", self.name()), || {
+            self.run(&["kubeadm", "upgrade", "node", &ignore]).map(drop)
+        })?;
+        self.install(minor, "kubelet")?;
+        self.run(&["systemctl", "restart", "kubelet"]).map(drop)
+    }
+
+    /// Replaces a program of the machine, as its package would.
+    fn install(&self, minor: &str, program: &str) -> Outcome {
+        let from = components::ensure(&Component::kubernetes(minor)?, program)?;
+        let file = File::open(from)?;
+        let script = format!(
+            "cat > /usr/bin/{program}.new && chmod 755 /usr/bin/{program}.new \
+             && mv /usr/bin/{program}.new /usr/bin/{program}"
+        );
+        let words = ["sh", "-c", &script].map(str::to_owned);
+        Ok(feed(&mut self.host().exec(&words)?, file).map(drop)?)
     }
 
     /// Undoes a join, or half of one.

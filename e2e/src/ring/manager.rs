@@ -1,13 +1,9 @@
 //! Nagaya's managers as they are installed in the sandbox: who leads, its metrics, its restart.
 
-mod process;
-
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::Value;
-
-pub use process::Process;
 
 use super::kubectl::{each, text};
 use super::{Failure, Kubectl, Look, Outcome, alone, ensure, stays, wait_until};
