@@ -4,10 +4,12 @@
 //! The demo, the tests and the benchmark all start with [`install`].
 
 mod manager;
+mod previous;
 
 use std::path::Path;
 
 pub use manager::{build_image, build_manager};
+pub use previous::install_previous;
 
 use crate::error::{Error, Result};
 use crate::kubectl::{apply, kubectl, kustomize};

@@ -14,6 +14,7 @@ pub mod process;
 pub mod project;
 mod report;
 mod scenario;
+mod snapshots;
 pub mod tenant;
 pub mod versions;
 pub mod wait;

@@ -52,8 +52,9 @@ pub enum Section {
 
 /// Programs of the ring that have a long form, which this variable asks them for.
 const LONG: [&str; 2] = ["etcd_members", "upgrade"];
-/// Those that run only beside them: the demo has a machine of its own.
-const ONLY_LONG: [&str; 1] = ["virtual_machine"];
+/// Those that run only beside them. (The demo has a virtual machine of its own.)
+const ONLY_LONG: [&str; 5] =
+    ["disasters", "faults", "manager_upgrade", "one_api_server", "virtual_machine"];
 const LONG_FORM: (&str, &str) = ("NAGAYA_RING_LONG", "1");
 
 /// How much a test of the ring that changes a running tenant does.
@@ -222,7 +223,8 @@ fn ring_tests(report: &mut Report, form: Form) -> Result<()> {
     });
     let (alone, others) = programs.into_iter().partition(|name| is_of(&ALONE, name));
     in_lanes(report, 1, alone, form)?;
-    in_lanes(report, LANES, others, form)
+    let lanes = if form == Form::Long { 1 } else { LANES };
+    in_lanes(report, lanes, others, form)
 }
 
 /// Runs test programs, `lanes` of them at once.

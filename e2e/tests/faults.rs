@@ -4,7 +4,7 @@ use std::thread;
 use std::time::Duration;
 
 use e2e::progress::say;
-use e2e::ring::kubectl::{each, name, text};
+use e2e::ring::kubectl::{name, text};
 use e2e::ring::tenant::spec_for_namespaces;
 use e2e::ring::{
     Counter, Kubectl, Look, Machine, Outcome, Process, Tenant, alone, ensure, invariants, manager,
@@ -18,8 +18,7 @@ const NODE_READY: Duration = Duration::from_mins(2);
 const GONE: Duration = Duration::from_mins(2);
 /// Faults in each of the five changes: 20 in all.
 const FAULTS: usize = 4;
-const PROGRAMS: [&str; 4] =
-    ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"];
+const PROGRAMS: [&str; 4] = ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"];
 
 #[test]
 fn whoever_is_killed_or_stopped_in_a_tenants_life_each_change_gets_to_its_end() -> Outcome {
@@ -48,8 +47,8 @@ fn whoever_is_killed_or_stopped_in_a_tenants_life_each_change_gets_to_its_end() 
             tenant.patch(&json!({"spec": change}))?;
             faults.happen(&tenant, pace)?;
             tenant.settles(CHANGE)?;
-            let counted = counter.end(name)?;
-            ensure(counted.lost == 0, || format!("{} acknowledged writes are lost", counted.lost))?;
+            let lost = counter.end(name)?.lost;
+            ensure(lost == 0, || format!("{lost} acknowledged writes are lost"))?;
             machine.await_ready(&cluster, NODE_READY)?;
         }
         restore(&tenant, &cluster, &mut faults)?;
@@ -68,25 +67,10 @@ fn whoever_is_killed_or_stopped_in_a_tenants_life_each_change_gets_to_its_end() 
 
 fn restore(tenant: &Tenant, cluster: &Kubectl, faults: &mut Faults) -> Outcome {
     cluster.run(&["create", "configmap", "saved", "--from-literal=word=nagaya"])?;
-    let names = || -> Outcome<Vec<String>> {
-        let listed = tenant.status("/snapshots")?;
-        Ok(each(&listed, "").map(|one| text(one, "/name").to_owned()).collect())
-    };
-    let before = names()?;
-    // The first new one may have been under way.
-    let snapshot = wait_until("two new snapshots", CHANGE, || {
-        let now = names()?;
-        let new = now.iter().filter(|name| !before.contains(name)).nth(1).cloned();
-        Ok(Look::some(new, || format!("{now:?}; {:?}", tenant.condition("SnapshotsReady"))))
-    })?;
-    tenant.patch(&json!({"spec": {"restoreFrom": {"snapshot": snapshot}}}))?;
+    let snapshot = tenant.next_snapshot(CHANGE)?;
+    tenant.restore_from(&snapshot)?;
     faults.happen(tenant, Duration::from_secs(12))?;
-    let plane = tenant.plane()?;
-    wait_until(&format!("{snapshot} is restored"), CHANGE, || {
-        let namespace = tenant.project.management.get(&["namespace", &plane])?;
-        let from = text(&namespace, "/metadata/annotations/nagaya.dev~1restored-from").to_owned();
-        Ok(Look::done_if(from == snapshot, || format!("{:?}", tenant.condition("Ready"))))
-    })?;
+    tenant.await_restored(&snapshot, CHANGE)?;
     tenant.settles(CHANGE)?;
     let word = cluster.get(&["configmap", "saved"])?["data"]["word"].take();
     ensure(word == "nagaya", || format!("what was saved is {word}"))

@@ -27,11 +27,10 @@ fn a_single_api_server_that_is_upgraded_is_away_for_three_seconds_at_most() -> O
             let counter = Counter::start(&tenant, machine.name())?;
             tenant.patch(&json!({"spec": change}))?;
             tenant.settles(UPGRADE)?;
-            let counted = counter.end(name)?;
-            counted.ensure_nothing_lost()?;
-            ensure(counted.longest_gap_s <= GAP, || {
-                format!("no answer for {} s", counted.longest_gap_s)
-            })?;
+            let result = counter.end(name)?;
+            result.ensure_nothing_lost()?;
+            let gap = result.longest_gap_s;
+            ensure(gap <= GAP, || format!("no answer for {gap} s"))?;
         }
         machine.await_ready(&cluster, Duration::from_secs(1))
     })

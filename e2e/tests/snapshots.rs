@@ -29,7 +29,7 @@ fn a_tenant_goes_back_to_a_snapshot_and_its_node_and_workload_go_on() -> Outcome
         workload::deploy(&cluster)?;
 
         cluster.run(&["create", "configmap", "before", "--from-literal=word=nagaya"])?;
-        let snapshot = next_snapshot(&tenant)?;
+        let snapshot = tenant.next_snapshot(SNAPSHOT)?;
         // The next one would hold what is to go, and then be the newest.
         tenant.patch(&json!({"spec": {"snapshots": {"schedule": "6h"}}}))?;
         cluster.run(&["create", "configmap", "after", "--from-literal=word=nagaya"])?;
@@ -53,7 +53,7 @@ fn a_tenant_goes_back_to_a_snapshot_and_its_node_and_workload_go_on() -> Outcome
 fn a_snapshot_that_is_not_there_is_refused_and_nothing_stops() -> Outcome {
     scenario("snapshot-missing", |project| {
         let tenant = Tenant::ready(project, "demo", "1.37")?;
-        tenant.patch(&json!({"spec": {"restoreFrom": {"snapshot": "none"}}}))?;
+        tenant.restore_from("none")?;
         let refused = tenant.await_condition("Stalled", "True", SNAPSHOT)?;
         let says = "there is no snapshot none";
         ensure(refused.message.contains(says), || refused.message.clone())?;
@@ -61,34 +61,9 @@ fn a_snapshot_that_is_not_there_is_refused_and_nothing_stops() -> Outcome {
     })
 }
 
-/// The name of a snapshot that was begun from now on: the first new one may have been under way.
-fn next_snapshot(tenant: &Tenant) -> Outcome<String> {
-    let names = || -> Outcome<Vec<String>> {
-        let listed = tenant.status("/snapshots")?;
-        Ok(each(&listed, "").map(|one| text(one, "/name").to_owned()).collect())
-    };
-    let before = names()?;
-    let name = wait_until("two new snapshots are in the status", SNAPSHOT, || {
-        let now = names()?;
-        let new = now.iter().filter(|name| !before.contains(name)).nth(1).cloned();
-        Ok(Look::some(new, || format!("{now:?}; {:?}", tenant.condition("SnapshotsReady"))))
-    })?;
-    let taken = tenant.condition("SnapshotsReady")?;
-    ensure(taken.status == "True", || format!("{taken:?}"))?;
-    Ok(name)
-}
-
 fn restore(tenant: &Tenant, snapshot: &str) -> Outcome {
-    tenant.patch(&json!({"spec": {"restoreFrom": {"snapshot": snapshot}}}))?;
-    let plane = tenant.plane()?;
-    wait_until(&format!("{snapshot} is restored"), RESTORE, || {
-        let namespace = tenant.project.management.get(&["namespace", &plane])?;
-        let from = text(&namespace, "/metadata/annotations/nagaya.dev~1restored-from").to_owned();
-        let progress = tenant
-            .condition("Reconciling")
-            .map_or_else(|failure| failure.to_string(), |reconciling| reconciling.message);
-        Ok(Look::done_if(from == snapshot, || progress))
-    })?;
+    tenant.restore_from(snapshot)?;
+    tenant.await_restored(snapshot, RESTORE)?;
     tenant.await_condition("EtcdReady", "True", RESTORE)?;
     tenant.await_condition("APIServerReady", "True", RESTORE)?;
     tenant.await_condition("SchedulerReady", "True", RESTORE)?;

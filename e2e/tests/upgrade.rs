@@ -55,7 +55,7 @@ fn a_tenant_with_two_api_servers_is_scaled_and_upgraded_without_a_failed_request
 }
 
 /// Stock kubeadm on the node, whose kubelet is two minors behind by now: it is upgraded, and leaves and comes back
-/// under its name, once with its old Node deleted and once with it NotReady.
+/// under its name, once with its old Node deleted and once with it `NotReady`.
 fn the_node_follows(tenant: &Tenant, machine: &Machine) -> Outcome {
     let (cluster, node) = (tenant.admin()?, machine.name());
     machine.upgrade("1.37")?;

@@ -1,0 +1,105 @@
+//! A new manager in the place of the previous version's: ten tenants follow within the budget, nothing restarts
+//! beside that, and nobody's Ready falls for longer than a pod takes.
+
+use std::collections::BTreeMap;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use e2e::install;
+use e2e::interrupt;
+use e2e::progress::{say, seconds, step};
+use e2e::ring::kubectl::{each, text};
+use e2e::ring::tenant::spec_for_namespaces;
+use e2e::ring::{
+    Kubectl, Machine, Outcome, Project, Tenant, alone, ensure, invariants, manager, scenario,
+};
+
+const TENANTS: usize = 10;
+/// Two cores start no more at once.
+const BUDGET: usize = 4;
+const BUDGET_VARIABLE: &str = "NAGAYA_ROLLOUT_BUDGET";
+const NODE_READY: Duration = Duration::from_mins(1);
+const ALL: Duration = Duration::from_mins(20);
+
+#[test]
+fn ten_tenants_of_the_previous_version_follow_the_new_one_in_turn() -> Outcome {
+    scenario("manager-upgrade", |project| {
+        alone()?;
+        step("the previous version, built and installed", install::install_previous)?;
+        let tenants: Vec<_> = (0..TENANTS)
+            .map(|number| {
+                let spec = spec_for_namespaces("1.37");
+                Tenant::create(project, &format!("demo-{number}"), &spec)
+            })
+            .collect::<Outcome<_>>()?;
+        tenants.iter().try_for_each(Tenant::await_ready)?;
+        let machine = Machine::add("ring-previous", "1.37")?;
+        machine.join(&tenants[0].token("nodes", "1h")?.secret()?)?;
+        let cluster = tenants[0].admin()?;
+        machine.await_ready(&cluster, NODE_READY)?;
+
+        let before = pods(project)?;
+        let began = Instant::now();
+        step("this version installed", install::install)?;
+        set_budget(&format!("={BUDGET}"))?;
+        let most_at_once = follow(project, &tenants)?;
+        let after = pods(project)?;
+        let kept = before.iter().filter(|(uid, _)| after.contains_key(*uid)).count();
+        let restarts: u64 = after.values().sum();
+        say(&format!(
+            "manager-upgrade tenants={TENANTS} pods={} replaced={} restarts={restarts} \
+             most_at_once={most_at_once} took={}",
+            before.len(),
+            before.len() - kept,
+            seconds(began.elapsed()),
+        ));
+        ensure(restarts == 0, || format!("{restarts} containers restarted"))?;
+        ensure(most_at_once <= BUDGET, || format!("{most_at_once} followed at once"))?;
+        ensure(after.len() == before.len(), || format!("{} pods are there", after.len()))?;
+        set_budget("-")?;
+        manager::both_ready()?;
+        machine.await_ready(&cluster, NODE_READY)
+    })
+}
+
+/// Until nobody waits and nothing is left to do; how many were under way at the same time.
+fn follow(project: &Project, tenants: &[Tenant]) -> Outcome<usize> {
+    let (began, mut most, mut calm) = (Instant::now(), 0, 0);
+    // A tenant that the new manager has not looked at yet looks finished: three looks in a row count.
+    while calm < 3 {
+        let objects = project.list(&["tenantclusters"])?;
+        let reasons: Vec<_> = objects.iter().filter_map(reconciling).collect();
+        let under_way = reasons.iter().filter(|reason| *reason != "WaitingToRoll").count();
+        most = most.max(under_way);
+        calm = if reasons.is_empty() { calm + 1 } else { 0 };
+        ensure(began.elapsed() < ALL, || format!("not all have followed: {reasons:?}"))?;
+        interrupt::check()?;
+        thread::sleep(Duration::from_secs(2));
+    }
+    tenants.iter().try_for_each(Tenant::await_ready)?;
+    Ok(most)
+}
+
+fn reconciling(object: &serde_json::Value) -> Option<String> {
+    let found = each(object, "/status/conditions").find(|one| text(one, "/type") == "Reconciling");
+    found.map(|one| text(one, "/reason").to_owned())
+}
+
+fn set_budget(value: &str) -> Outcome {
+    let setting = format!("{BUDGET_VARIABLE}{value}");
+    let words = ["set", "env", "-n", "nagaya-system", "deployment/nagaya", &setting];
+    Kubectl::management().run(&words).map(drop)
+}
+
+/// UIDs of all pods of the tenants' control planes, and how often their containers have restarted.
+fn pods(project: &Project) -> Outcome<BTreeMap<String, u64>> {
+    let mut found = BTreeMap::new();
+    for plane in invariants::planes(project)? {
+        for pod in project.management.list(&["pods", "-n", &plane])? {
+            let containers = each(&pod, "/status/containerStatuses");
+            let restarts = containers.filter_map(|one| one["restartCount"].as_u64()).sum();
+            found.insert(text(&pod, "/metadata/uid").to_owned(), restarts);
+        }
+    }
+    Ok(found)
+}
