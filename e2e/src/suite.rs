@@ -51,7 +51,7 @@ pub enum Section {
 }
 
 /// Programs of the ring that have a long form, which this variable asks them for.
-const LONG: [&str; 2] = ["etcd_members", "upgrade"];
+const LONG: [&str; 3] = ["etcd_members", "repairs", "upgrade"];
 /// Those that run only beside them. (The demo has a virtual machine of its own.)
 const ONLY_LONG: [&str; 5] =
     ["disasters", "faults", "manager_upgrade", "one_api_server", "virtual_machine"];

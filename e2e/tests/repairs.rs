@@ -1,0 +1,126 @@
+//! What somebody deletes or edits by hand is put right within two seconds, and Secrets within five minutes.
+
+use std::time::{Duration, Instant};
+
+use e2e::progress::{say, seconds};
+use e2e::ring::kubectl::{name, text};
+use e2e::ring::{Kubectl, Look, Outcome, Tenant, ensure, is_long, scenario, wait_until};
+use serde_json::{Value, json};
+
+const REPAIRED: Duration = Duration::from_secs(2);
+/// Nobody may watch Secrets: the manager reads them by name.
+const SECRET_REPAIRED: Duration = Duration::from_mins(5);
+const WELL: Duration = Duration::from_mins(3);
+const OURS: &str = "app.kubernetes.io/managed-by=nagaya";
+/// A RoleBinding that is gone takes the manager's right to make the others along: it goes first.
+const OF_PLANES: [&str; 6] = [
+    "rolebindings",
+    "configmaps",
+    "services",
+    "poddisruptionbudgets",
+    "deployments",
+    "statefulsets",
+];
+const OF_TENANTS: [&str; 5] = ["configmaps", "daemonsets", "deployments", "rolebindings", "roles"];
+const TENANT_NAMESPACES: [&str; 2] = ["kube-system", "kube-public"];
+/// For each kind a field that Nagaya sets, and what somebody else makes of it.
+const EDITS: [(&str, &str, &str); 6] = [
+    ("services", "/metadata/labels/app.kubernetes.io~1name", r#""somebody""#),
+    ("poddisruptionbudgets", "/spec/maxUnavailable", "3"),
+    ("deployments", "/spec/template/spec/containers/0/image", r#""somebody.example/else:1""#),
+    ("statefulsets", "/spec/template/spec/containers/0/image", r#""somebody.example/else:1""#),
+    ("daemonsets", "/spec/template/spec/containers/0/image", r#""somebody.example/else:1""#),
+    ("rolebindings", "/subjects/0/name", r#""somebody""#),
+];
+
+#[test]
+fn every_owned_object_that_is_edited_or_deleted_by_hand_is_put_right() -> Outcome {
+    scenario("repairs", |project| {
+        let tenant = Tenant::ready(project, "demo", "1.37")?;
+        tenant.settles(WELL)?;
+        let (plane, cluster) = (tenant.plane()?, tenant.admin()?);
+        let volume = volume(&tenant)?;
+        let mut times = Times::default();
+        for namespace in TENANT_NAMESPACES {
+            for kind in OF_TENANTS {
+                put_right(&cluster, namespace, kind, &mut times)?;
+            }
+        }
+        for kind in OF_PLANES {
+            put_right(&project.management, &plane, kind, &mut times)?;
+            tenant.settles(WELL)?;
+        }
+        say(&format!("{} repairs, the slowest after {}", times.count, seconds(times.slowest)));
+        ensure(self::volume(&tenant)? == volume, || "etcd has another volume".to_owned())?;
+        if is_long() {
+            secrets(&tenant)?
+        }
+        tenant.settles(WELL)?;
+        // Their workloads went too, and pods that are new have not restarted.
+        cluster.run(&["get", "configmap", "-n", "kube-public", "cluster-info"]).map(drop)
+    })
+}
+
+#[derive(Default)]
+struct Times {
+    count: usize,
+    slowest: Duration,
+}
+
+/// Edits, then deletes each object of a kind that is Nagaya's.
+fn put_right(cluster: &Kubectl, namespace: &str, kind: &str, times: &mut Times) -> Outcome {
+    for object in cluster.list(&[kind, "-n", namespace, "-l", OURS])? {
+        let words = [kind, "-n", namespace, name(&object)];
+        let edit = EDITS.iter().find(|(of, ..)| *of == kind);
+        if let Some((_, field, value)) =
+            edit.filter(|(_, field, _)| object.pointer(field).is_some())
+        {
+            let patch = format!(r#"[{{"op": "replace", "path": "{field}", "value": {value}}}]"#);
+            cluster.run(&[&["patch"], &words[..], &["--type=json", "-p", &patch]].concat())?;
+            await_repair(&format!("{} edited", words.join(" ")), times, || {
+                let now = cluster.get(&words)?;
+                let same = now.pointer(field) == object.pointer(field);
+                Ok(Look::done_if(same, || format!("{field} is {:?}", now.pointer(field))))
+            })?;
+        }
+        cluster.run(&[&["delete"], &words[..], &["--wait=false"]].concat())?;
+        await_repair(&format!("{} deleted", words.join(" ")), times, || {
+            let now = cluster.find(&words)?.unwrap_or_default();
+            let uid = text(&now, "/metadata/uid");
+            let new = !uid.is_empty() && uid != text(&object, "/metadata/uid");
+            Ok(Look::done_if(new, || format!("its UID is {uid:?}")))
+        })?;
+    }
+    Ok(())
+}
+
+fn await_repair(what: &str, times: &mut Times, look: impl FnMut() -> Outcome<Look<()>>) -> Outcome {
+    let began = Instant::now();
+    wait_until(&format!("{what} by hand is put right"), REPAIRED, look)?;
+    times.count += 1;
+    times.slowest = times.slowest.max(began.elapsed());
+    Ok(())
+}
+
+/// All that are not CAs and what lives as long: those are never made anew.
+fn secrets(tenant: &Tenant) -> Outcome {
+    let (management, plane) = (&tenant.project.management, tenant.plane()?);
+    let all = management.list(&["secrets", "-n", &plane, "-l", OURS])?;
+    let renewable: Vec<&Value> = all.iter().filter(|secret| secret["immutable"] != true).collect();
+    for secret in &renewable {
+        management.run(&["delete", "secret", "-n", &plane, name(secret)])?;
+    }
+    wait_until("the Secrets are there again", SECRET_REPAIRED, || {
+        let now = management.list(&["secrets", "-n", &plane, "-l", OURS])?;
+        let is_there = |secret: &&&Value| now.iter().any(|other| name(other) == name(secret));
+        let missing: Vec<_> =
+            renewable.iter().filter(|secret| !is_there(secret)).map(|one| name(one)).collect();
+        Ok(Look::done_if(missing.is_empty(), || missing.join(", ")))
+    })
+}
+
+fn volume(tenant: &Tenant) -> Outcome<Value> {
+    let plane = tenant.plane()?;
+    let claim = tenant.project.management.get(&["pvc", "-n", &plane, "data-etcd-0"])?;
+    Ok(json!([claim["metadata"]["uid"], claim["spec"]["volumeName"]]))
+}
