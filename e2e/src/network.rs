@@ -97,6 +97,9 @@ pub fn attach_namespace(host: &str, address: Ipv4Addr) -> Result<()> {
     let (own, gateway) = (format!("{address}/{PREFIX}"), GATEWAY.to_string());
     let n = namespace.as_str();
     ip(&["netns", "add", n])?;
+    // The kernel removes a namespace's interfaces a while after the namespace: that of the host which had this
+    // address before may still be there.
+    remove_port(&port)?;
     ip(&["-n", SWITCH, "link", "add", &port, "type", "veth", "peer", "name", "eth0", "netns", n])?;
     ip(&["-n", SWITCH, "link", "set", &port, "master", BRIDGE, "up"])?;
     ip(&["-n", n, "link", "set", "lo", "up"])?;
@@ -122,11 +125,18 @@ pub fn attach_tap(address: Ipv4Addr) -> Result<String> {
 /// # Errors
 /// The kernel or the `ip` command refuses.
 pub fn detach_tap(address: Ipv4Addr) -> Result<()> {
-    let tap = interface("tap", address);
-    if !namespace_path(SWITCH).exists() || ip(&["-n", SWITCH, "link", "show", &tap]).is_err() {
+    remove_port(&interface("tap", address))
+}
+
+fn remove_port(port: &str) -> Result<()> {
+    let is_there =
+        || namespace_path(SWITCH).exists() && ip(&["-n", SWITCH, "link", "show", port]).is_ok();
+    if !is_there() {
         return Ok(());
     }
-    ip(&["-n", SWITCH, "link", "delete", &tap])
+    // It may go by itself in between.
+    let deleted = ip(&["-n", SWITCH, "link", "delete", port]);
+    deleted.or_else(|error| if is_there() { Err(error) } else { Ok(()) })
 }
 
 /// Removes a network namespace and every interface in it; none there is as good.
