@@ -53,7 +53,7 @@ fn every_owned_object_that_is_edited_or_deleted_by_hand_is_put_right() -> Outcom
         say(&format!("{} repairs, the slowest after {}", times.count, seconds(times.slowest)));
         ensure(self::volume(&tenant)? == volume, || "etcd has another volume".to_owned())?;
         if is_long() {
-            secrets(&tenant)?
+            secrets(&tenant)?;
         }
         tenant.settles(WELL)?;
         // Their workloads went too, and pods that are new have not restarted.

@@ -77,7 +77,7 @@ impl Counter {
         let kubeconfig = cluster.kubeconfig().ok_or_else(|| Failure::new("no tenant's cluster"))?;
         let mut counter = command(&network::enter(&network::namespace(from)));
         counter.arg(program).arg("--kubeconfig").arg(kubeconfig);
-        counter.args(["--rate", &rate().to_string(), "--seconds", AT_MOST]);
+        counter.args(["--rate", &Self::rate().to_string(), "--seconds", AT_MOST]);
         // It ends when its input is closed, also when this test panics.
         counter.stdin(Stdio::piped());
         let mut child = counter.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
@@ -87,6 +87,12 @@ impl Counter {
         words.read_line(&mut first)?;
         ensure(first.trim() == "counting", || format!("the counter says: {first}"))?;
         Ok(Self { child, words, plane })
+    }
+
+    /// Requests a second.
+    #[must_use]
+    pub fn rate() -> u32 {
+        if is_long() { LONG_RATE } else { RATE }
     }
 
     /// Ends the client, prints a line `NAME sent=… failed=…` and returns what it counted.
@@ -107,10 +113,6 @@ impl Counter {
         }
         Ok(counted)
     }
-}
-
-fn rate() -> u32 {
-    if is_long() { LONG_RATE } else { RATE }
 }
 
 fn restarts(plane: &str) -> Outcome<u64> {
@@ -152,7 +154,7 @@ impl Counted {
     /// # Errors
     /// It is not so.
     pub fn ensure_nothing_lost(&self) -> Outcome {
-        let asked = f64::from(rate()) * self.seconds * 0.9;
+        let asked = f64::from(Counter::rate()) * self.seconds * 0.9;
         // A count, far from where a float gets inexact.
         #[allow(clippy::cast_precision_loss)]
         let steadily = self.sent > 0 && self.sent as f64 >= asked;
