@@ -60,9 +60,12 @@ fn after_a_power_loss_all_tenants_start_by_themselves_and_nothing_is_lost() -> O
         sandbox::up()?;
         let answers = began.elapsed();
         for tenant in &tenants {
+            // Its status is of before, until the manager has looked.
+            wait_until(&format!("{} answers", tenant.name), CHANGE, || {
+                let kept = tenant.admin()?.get(&["configmap", "kept"])?;
+                Ok(Look::done_if(kept["data"]["word"] == "nagaya", || kept.to_string()))
+            })?;
             tenant.settles(CHANGE)?;
-            let word = tenant.admin()?.get(&["configmap", "kept"])?["data"]["word"].take();
-            ensure(word == "nagaya", || format!("what was written to {} is {word}", tenant.name))?;
         }
         say(&format!(
             "power-loss tenants={TENANTS} management_s={} all_ready_s={}",
