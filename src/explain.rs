@@ -124,9 +124,10 @@ fn in_words(cluster: &TenantCluster, now: Timestamp) -> String {
 
 fn line(condition: &Condition, now: Timestamp) -> String {
     let Condition { type_, status, reason, message, .. } = condition;
-    // Of these two, to be there is the news.
+    // Of the first two, to be there is the news.
     let is_well = match type_.as_str() {
         types::STALLED => false,
+        types::NODES_CUT_OFF => status == "False",
         types::RECONCILING => true,
         _ => status == "True",
     };
