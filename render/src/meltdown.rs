@@ -24,6 +24,9 @@ const LONGEST_PATIENCE: Duration = Duration::from_secs(40);
 /// Nodes that have come back have to stay for so long: a kube-controller-manager that starts gives each node its 50 s anew,
 /// and one that comes and goes must not restart it each time.
 const CALM: Duration = Duration::from_secs(30);
+/// A look that comes later than so long after the one before says nothing of the time between: the manager stood still, and
+/// maybe the API server beside it.
+const LONGEST_GAP: Duration = Duration::from_secs(15);
 /// Between two looks.
 const PAUSE: Duration = Duration::from_secs(5);
 /// The same once it matters.
@@ -111,8 +114,11 @@ impl Pulse {
 
     /// What follows from a look. When a silence begins, somebody has to count: [`Self::counted`].
     pub fn take(&mut self, look: Look) -> Heartbeats {
-        // Of another history: etcd was brought back to a snapshot.
-        if self.looks.back().is_some_and(|(_, version)| look.version < *version) {
+        // An older version is of another history: etcd was brought back to a snapshot.
+        let follows = |before: &(Duration, u64)| {
+            look.version >= before.1 && look.at <= before.0 + LONGEST_GAP
+        };
+        if !self.looks.back().is_none_or(follows) {
             self.forget();
         }
         let Some(newest) = look.newest else { return self.forget() };

@@ -216,6 +216,19 @@ fn a_database_that_was_brought_back_is_looked_at_anew() {
 }
 
 #[test]
+fn a_manager_that_stood_still_has_seen_nothing_meanwhile() {
+    let mut play = Play::with_nodes(&[1, 4]);
+    play.pass(60);
+    // Nor could nodes renew: it all stood still together.
+    play.now += 60;
+    play.renewing.clear();
+    play.pass(7);
+    play.renewing = vec![4];
+    play.pass(60);
+    assert_eq!(play.turns, 0);
+}
+
+#[test]
 fn kubelets_that_renew_less_often_are_waited_for() {
     assert_eq!(patience(seconds(40)), seconds(20));
     assert_eq!(patience(seconds(60)), seconds(30));
