@@ -20,9 +20,11 @@ pub fn protect(
     let running = running(observed);
     let cut_off_since = cut_off(running, context.watches.heartbeats(key), now);
     match (running, cut_off_since) {
-        (None, Some(_)) => tracing::warn!(tenant = %key, "all of its nodes are cut off"),
+        (None, Some(_)) => {
+            tracing::warn!(tenant = %key, "all of its nodes are cut off");
+        }
         (Some(since), None) => {
-            tracing::info!(tenant = %key, %since, "its nodes are looked after again")
+            tracing::info!(tenant = %key, %since, "its nodes are looked after again");
         }
         _ => {}
     }

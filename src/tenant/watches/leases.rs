@@ -153,3 +153,6 @@ fn is_ready(node: &Node) -> bool {
     let conditions = node.status.iter().flat_map(|status| status.conditions.iter().flatten());
     conditions.into_iter().any(|one| one.type_ == "Ready" && one.status == "True")
 }
+
+#[cfg(test)]
+mod tests;
