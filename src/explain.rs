@@ -124,10 +124,12 @@ fn in_words(cluster: &TenantCluster, now: Timestamp) -> String {
 
 fn line(condition: &Condition, now: Timestamp) -> String {
     let Condition { type_, status, reason, message, .. } = condition;
-    // Of these two, to be there is the news.
     let is_well = match type_.as_str() {
+        // Of these two, to be there is the news.
         types::STALLED => false,
         types::RECONCILING => true,
+        // What it says is bad.
+        types::NODES_CUT_OFF => status == "False",
         _ => status == "True",
     };
     let mark = match (is_well, status.as_str()) {

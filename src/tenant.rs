@@ -6,7 +6,7 @@
 //! | the connection, and the registry of all of them | `connection.rs`, `connections.rs`, `tls.rs` |
 //! | what a stock `kubeadm join` would meet now | `probe.rs` |
 //! | when each tenant is probed, and what was seen last | `prober.rs` |
-//! | node count, drift and certificate requests, without a cache | `watches.rs` |
+//! | node count, Leases, drift and certificate requests, without a cache | `watches.rs` |
 //! | which serving certificates a node may have | `approver.rs` |
 //! | writing what kubeadm and nodes read, and when | `content.rs`, `content_keeper.rs` |
 

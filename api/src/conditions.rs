@@ -1,7 +1,8 @@
 //! Condition types and reasons, after the Kubernetes API conventions and kstatus.
 //!
 //! `Ready` is True exactly when a stock `kubeadm join` would succeed now. `Reconciling` and `Stalled`
-//! are present only while True (kstatus). Every other type is one part of the way to `Ready`.
+//! are present only while True (kstatus). `NodesCutOff` is False while all is well. Every other type is one
+//! part of the way to `Ready`.
 
 /// A stock `kubeadm join` would succeed now.
 pub const READY: &str = "Ready";
@@ -28,6 +29,9 @@ pub const CONTENT_READY: &str = "ContentReady";
 pub const ENDPOINT_REACHABLE: &str = "EndpointReachable";
 /// The last attempt to save etcd succeeded; absent before the first one.
 pub const SNAPSHOTS_READY: &str = "SnapshotsReady";
+/// No node renews its Lease any more, though the API server answers: nodes and pods are left alone. Absent before the first
+/// time.
+pub const NODES_CUT_OFF: &str = "NodesCutOff";
 /// The token of a `JoinToken` is in the tenant cluster.
 pub const ISSUED: &str = "Issued";
 

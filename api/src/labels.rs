@@ -36,6 +36,9 @@ pub const ADOPT: &str = "nagaya.dev/adopt";
 pub const RENDER_REVISION: &str = "nagaya.dev/render-revision";
 /// Annotation on the Deployment of kube-apiserver: how many members of etcd it connects to, from the first on.
 pub const ETCD_MEMBERS: &str = "nagaya.dev/etcd-members";
+/// Annotation on the StatefulSet of kube-controller-manager, there while it runs without the controllers that look after
+/// nodes: since when.
+pub const NODES_CUT_OFF_SINCE: &str = "nagaya.dev/nodes-cut-off-since";
 /// Annotation on a control-plane namespace: which manager with which settings its pods may be of.
 pub const TEMPLATES: &str = "nagaya.dev/templates";
 /// Annotation on a control-plane namespace: the value of [`TEMPLATES`] that it has followed to while it ran.

@@ -69,6 +69,7 @@ fn tenant(
         kube_proxy: None,
         core_dns: false,
         templates: Templates::default(),
+        cut_off_since: None,
     })
 }
 

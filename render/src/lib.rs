@@ -10,6 +10,7 @@ pub mod diagnosis;
 pub mod fragments;
 mod go_duration;
 pub mod join_token;
+pub mod meltdown;
 pub mod membership;
 pub mod minors;
 pub mod plane;

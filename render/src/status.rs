@@ -2,6 +2,7 @@
 //! success and on failure alike.
 
 mod conditions;
+mod nodes;
 mod parts;
 mod snapshots;
 

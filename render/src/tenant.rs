@@ -4,6 +4,7 @@
 use std::net::IpAddr;
 
 use ipnet::IpNet;
+use jiff::Timestamp;
 use nagaya_api::{TenantClusterSpec, labels};
 use serde_json::Value;
 
@@ -54,6 +55,8 @@ pub struct Tenant {
     pub core_dns: bool,
     /// Whose pod templates it gets.
     pub templates: Templates,
+    /// Since when its nodes are cut off ([`crate::meltdown`]): kube-controller-manager leaves them alone.
+    pub cut_off_since: Option<Timestamp>,
 }
 
 /// Where an API server is reached from outside.

@@ -1,5 +1,6 @@
 //! What the management cluster says of a tenant's workloads.
 
+use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use nagaya_api::labels;
@@ -23,6 +24,9 @@ pub struct Workload {
     pub etcd_members: Option<u8>,
     /// Digest that the newest template was stamped with.
     pub template_revision: Option<String>,
+    /// Since when it leaves nodes alone ([`labels::NODES_CUT_OFF_SINCE`]); `None`: it does not, or has nothing to do with
+    /// them.
+    pub cut_off_since: Option<Timestamp>,
     /// What keeps it from being settled, when known.
     pub problem: Option<Blocked>,
 }
@@ -45,10 +49,11 @@ impl From<&StatefulSet> for Workload {
     fn from(set: &StatefulSet) -> Self {
         let desired = set.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1);
         let version = version(&set.metadata);
+        let cut_off_since = cut_off_since(&set.metadata);
         let template_revision =
             set.spec.as_ref().and_then(|spec| template_revision(&spec.template));
         let Some(status) = &set.status else {
-            return Self { desired, version, template_revision, ..Self::default() };
+            return Self { desired, version, template_revision, cut_off_since, ..Self::default() };
         };
         let seen = status.observed_generation.unwrap_or(0) >= set.metadata.generation.unwrap_or(0);
         let current = status.update_revision == status.current_revision
@@ -60,6 +65,7 @@ impl From<&StatefulSet> for Workload {
             version,
             etcd_members: None,
             template_revision,
+            cut_off_since,
             problem: None,
         }
     }
@@ -88,6 +94,7 @@ impl From<&Deployment> for Workload {
             version,
             etcd_members,
             template_revision,
+            cut_off_since: None,
             problem: None,
         }
     }
@@ -99,6 +106,10 @@ fn version(metadata: &ObjectMeta) -> Option<KubernetesVersion> {
 
 fn etcd_members(metadata: &ObjectMeta) -> Option<u8> {
     metadata.annotations.as_ref()?.get(labels::ETCD_MEMBERS)?.parse().ok()
+}
+
+fn cut_off_since(metadata: &ObjectMeta) -> Option<Timestamp> {
+    metadata.annotations.as_ref()?.get(labels::NODES_CUT_OFF_SINCE)?.parse().ok()
 }
 
 /// The workloads of one tenant; `None`: not there (yet).

@@ -15,6 +15,8 @@ use nagaya_render::membership::EtcdShape;
 use nagaya_render::plane::{build_etcd_state, build_foundation, build_plane, plane_namespace_name};
 use nagaya_render::rollout::Rollout;
 use nagaya_render::settings::{ImageSource, Settings};
+use nagaya_render::tenant::Tenant;
+use nagaya_render::workloads::Workload;
 
 fn command(template: &PodTemplateSpec) -> &[String] {
     let spec = template.spec.as_ref().expect("a pod spec");
@@ -281,4 +283,35 @@ fn namespace_names_are_valid_and_differ_where_joining_would_not() {
     assert!(plane_namespace_name("acme", "demo").starts_with("nagaya-acme-demo-"));
     assert_ne!(plane_namespace_name("a-b", "c"), plane_namespace_name("a", "b-c"));
     assert_ne!(plane_namespace_name(&long, "one"), plane_namespace_name(&long, "two"));
+}
+
+#[test]
+fn nodes_that_are_cut_off_change_which_controllers_run_and_nothing_else() {
+    let tenant = fixture::newest_tenant();
+    let cut_off = Tenant { cut_off_since: Some(fixture::noon()), ..tenant.clone() };
+    let planes = [&tenant, &cut_off].map(|tenant| {
+        let (rollout, members) = (Rollout::done(tenant), EtcdShape::newborn());
+        build_plane(tenant, &rollout, &members, &Settings::default())
+    });
+    let commands = planes.each_ref().map(|plane| {
+        command(&plane.controller_manager.spec.as_ref().expect("a spec").template).to_vec()
+    });
+    let only_in = |one: &[String], other: &[String]| -> Vec<String> {
+        one.iter().filter(|flag| !other.contains(flag)).cloned().collect()
+    };
+    assert_eq!(
+        only_in(&commands[0], &commands[1]),
+        ["--controllers=*,bootstrapsigner,tokencleaner"]
+    );
+    assert_eq!(
+        only_in(&commands[1], &commands[0]),
+        [
+            "--controllers=*,bootstrapsigner,tokencleaner,-node-lifecycle-controller,-taint-eviction-controller"
+        ]
+    );
+    let [usual, mut other] = planes;
+    let runs = Workload::from(&other.controller_manager);
+    assert_eq!(runs.cut_off_since, cut_off.cut_off_since, "what is written is what is read again");
+    other.controller_manager = usual.controller_manager.clone();
+    assert_eq!(usual, other);
 }

@@ -29,7 +29,7 @@ pub struct Context {
     pub etcd: EtcdKeeper,
     /// What a joining node would meet.
     pub prober: Prober<JoinProbe>,
-    /// Nodes, drift and certificate requests.
+    /// Nodes, their Leases, drift and certificate requests.
     pub watches: TenantWatches,
     /// The content of tenant clusters.
     pub content: ContentKeeper,

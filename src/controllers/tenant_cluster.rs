@@ -9,6 +9,7 @@ mod diagnose;
 mod error;
 mod follow;
 mod kubelets;
+mod meltdown;
 mod members;
 mod observe;
 mod rights;

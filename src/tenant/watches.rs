@@ -1,8 +1,9 @@
 //! Narrow watches over a tenant's connection: how many nodes there are (`nodes.rs`), which serving
-//! certificates are asked for (`requests.rs`), and whether our own objects are still as we left them
-//! (`drift.rs`). Nothing of the tenant's is kept but counts and versions.
+//! certificates are asked for (`requests.rs`), whether our own objects are still as we left them
+//! (`drift.rs`), and whether nodes renew their Leases (`leases.rs`). Nothing of the tenant's is kept but counts and versions.
 
 mod drift;
+mod leases;
 mod nodes;
 mod requests;
 mod retry;
@@ -11,6 +12,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use nagaya_render::meltdown::Heartbeats;
 use tokio::task::AbortHandle;
 
 use super::content::{Contents, Ledger};
@@ -35,6 +37,7 @@ struct Watched {
 #[derive(Debug, Default)]
 struct SeenInTenant {
     nodes: nodes::Count,
+    leases: leases::Leases,
     drift: AtomicU64,
 }
 
@@ -84,6 +87,15 @@ impl TenantWatches {
         self.tenants().get(tenant).and_then(|watched| watched.seen.nodes.get())
     }
 
+    /// Whether nodes renew their Leases.
+    #[must_use]
+    pub fn heartbeats(&self, tenant: &TenantKey) -> Heartbeats {
+        let tenants = self.tenants();
+        tenants
+            .get(tenant)
+            .map_or_else(Heartbeats::default, |watched| watched.seen.leases.heartbeats())
+    }
+
     /// Another number whenever one of our objects was found changed or deleted by somebody else.
     #[must_use]
     pub fn drift(&self, tenant: &TenantKey) -> u64 {
@@ -107,5 +119,10 @@ struct Watcher {
 
 /// All watches of a tenant; never ends by itself.
 async fn watch_all(watcher: Watcher) {
-    tokio::join!(nodes::count(&watcher), requests::answer(&watcher), drift::note(&watcher));
+    tokio::join!(
+        nodes::count(&watcher),
+        leases::look(&watcher),
+        requests::answer(&watcher),
+        drift::note(&watcher),
+    );
 }

@@ -9,6 +9,7 @@ mod creating;
 mod deleting;
 mod gitops;
 mod join_tokens;
+mod meltdown;
 mod memory_api;
 mod metrics;
 mod process;

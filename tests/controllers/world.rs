@@ -5,11 +5,13 @@
 //! | the controllers of StatefulSets and Deployments, and kubelet | `world/workloads.rs` |
 //! | the controller of Jobs, and what snapshots do | `world/jobs.rs` |
 //! | the tenant's own API server and its controllers | `world/tenant.rs` |
+//! | kubelets of the tenant's own nodes | `world/kubelets.rs` |
 //! | the members of etcd | `world/etcd.rs` |
 //! | the namespace controller and the garbage collector | `world/removal.rs` |
 
 mod etcd;
 mod jobs;
+mod kubelets;
 mod removal;
 mod tenant;
 mod workloads;
@@ -22,6 +24,7 @@ use tokio::time::sleep;
 
 use crate::memory_api::{Id, Kind, MemoryApi};
 pub use etcd::MemoryEtcds;
+pub use kubelets::Kubelets;
 use removal::Removal;
 use tenant::Tenant;
 

@@ -21,6 +21,9 @@ pub const COMPONENTS: [(&str, &str); 4] = [
     ("nagaya-kube-scheduler", include_str!("recorded/kube-scheduler.txt")),
 ];
 
+/// Conditions that are not there as long as all is well.
+const ILLS: [&str; 2] = ["Stalled", "NodesCutOff"];
+
 /// Serves all of it on loopback, by job: `/nagaya-etcd` and so on. Ends with the test.
 pub fn start() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -56,9 +59,9 @@ pub fn a_fleet() -> Metrics {
     let metrics = Metrics::default();
     metrics.leads(true);
     let now = Timestamp::now();
-    for (name, ready, stalled) in [("demo", "True", None), ("broken", "False", Some("True"))] {
+    for (name, ready, ills) in [("demo", "True", &[][..]), ("broken", "False", &ILLS)] {
         let expires = Some(now + Duration::from_hours(1));
-        metrics.tenants.keep(&tenant(name, now), &status(ready, stalled), expires, now);
+        metrics.tenants.keep(&tenant(name, now), &status(ready, ills), expires, now);
         metrics.tenants.etcd_size("acme", name, EtcdSize { total: 3, in_use: 2, quota: 9 });
     }
     metrics.reconciled("tenantcluster", Duration::from_millis(3), None);
@@ -80,7 +83,7 @@ fn tenant(name: &str, created: Timestamp) -> TenantCluster {
     .unwrap()
 }
 
-fn status(ready: &str, stalled: Option<&str>) -> TenantClusterStatus {
+fn status(ready: &str, ills: &[&str]) -> TenantClusterStatus {
     let condition = |kind: &str, status: &str| {
         json!({
             "type": kind, "status": status, "reason": "Any", "message": "",
@@ -88,8 +91,8 @@ fn status(ready: &str, stalled: Option<&str>) -> TenantClusterStatus {
         })
     };
     let parts = ["Ready", "APIServerReady", "EtcdReady"].map(|kind| condition(kind, ready));
-    let stalled = stalled.map(|status| condition("Stalled", status));
-    let conditions: Vec<Value> = parts.into_iter().chain(stalled).collect();
+    let ills = ills.iter().map(|kind| condition(kind, "True"));
+    let conditions: Vec<Value> = parts.into_iter().chain(ills).collect();
     serde_json::from_value(json!({
         "version": "v1.37.1", "controlPlaneNamespace": "plane", "nodes": 2,
         "conditions": conditions,

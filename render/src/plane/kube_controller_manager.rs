@@ -2,6 +2,7 @@
 
 use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetSpec};
 use k8s_openapi::api::core::v1::{Container, PodTemplateSpec, Volume};
+use nagaya_api::labels;
 
 use super::mounts::{self, CLIENT_CONFIG, CLIENT_CONFIG_DIR, Files, PKI, PKI_DIR};
 use super::pod::{self, Pod};
@@ -33,8 +34,13 @@ const SIGNERS: [(&str, &str); 4] = [
 /// election takes 17 s to notice that the only replica is a new one. Parallel: else a pod that never gets
 /// ready would keep a corrected template from being tried.
 pub(super) fn build_controller_manager(tenant: &Tenant, settings: &Settings) -> StatefulSet {
+    let mut metadata = pod::versioned_metadata(tenant, names::CONTROLLER_MANAGER);
+    if let Some(since) = tenant.cut_off_since {
+        let note = (labels::NODES_CUT_OFF_SINCE.to_owned(), since.to_string());
+        metadata.annotations.get_or_insert_default().extend([note]);
+    }
     StatefulSet {
-        metadata: pod::versioned_metadata(tenant, names::CONTROLLER_MANAGER),
+        metadata,
         spec: Some(StatefulSetSpec {
             pod_management_policy: Some("Parallel".to_owned()),
             replicas: Some(1),
@@ -131,7 +137,7 @@ fn build_command(tenant: &Tenant) -> Vec<String> {
             "--cluster-name=kubernetes",
             // A node that is gone stops being trusted after a month.
             "--cluster-signing-duration=720h",
-            "--controllers=*,bootstrapsigner,tokencleaner",
+            &build_controllers(tenant),
             "--use-service-account-credentials=true",
             // With the defaults (20 and 30) a new cluster waits 5 s for its first service account.
             "--kube-api-qps=200",
@@ -144,4 +150,14 @@ fn build_command(tenant: &Tenant) -> Vec<String> {
         .map(str::to_owned),
     );
     command
+}
+
+/// Without those that mark nodes, empty the endpoints of their pods and evict them, while the nodes are cut off. All others
+/// go on: certificates are signed, and `EndpointSlices` follow what pods say of themselves.
+fn build_controllers(tenant: &Tenant) -> String {
+    let but = match tenant.cut_off_since {
+        Some(_) => ",-node-lifecycle-controller,-taint-eviction-controller",
+        None => "",
+    };
+    format!("--controllers=*,bootstrapsigner,tokencleaner{but}")
 }

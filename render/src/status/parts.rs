@@ -4,7 +4,7 @@ use nagaya_api::conditions as types;
 
 use super::{
     ContentState, Findings, PROGRESSING, Probed, RACE, RESTORING, SCALING, State, UPGRADING,
-    Verdict, WAITING_TO_ROLL, snapshots,
+    Verdict, WAITING_TO_ROLL, nodes, snapshots,
 };
 use crate::diagnosis::{Blockage, Blocked};
 use crate::membership::EtcdFindings;
@@ -39,6 +39,7 @@ pub(super) fn all(findings: &Findings<'_>) -> Vec<(&'static str, Option<Verdict>
         (types::CONTENT_READY, Some(content(findings))),
         (types::ENDPOINT_REACHABLE, endpoint(findings)),
         (types::SNAPSHOTS_READY, snapshots::taken(findings)),
+        (types::NODES_CUT_OFF, nodes::cut_off(findings)),
     ]);
     found
 }

@@ -39,7 +39,7 @@ fn news<'a>(before: &[Condition], now: &'a [Condition]) -> Vec<&'a Condition> {
     };
     let ready = now.iter().find(|one| one.type_ == types::READY);
     let is_told = |one: &&Condition| match one.type_.as_str() {
-        types::READY => true,
+        types::READY | types::NODES_CUT_OFF => true,
         types::STALLED | types::RECONCILING => {
             let is_said = ready.is_some_and(|ready| ready.reason == one.reason);
             let is_step = one.reason == UPGRADING || one.reason == RESTORING;
@@ -52,7 +52,11 @@ fn news<'a>(before: &[Condition], now: &'a [Condition]) -> Vec<&'a Condition> {
 }
 
 fn is_normal(condition: &Condition) -> bool {
-    let well = condition.type_ == types::READY && condition.status == "True";
+    let well = match condition.type_.as_str() {
+        types::READY => condition.status == "True",
+        types::NODES_CUT_OFF => condition.status == "False",
+        _ => false,
+    };
     well || NORMAL.contains(&condition.reason.as_str())
 }
 
@@ -100,6 +104,15 @@ mod tests {
         let first = blocked("0/1 nodes are available");
         assert_eq!(told(&[], &first), [("Unschedulable".to_owned(), false)]);
         assert_eq!(told(&first, &blocked("0/2 nodes are available")), []);
+    }
+
+    #[test]
+    fn nodes_that_are_cut_off_are_a_warning_and_their_return_is_none() {
+        let gone = [condition("NodesCutOff", "True", "LeasesStale")];
+        let back = [condition("NodesCutOff", "False", "NodesLookedAfter")];
+        assert_eq!(told(&[], &gone), [("LeasesStale".to_owned(), false)]);
+        assert_eq!(told(&gone, &gone), []);
+        assert_eq!(told(&gone, &back), [("NodesLookedAfter".to_owned(), true)]);
     }
 
     #[test]

@@ -21,6 +21,7 @@ use serde_json::json;
 
 use super::bounded_client::{BoundedClient, apply_one};
 use super::components::apply_components;
+use super::meltdown::{as_it_runs, protect};
 use super::members;
 use super::observe::Observed;
 use super::rights::{apply_rights, permitted};
@@ -65,6 +66,7 @@ pub async fn apply(
     let projects = Api::namespaced(context.manager.clients.projects.clone(), &key.namespace);
     finalizer::hold(&projects, raw, FINALIZER).await?;
     let (tenant, phase) = snapshots::catch_up(tenant, observed, now);
+    let tenant = protect(context, key, tenant, observed, now);
     let tenant = &end_of_upgrade(context, key, &tenant, observed);
     let rollout = next_step(context, key, tenant, observed, now);
     let members = observed.members.shape(tenant);
@@ -136,7 +138,7 @@ pub async fn look_on(
         context.caches.services.get(&reference.within(&plane.namespace))
     });
     Ok(Progress {
-        tenant: tenant.clone(),
+        tenant: as_it_runs(tenant, observed),
         rollout: next_step(context, key, tenant, observed, now),
         members: observed.members.shape(tenant),
         endpoint: tenant.endpoint(),

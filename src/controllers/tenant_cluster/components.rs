@@ -15,6 +15,7 @@ use nagaya_render::workloads::Workload;
 
 use super::Error;
 use super::bounded_client::{BoundedClient, apply_one, apply_or_remove};
+use super::meltdown;
 use super::observe::Observed;
 use crate::controllers::Context;
 use crate::kube_ops::{Applied, Object};
@@ -65,7 +66,8 @@ pub async fn apply_components(
             client,
             &caches.stateful_sets,
             &controller_manager,
-            keeps(&live.controller_manager, stateful(&controller_manager)),
+            keeps(&live.controller_manager, stateful(&controller_manager))
+                && !meltdown::turns(tenant, observed),
         ),
         apply_workload(
             client,

@@ -1,0 +1,32 @@
+//! What is said about nodes that are cut off.
+
+use nagaya_api::conditions as types;
+
+use super::{Findings, State, Verdict};
+
+/// Whether nodes are left alone because all of them are cut off; `None`: they never were.
+pub(super) fn cut_off(findings: &Findings<'_>) -> Option<Verdict> {
+    let tenant = findings.tenant?;
+    let Some(since) = tenant.cut_off_since else {
+        let mut previous = findings.raw.status.iter().flat_map(|status| &status.conditions);
+        return previous.any(|one| one.type_ == types::NODES_CUT_OFF).then(|| {
+            Verdict::new(
+                State::False,
+                "NodesLookedAfter",
+                "nodes renew their Leases again, or fewer than two are left: kube-controller-manager looks after them as \
+                 usual",
+            )
+        });
+    };
+    let endpoint = tenant.endpoint().map(|endpoint| endpoint.authority()).unwrap_or_default();
+    Some(Verdict::new(
+        State::True,
+        "LeasesStale",
+        format!(
+            "since about {since} no node has renewed its Lease, though the API server answers: kube-controller-manager \
+             runs without node-lifecycle-controller and taint-eviction-controller, so that no node is marked and no pod \
+             is evicted, until a node renews again; see what is between the nodes and {endpoint}, and delete the Nodes \
+             of machines that were switched off for good"
+        ),
+    ))
+}
