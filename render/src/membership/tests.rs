@@ -41,7 +41,7 @@ impl Cluster {
                     .fold((0, 0), |(well, all), one| (well + usize::from(one.healthy), all + 1));
                 assert!(well > all / 2, "the quorum is lost: {self:?}");
             }
-            Step::Rest | Step::Wait(_) => {}
+            _ => {}
         }
     }
 
@@ -268,4 +268,32 @@ fn a_learner_whose_pod_was_refused_before_it_was_added_is_waited_for() {
     cluster.get(4).healthy = false;
     let step = next_step(&cluster.view(), &around);
     assert_eq!(step, Step::Wait("etcd-1 is starting".to_owned()));
+}
+
+#[test]
+fn nobody_comes_or_goes_while_etcd_is_full() {
+    let full = Space { full: true, revision: 9, ..Space::default() };
+    for target in [1, 3, 5] {
+        let around = Circumstances { space: full.clone(), ..to(target) };
+        let step = next_step(&Cluster::of(3).view(), &around);
+        assert_eq!(step, Step::Compact { revision: 9 });
+        assert_eq!(step.words(), None, "EtcdReady says it");
+    }
+    let mut ill = Cluster::of(3);
+    ill.get(2).healthy = false;
+    let around = Circumstances { space: full, ..to(3) };
+    assert!(matches!(next_step(&ill.view(), &around), Step::Wait(_)), "one thing after the other");
+}
+
+#[test]
+fn nothing_is_defragmented_while_members_come_or_go() {
+    let store = |ordinal| Store { ordinal, size: 900, in_use: 100, quota: 1000, applied: 7 };
+    let stores = (0..3).map(store).collect();
+    let space = Space { stores, calm: true, ..Space::default() };
+    let step_for = |target| {
+        let around = Circumstances { space: space.clone(), ..to(target) };
+        next_step(&Cluster::of(3).view(), &around)
+    };
+    assert_eq!(step_for(3), Step::Defragment { ordinal: 1 });
+    assert_eq!(step_for(5), Step::AddLearner { ordinal: 3 });
 }

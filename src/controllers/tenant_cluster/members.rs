@@ -9,10 +9,11 @@ use kube::runtime::reflector::ObjectRef;
 use kube::{Api, ResourceExt};
 use nagaya_api::{TenantCluster, labels};
 use nagaya_render::membership::{
-    Circumstances, EtcdShape, EtcdView, is_to_be_looked_at, next_removal, tells_who_joins,
+    Circumstances, EtcdShape, EtcdView, Space, is_to_be_looked_at, next_removal, tells_who_joins,
 };
 use nagaya_render::plane::names;
 use nagaya_render::plane_record::PlaneRecord;
+use nagaya_render::rolling::TemplateState;
 use nagaya_render::snapshots::{PlaneJobs, SnapshotGate};
 use nagaya_render::tenant::Tenant;
 use nagaya_render::workloads::{Workload, Workloads};
@@ -136,7 +137,8 @@ pub async fn attend(
 ) -> Result<(), Error> {
     let (tenant, shape, paused) = (&progress.tenant, &progress.members, raw.spec.paused);
     let seen = observed.members.seen.as_ref();
-    let step = seen.filter(|seen| !seen.is_old(was_ready(raw))).map(|seen| &seen.step);
+    let writes = !context.prober.store().get(key).is_some_and(|seen| seen.report.stalled);
+    let step = seen.filter(|seen| !seen.is_old(was_ready(raw) && writes)).map(|seen| &seen.step);
     if progress.stopped
         || !observed.born()
         || !is_to_be_looked_at(target(tenant), &observed.workloads, step)
@@ -148,6 +150,7 @@ pub async fn attend(
         stale_claims: !paused && has_stale_volumes(context, tenant, progress, observed).await?,
         saved_for: gate.as_ref().filter(|(_, gate)| gate.is_open()).map(|(id, _)| *id),
         unsaved: gate.map(|(_, gate)| gate.words().to_owned()),
+        space: Space { calm: is_calm(tenant, observed), ..Space::default() },
         ..observed.members.circumstances(tenant)
     };
     let keys = &progress.keys;
@@ -163,6 +166,18 @@ pub async fn attend(
     let errand = Errand { access, members: shape.members.clone(), around, look_only: paused };
     context.etcd.attend(key, errand);
     Ok(())
+}
+
+/// Whether nothing is under way that a member which answers nobody for seconds could get into the way of.
+fn is_calm(tenant: &Tenant, observed: &Observed) -> bool {
+    let Workloads { etcd, api_server, controller_manager, scheduler } = &observed.workloads;
+    let is_settled =
+        |one: &Option<Workload>| one.as_ref().is_some_and(|workload| workload.is_settled());
+    [etcd, api_server, controller_manager, scheduler].into_iter().all(is_settled)
+        && tenant.upgrading_from.is_none()
+        && tenant.snapshots.restoring.is_none()
+        && tenant.templates.state == TemplateState::Written
+        && observed.jobs == PlaneJobs::default()
 }
 
 /// A pod that was let onto its volume as the member before it is made anew: it is asked again only when it starts.
