@@ -75,7 +75,7 @@ fn tenant(
 /// In an order in which each finds what it needs.
 fn objects(tenant: &Tenant, settings: &Settings) -> Result<Vec<Value>, Box<dyn Error>> {
     let Foundation { namespace, role_binding, etcd, etcd_client, api_server, api_server_public } =
-        build_foundation(tenant);
+        build_foundation(tenant, &EtcdShape::newborn());
     let mut objects = vec![json!(namespace), json!(role_binding)];
     objects
         .extend([etcd, etcd_client, api_server, api_server_public].map(|service| json!(service)));

@@ -168,14 +168,16 @@ fn wanted(members: &[Member], around: &Circumstances) -> Step {
         .unwrap_or(Step::Rest)
 }
 
-/// The member whose removal is next, but for the snapshot before it.
+/// The member whose removal is next, but for the snapshot before it, and those that leave after it.
 #[must_use]
-pub fn next_removal(view: &EtcdView, around: &Circumstances) -> Option<u64> {
-    let EtcdView::Quorum(members) = view else { return None };
-    match wanted(members, around) {
-        Step::Remove { id, .. } if votes(members, id) => Some(id),
-        _ => None,
-    }
+pub fn next_removals(view: &EtcdView, around: &Circumstances) -> Vec<u64> {
+    let EtcdView::Quorum(members) = view else { return Vec::new() };
+    let Step::Remove { id, .. } = wanted(members, around) else { return Vec::new() };
+    let leaves = |one: &Member| one.ordinal >= Some(around.target);
+    let shrinks = members.iter().any(|one| one.id == id && leaves(one));
+    let then = members.iter().filter(|one| shrinks && leaves(one) && one.id != id);
+    let all = std::iter::once(id).chain(then.map(|one| one.id));
+    all.filter(|_| votes(members, id)).collect()
 }
 
 /// A learner has nothing that the others have not.

@@ -10,6 +10,9 @@ use super::{STARTS, TRY_AGAIN};
 /// Longest piece of a container's last words that is repeated, in characters.
 pub const WORDS: usize = 400;
 
+/// What nobody has to wait for.
+pub(super) const WITHOUT: &str = "spec.snapshots.suspend: true goes on without";
+
 /// How far a Job is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum JobState {
@@ -125,11 +128,10 @@ impl SnapshotJob {
         match &self.state {
             JobState::Running(None) => Some("a snapshot of etcd is being taken".to_owned()),
             JobState::Running(Some(problem)) => {
-                Some(format!("a snapshot of etcd is being taken: {problem}"))
+                Some(format!("a snapshot of etcd is being taken: {problem} ({WITHOUT})"))
             }
             JobState::Failed { why, .. } => Some(format!(
-                "the last snapshot failed: {why}; it is tried again {} minutes later (spec.snapshots.suspend: true \
-                 goes on without)",
+                "the last snapshot failed: {why}; it is tried again {} minutes later ({WITHOUT})",
                 TRY_AGAIN.as_mins()
             )),
             JobState::Succeeded(_) => None,

@@ -9,7 +9,7 @@ use kube::runtime::reflector::ObjectRef;
 use kube::{Api, ResourceExt};
 use nagaya_api::{TenantCluster, labels};
 use nagaya_render::membership::{
-    Circumstances, EtcdShape, EtcdView, Space, is_to_be_looked_at, next_removal, tells_who_joins,
+    Circumstances, EtcdShape, EtcdView, Space, is_to_be_looked_at, next_removals, tells_who_joins,
 };
 use nagaya_render::plane::names;
 use nagaya_render::plane_record::PlaneRecord;
@@ -18,10 +18,10 @@ use nagaya_render::snapshots::{PlaneJobs, SnapshotGate};
 use nagaya_render::tenant::Tenant;
 use nagaya_render::workloads::{Workload, Workloads};
 
-use super::Error;
 use super::apply::Progress;
 use super::follow::was_ready;
 use super::observe::Observed;
+use super::{Error, announce};
 use crate::controllers::Context;
 use crate::etcd::{Errand, EtcdAccess, Seen};
 use crate::kube_ops;
@@ -57,9 +57,9 @@ impl Members {
         now: Timestamp,
     ) -> Option<(u64, SnapshotGate)> {
         let view = &self.seen.as_ref()?.look.view;
-        let id = next_removal(view, &self.circumstances(tenant))?;
-        let operation = format!("the removal of etcd member {id:x}");
-        Some((id, SnapshotGate::before(&operation, tenant, jobs, now)))
+        let leaving = next_removals(view, &self.circumstances(tenant));
+        let gate = SnapshotGate::before_removals(&leaving, tenant, jobs, now);
+        Some((*leaving.first()?, gate))
     }
 
     /// But for what has to be asked for.
@@ -144,6 +144,9 @@ pub async fn attend(
         || !is_to_be_looked_at(target(tenant), &observed.workloads, step)
     {
         return Ok(());
+    }
+    if let Some(ordinal) = seen.and_then(|seen| seen.defragmented()) {
+        announce::defragmented(context, raw, ordinal).await;
     }
     let gate = observed.members.gate(tenant, &observed.jobs, Timestamp::now());
     let around = Circumstances {
