@@ -200,6 +200,20 @@ fn an_etcd_that_does_not_answer_is_not_waited_for_and_its_files_are_kept() {
 }
 
 #[test]
+fn a_full_volume_of_snapshots_is_named() {
+    let failed = json!({
+        "metadata": {"name": "etcd-snapshot-a"},
+        "status": {"conditions": [{
+            "type": "Failed", "status": "True", "lastTransitionTime": "2026-11-26T12:00:00Z",
+            "message": "write a.db.part: no space left on device",
+        }]},
+    });
+    let job = SnapshotJob::read(&serde_json::from_value(failed).unwrap(), &[], |_| None);
+    let JobState::Failed { why, .. } = job.state else { panic!("{job:?}") };
+    assert!(why.contains("lower spec.snapshots.keep"), "{why}");
+}
+
+#[test]
 fn a_restore_that_failed_says_what_to_do() {
     let tenant = restoring(vec![snapshot("a", SCHEDULED, noon() - HOUR)]);
     let failed = restore_job(JobState::Failed { at: noon(), why: "it is damaged".to_owned() });

@@ -105,6 +105,8 @@ impl EtcdClient {
             .filter(|ordinal| !ordinals.contains(ordinal))
             .collect();
         states.extend(self.states(&unasked).await);
+        // Who is none any more may still be about to end.
+        states.retain(|(_, state)| members.iter().any(|(id, ..)| *id == state.header.member_id));
         let leader = states.iter().find_map(|(_, state)| Some(state.leader).filter(|id| *id != 0));
         let member = |(id, ordinal, learner)| Member {
             id,

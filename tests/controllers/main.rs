@@ -14,6 +14,7 @@ mod metrics;
 mod process;
 mod refusing;
 mod rolling;
+mod room;
 mod running;
 mod scaling;
 mod settled;

@@ -50,6 +50,22 @@ impl JobState {
     }
 }
 
+impl JobState {
+    /// Of a snapshot: what to do where the volume is full, though the oldest went first.
+    fn or_full(self) -> Self {
+        match self {
+            Self::Failed { at, why } if why.to_lowercase().contains("no space left on device") => {
+                let why = format!(
+                    "{why} (the snapshots' volume is full: lower spec.snapshots.keep, or enlarge the volume claim \
+                     etcd-snapshots)"
+                );
+                Self::Failed { at, why }
+            }
+            state => state,
+        }
+    }
+}
+
 /// How each container of a pod ended, in the order in which they run.
 fn ends(pod: &Pod) -> impl DoubleEndedIterator<Item = &ContainerStateTerminated> {
     let status = pod.status.as_ref();
@@ -90,7 +106,7 @@ impl SnapshotJob {
                 .creation_timestamp
                 .as_ref()
                 .map_or(Timestamp::UNIX_EPOCH, |at| at.0),
-            state: JobState::read(job, pods, problem),
+            state: JobState::read(job, pods, problem).or_full(),
         }
     }
 
