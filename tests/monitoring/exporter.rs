@@ -87,7 +87,8 @@ fn status(ready: &str, stalled: Option<&str>) -> TenantClusterStatus {
             "lastTransitionTime": "2026-11-26T12:00:00Z",
         })
     };
-    let parts = ["Ready", "APIServerReady", "EtcdReady"].map(|kind| condition(kind, ready));
+    let parts = ["Ready", "APIServerReady", "EtcdReady", "SnapshotsReady"]
+        .map(|kind| condition(kind, ready));
     let stalled = stalled.map(|status| condition("Stalled", status));
     let conditions: Vec<Value> = parts.into_iter().chain(stalled).collect();
     serde_json::from_value(json!({

@@ -22,6 +22,10 @@ impl EtcdFindings {
     #[must_use]
     pub fn words(&self) -> Option<String> {
         let step = self.step.words()?;
+        // Not worth a word, unless it cannot be done.
+        if self.failure.is_none() && matches!(self.step, Step::MoveLeader { .. }) {
+            return None;
+        }
         // etcd refuses to promote until the learner has caught up, which is what is being waited for.
         let failure = self.failure.as_ref().filter(|_| !matches!(self.step, Step::Promote { .. }));
         Some(failure.map_or(step.clone(), |why| format!("{step}: {why}")))
