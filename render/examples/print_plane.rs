@@ -63,7 +63,12 @@ fn tenant(
         wait_image: wait_image.to_owned(),
         upgrading_from: None,
         api_server_replicas: 1,
-        etcd: EtcdMembers { replicas: 1, storage_class: None, storage_size: "2Gi".to_owned(), quota: 1 << 30 },
+        etcd: EtcdMembers {
+            replicas: 1,
+            storage_class: None,
+            storage_size: "2Gi".to_owned(),
+            quota: 1 << 30,
+        },
         snapshots: Snapshots::asked_for(&nagaya_api::Snapshots::default()),
         kubelet_patch: None,
         kube_proxy: None,

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::finish::{read_notes, remove_old, remove_unfinished};
 use super::Error;
+use super::finish::{read_notes, remove_old, remove_unfinished};
 
 /// How many are to be there when the next one is.
 #[derive(Debug, clap::Args)]

@@ -51,8 +51,7 @@ async fn a_full_etcd_is_noticed_within_half_a_minute_and_waits_for_what_only_its
     stage.until("an etcd that is written to", |stage| !stage.etcds.is_full()).await;
     stage.until("a tenant that is Ready", |stage| ready(stage).0 == "True").await;
     let steps = stage.etcds.upkeep();
-    let expected =
-        [Step::Compact { revision: 2 }, Step::Defragment { ordinal: 0 }, Step::Disarm];
+    let expected = [Step::Compact { revision: 2 }, Step::Defragment { ordinal: 0 }, Step::Disarm];
     assert_eq!(steps[steps.len() - 3..], expected);
 }
 

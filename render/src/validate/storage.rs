@@ -76,7 +76,10 @@ mod tests {
     fn a_quota_beyond_the_volume_or_without_room_to_work_is_refused() {
         for (asked, says) in [("3Gi", "volume of 2Gi"), ("8Mi", "16Mi or more")] {
             let refused = quota_of("2Gi", Some(asked)).unwrap_err();
-            assert!(refused.starts_with("spec.etcd.quota: ") && refused.contains(says), "{refused}");
+            assert!(
+                refused.starts_with("spec.etcd.quota: ") && refused.contains(says),
+                "{refused}"
+            );
         }
         assert!(quota_of("1Ti", Some("9Gi")).unwrap_err().contains("8Gi or less"));
     }
