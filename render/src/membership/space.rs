@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::{Member, Step};
 
-/// Of a file, in percent, and in bytes: from there on OpenShift's and HyperShift's etcd operators defragment.
+/// Of a file, in percent, and in bytes: `maxFragmentedPercentage` and `minDefragBytes` of `cluster-etcd-operator`.
 const FREE: u64 = 45;
 const LARGE: u64 = 100 << 20;
 /// Of the quota, in percent: there `NagayaEtcdDatabaseNearQuota` begins, and even a lone member is defragmented, if so
@@ -117,7 +117,8 @@ pub(super) fn defragment(members: &[Member], space: &Space) -> Option<Step> {
     };
     let due = space.stores.iter().filter(|store| store.is_due(alone)).filter(is_new);
     let due: Vec<u8> = due.map(|store| store.ordinal).collect();
-    (space.calm && !due.is_empty()).then(|| turn(members, space, &due))
+    let has_failed = space.attempts.iter().any(|one| one.failed && one.ago < TRY_AGAIN);
+    (space.calm && !has_failed && !due.is_empty()).then(|| turn(members, space, &due))
 }
 
 /// Whose turn it is.

@@ -174,8 +174,7 @@ pub async fn attend(
 /// Whether nothing is under way that a member which answers nobody for seconds could get into the way of.
 fn is_calm(tenant: &Tenant, observed: &Observed) -> bool {
     let Workloads { etcd, api_server, controller_manager, scheduler } = &observed.workloads;
-    let is_settled =
-        |one: &Option<Workload>| one.as_ref().is_some_and(|workload| workload.is_settled());
+    let is_settled = |one: &Option<Workload>| one.as_ref().is_some_and(Workload::is_settled);
     [etcd, api_server, controller_manager, scheduler].into_iter().all(is_settled)
         && tenant.upgrading_from.is_none()
         && tenant.snapshots.restoring.is_none()

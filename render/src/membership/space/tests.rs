@@ -112,7 +112,7 @@ fn a_member_that_grows_again_waits_for_an_hour() {
     let mut etcd = Etcd::of(1, 900, 100);
     etcd.settle();
     etcd.space.stores[0].size = 900 * MIB;
-    etcd.space.attempts[0].ago = BETWEEN_ROUNDS - Duration::from_secs(1);
+    etcd.space.attempts[0].ago = BETWEEN_ROUNDS / 2;
     assert_eq!(etcd.next(), None);
     etcd.space.attempts[0].ago = BETWEEN_ROUNDS;
     assert_eq!(etcd.next(), Some(Step::Defragment { ordinal: 0 }));
@@ -166,6 +166,15 @@ fn the_alarm_stays_until_every_member_has_room() {
     etcd.space.stores[2].size = 950 * MIB;
     etcd.space.stores[2].in_use = 950 * MIB;
     assert_eq!(etcd.next(), Some(Step::Full));
+}
+
+#[test]
+fn where_one_could_not_be_defragmented_the_others_are_left_alone_for_a_while() {
+    let mut etcd = Etcd::of(3, 200, 100);
+    etcd.space.attempts = vec![Attempt { ordinal: 1, ago: LATER, failed: true }];
+    assert_eq!(etcd.next(), None);
+    etcd.space.attempts[0].ago = TRY_AGAIN;
+    assert_eq!(etcd.next(), Some(Step::Defragment { ordinal: 2 }));
 }
 
 #[test]
