@@ -4,9 +4,10 @@
 
 mod client;
 mod keeper;
+mod upkeep;
 
 use futures::future::BoxFuture;
-use nagaya_render::membership::{EtcdView, Step};
+use nagaya_render::membership::{EtcdView, Step, Store};
 
 pub use client::{EtcdClient, Gateway};
 pub use keeper::{Errand, EtcdKeeper, Seen};
@@ -32,10 +33,26 @@ pub struct EtcdAccess {
 pub struct Look {
     /// Its members.
     pub view: EtcdView,
-    /// Of the member whose database is the largest; `None`: nobody answers.
-    pub size: Option<EtcdSize>,
+    /// The databases of those that answer.
+    pub stores: Vec<Store>,
+    /// Of the newest write.
+    pub revision: u64,
     /// It takes no writes until it is compacted, defragmented and disarmed.
     pub no_space: bool,
+}
+
+impl Look {
+    /// Of the member whose database is the largest; `None`: nobody answers.
+    #[must_use]
+    pub fn size(&self) -> Option<EtcdSize> {
+        let bytes = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+        let largest = self.stores.iter().max_by_key(|store| store.size)?;
+        Some(EtcdSize {
+            total: bytes(largest.size),
+            in_use: bytes(largest.in_use),
+            quota: bytes(largest.quota),
+        })
+    }
 }
 
 /// Why a member did not do what was asked.

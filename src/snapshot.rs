@@ -2,6 +2,7 @@
 //!
 //! | file | what |
 //! |---|---|
+//! | `room.rs` | before `etcdctl snapshot save`: room for it |
 //! | `finish.rs` | after `etcdctl snapshot save`: check it, note what it is, keep so many |
 //! | `file.rs` | whether a snapshot is whole |
 //! | `place.rs` | around `etcdutl snapshot restore`: make room, put the restored data into place |
@@ -9,16 +10,20 @@
 mod file;
 mod finish;
 mod place;
+mod room;
 
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 pub use finish::FinishOptions;
 pub use place::{PlaceOptions, PrepareOptions};
+pub use room::RoomOptions;
 
 /// Steps of saving and restoring etcd.
 #[derive(Debug, clap::Subcommand)]
 pub enum SnapshotVerb {
+    /// Make room for a snapshot that is to be saved: remove those beyond the number to keep, it counted.
+    Room(RoomOptions),
     /// Check a snapshot that was just saved, note what it is, and remove those beyond the number to keep.
     Finish(FinishOptions),
     /// Check a snapshot that is to be restored, and make room for it.
@@ -59,6 +64,7 @@ pub enum Error {
 /// [`Error`].
 pub fn execute(verb: &SnapshotVerb) -> Result<(), Error> {
     match verb {
+        SnapshotVerb::Room(options) => room::make_room(options),
         SnapshotVerb::Finish(options) => finish::finish(options),
         SnapshotVerb::Prepare(options) => place::prepare(options),
         SnapshotVerb::Place(options) => place::place(options),

@@ -58,6 +58,12 @@ impl Volume {
         assert!(output.status.success(), "{output:?}");
     }
 
+    fn make_room(&self, options: &[&str]) {
+        let directory = format!("--directory={}", self.snapshots().display());
+        let output = nagaya(&[&["room", &directory], options].concat());
+        assert!(output.status.success(), "{output:?}");
+    }
+
     fn told(&self) -> Vec<String> {
         let told: Value =
             serde_json::from_slice(&fs::read(self.0.path().join("told")).unwrap()).unwrap();
@@ -111,6 +117,23 @@ fn the_oldest_go_and_what_is_protected_stays() {
     volume.save("d", &["--keep=2", "--protect=b"]);
     assert_eq!(volume.told(), ["b", "d"]);
     assert_eq!(volume.files(), ["b.db", "b.json", "d.db", "d.json", "keys"]);
+}
+
+#[test]
+fn the_oldest_go_before_the_next_is_saved_and_the_newest_never() {
+    let volume = Volume::new();
+    for name in ["a", "b", "c"] {
+        volume.save(name, &["--keep=3"]);
+    }
+    fs::write(volume.snapshots().join("d.db.part"), "no space was left").unwrap();
+    volume.make_room(&["--keep=3"]);
+    assert_eq!(volume.files(), ["b.db", "b.json", "c.db", "c.json", "keys"]);
+    volume.make_room(&["--keep=3"]);
+    assert_eq!(volume.files(), ["b.db", "b.json", "c.db", "c.json", "keys"], "only one goes");
+    volume.make_room(&["--keep=1", "--protect=b"]);
+    assert_eq!(volume.files(), ["b.db", "b.json", "c.db", "c.json", "keys"]);
+    volume.make_room(&["--keep=1"]);
+    assert_eq!(volume.files(), ["c.db", "c.json", "keys"]);
 }
 
 #[test]
@@ -207,6 +230,17 @@ fn old_data_that_no_snapshot_holds_stay_also_when_an_attempt_is_repeated() {
             ("new".into(), "old".into())
         );
     }
+}
+
+#[test]
+fn the_newest_data_that_no_snapshot_holds_outlive_a_restore_that_was_saved_before() {
+    let data = data();
+    for name in ["member.before-a", "member.before-b"] {
+        fs::create_dir(data.path().join(name)).unwrap();
+    }
+    restored(&data);
+    assert!(place(&data, &[]).status.success());
+    assert_eq!(names_in(data.path()), ["member", "member.before-b"]);
 }
 
 #[test]

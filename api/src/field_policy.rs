@@ -43,6 +43,12 @@ pub const FIELD_POLICIES: &[FieldPolicy] = &[
         "members join or leave one at a time, about 20 s for each; kube-apiserver connects to new ones when all \
          are there, and lets go of those that leave before they do",
     ),
+    row(
+        "spec.etcd.quota",
+        Change::Restarts(&["etcd"]),
+        "one member after the other, each when the one before it is healthy; with a single member the API is away \
+         for some seconds",
+    ),
     row("spec.etcd.storage.className", Change::Immutable, "a volume cannot be moved in place"),
     row("spec.etcd.storage.size", Change::Immutable, "a volume claim cannot be changed in place"),
     row("spec.networking.podCIDRs", Change::Immutable, "nodes already have parts of it"),

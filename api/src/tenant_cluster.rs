@@ -120,11 +120,18 @@ pub struct Etcd {
     #[x_kube(validation = Rule::new("self == oldSelf")
         .message("spec.etcd.storage is immutable: a volume claim cannot be changed in place; create a new TenantCluster instead"))]
     pub storage: EtcdStorage,
+
+    /// Largest size of each member's database, a Kubernetes quantity in bytes; when it is used up, the cluster can be
+    /// read and not written. Default: half of `storage.size`, 8Gi at most. The other half is for etcd's logs, and for
+    /// the copy that a defragmentation makes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = r"^[1-9][0-9]*(Mi|Gi)$"))]
+    pub quota: Option<String>,
 }
 
 impl Default for Etcd {
     fn default() -> Self {
-        Self { replicas: one(), storage: EtcdStorage::default() }
+        Self { replicas: one(), storage: EtcdStorage::default(), quota: None }
     }
 }
 

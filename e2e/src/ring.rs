@@ -5,6 +5,7 @@
 //! [`machine`], [`workload`], [`invariants`] (what holds after every scenario).
 
 pub mod counter;
+pub mod filler;
 pub mod invariants;
 pub mod join_token;
 pub mod kubectl;

@@ -63,7 +63,12 @@ fn tenant(
         wait_image: wait_image.to_owned(),
         upgrading_from: None,
         api_server_replicas: 1,
-        etcd: EtcdMembers { replicas: 1, storage_class: None, storage_size: "2Gi".to_owned() },
+        etcd: EtcdMembers {
+            replicas: 1,
+            storage_class: None,
+            storage_size: "2Gi".to_owned(),
+            quota: 1 << 30,
+        },
         snapshots: Snapshots::asked_for(&nagaya_api::Snapshots::default()),
         kubelet_patch: None,
         kube_proxy: None,
@@ -76,7 +81,7 @@ fn tenant(
 /// In an order in which each finds what it needs.
 fn objects(tenant: &Tenant, settings: &Settings) -> Result<Vec<Value>, Box<dyn Error>> {
     let Foundation { namespace, role_binding, etcd, etcd_client, api_server, api_server_public } =
-        build_foundation(tenant);
+        build_foundation(tenant, &EtcdShape::newborn());
     let mut objects = vec![json!(namespace), json!(role_binding)];
     objects
         .extend([etcd, etcd_client, api_server, api_server_public].map(|service| json!(service)));

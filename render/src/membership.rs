@@ -1,14 +1,18 @@
-//! Which members etcd has, and the next step towards those that the spec asks for.
+//! Which members etcd has, and the next step towards those that the spec asks for, and towards room in their databases.
 //!
 //! The rules are etcd's (<https://etcd.io/docs/v3.6/op-guide/runtime-configuration/>): one change at a time, only
 //! while every member is well; a new one joins as a learner and votes once it has caught up. Nothing is stored: a
 //! linearizable member list says how far a change is, so that a pass after a crash goes on there. Members are
 //! `etcd-0` to `etcd-4`, known by the ordinal in their peer URL.
 
+mod findings;
 mod shape;
+mod space;
 
+pub use findings::EtcdFindings;
 pub use shape::{EtcdShape, Joining, tells_who_joins};
 pub(crate) use shape::{INITIAL_CLUSTER, JOINING};
+pub use space::{Attempt, Space, Store};
 
 use crate::plane::names;
 use crate::workloads::Workloads;
@@ -59,6 +63,8 @@ pub struct Circumstances {
     pub saved_for: Option<u64>,
     /// What the snapshot before a removal waits for.
     pub unsaved: Option<String>,
+    /// Room in the databases.
+    pub space: Space,
 }
 
 /// The next thing to do to the member list, or why there is none.
@@ -94,14 +100,35 @@ pub enum Step {
         /// Its ordinal.
         ordinal: u8,
     },
+    /// `Compact`: what is older than this, and superseded, goes.
+    Compact {
+        /// Of the newest write.
+        revision: u64,
+    },
+    /// `Defragment`.
+    Defragment {
+        /// Of the member.
+        ordinal: u8,
+    },
+    /// The alarm NOSPACE is taken away.
+    Disarm,
+    /// A moment between two of these.
+    Pause,
+    /// Most of what a full database holds is in use: somebody has to act.
+    Full,
 }
 
 impl Step {
-    /// What is going on, for a condition; `None`: nothing.
+    /// What is going on with the members, for a condition; `None`: nothing.
     #[must_use]
     pub fn words(&self) -> Option<String> {
         Some(match self {
-            Self::Rest => return None,
+            Self::Rest
+            | Self::Compact { .. }
+            | Self::Defragment { .. }
+            | Self::Disarm
+            | Self::Pause
+            | Self::Full => return None,
             Self::Wait(words) => words.clone(),
             Self::AddLearner { ordinal } => format!("etcd-{ordinal} is being added"),
             Self::Promote { ordinal, .. } => format!("etcd-{ordinal} is catching up"),
@@ -113,33 +140,7 @@ impl Step {
     /// Whether it changes etcd.
     #[must_use]
     pub fn is_action(&self) -> bool {
-        !matches!(self, Self::Rest | Self::Wait(_))
-    }
-}
-
-/// What the last look came to, for the status.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EtcdFindings {
-    /// What is next.
-    pub step: Step,
-    /// Enough members answer to decide anything.
-    pub quorum: bool,
-    /// Members that answer.
-    pub answering: usize,
-    /// Why the step has not been taken, in etcd's words.
-    pub failure: Option<String>,
-    /// The alarm NOSPACE is raised.
-    pub no_space: bool,
-}
-
-impl EtcdFindings {
-    /// What is being done to the members; `None`: nothing.
-    #[must_use]
-    pub fn words(&self) -> Option<String> {
-        let step = self.step.words()?;
-        // etcd refuses to promote until the learner has caught up, which is what is being waited for.
-        let failure = self.failure.as_ref().filter(|_| !matches!(self.step, Step::Promote { .. }));
-        Some(failure.map_or(step.clone(), |why| format!("{step}: {why}")))
+        !matches!(self, Self::Rest | Self::Wait(_) | Self::Pause | Self::Full)
     }
 }
 
@@ -159,19 +160,24 @@ fn wanted(members: &[Member], around: &Circumstances) -> Step {
     foreign(members)
         .or_else(|| finish_joining(members, around))
         .or_else(|| replace(members, around))
+        // kube-apiserver restarts when members come or go, and writes when it starts.
+        .or_else(|| space::rescue(members, &around.space))
         .or_else(|| grow(members, around))
         .or_else(|| shrink(members, around))
+        .or_else(|| space::defragment(members, &around.space))
         .unwrap_or(Step::Rest)
 }
 
-/// The member whose removal is next, but for the snapshot before it.
+/// The member whose removal is next, but for the snapshot before it, and those that leave after it.
 #[must_use]
-pub fn next_removal(view: &EtcdView, around: &Circumstances) -> Option<u64> {
-    let EtcdView::Quorum(members) = view else { return None };
-    match wanted(members, around) {
-        Step::Remove { id, .. } if votes(members, id) => Some(id),
-        _ => None,
-    }
+pub fn next_removals(view: &EtcdView, around: &Circumstances) -> Vec<u64> {
+    let EtcdView::Quorum(members) = view else { return Vec::new() };
+    let Step::Remove { id, .. } = wanted(members, around) else { return Vec::new() };
+    let leaves = |one: &Member| one.ordinal >= Some(around.target);
+    let shrinks = members.iter().any(|one| one.id == id && leaves(one));
+    let then = members.iter().filter(|one| shrinks && leaves(one) && one.id != id);
+    let all = std::iter::once(id).chain(then.map(|one| one.id));
+    all.filter(|_| votes(members, id)).collect()
 }
 
 /// A learner has nothing that the others have not.

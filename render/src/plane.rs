@@ -100,12 +100,12 @@ impl PlaneObjects {
 
 /// The objects that come first.
 #[must_use]
-pub fn build_foundation(tenant: &Tenant) -> Foundation {
+pub fn build_foundation(tenant: &Tenant, members: &EtcdShape) -> Foundation {
     Foundation {
         namespace: namespace::build_namespace(tenant),
         role_binding: build_plane_role_binding(tenant),
         etcd: services::build_etcd(tenant),
-        etcd_client: services::build_etcd_client(tenant),
+        etcd_client: services::build_etcd_client(tenant, members),
         api_server: services::build_api_server(tenant),
         api_server_public: services::build_api_server_public(tenant),
     }

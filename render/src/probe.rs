@@ -29,6 +29,8 @@ pub struct ProbeReport {
     pub authentication: Finding,
     /// A certificate request of a node is approved and signed with the right CA.
     pub signer: Finding,
+    /// No part of it: kube-apiserver seems to write nothing any more, so etcd has to be asked why.
+    pub stalled: bool,
 }
 
 /// What was found out about one part.
@@ -125,6 +127,7 @@ impl ProbeReport {
             permissions,
             authentication,
             signer,
+            stalled: _,
         } = self;
         [
             ("endpoint", endpoint),
@@ -179,6 +182,7 @@ mod tests {
             permissions: Finding::Ok,
             authentication: Finding::Ok,
             signer: Finding::Ok,
+            stalled: false,
         }
     }
 

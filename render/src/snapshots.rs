@@ -87,10 +87,34 @@ impl SnapshotGate {
     #[must_use]
     pub fn before(operation: &str, tenant: &Tenant, jobs: &PlaneJobs, now: Timestamp) -> Self {
         let reason = reason_before(operation);
+        let is_taken = is_taken(tenant, &reason, now);
+        Self::of(reason, is_taken, tenant, jobs)
+    }
+
+    /// The gate before the first of these members of etcd is removed. A snapshot that was taken for it and others counts
+    /// for the others too: with two members, etcd would wait for the next one in danger.
+    #[must_use]
+    pub fn before_removals(
+        members: &[u64],
+        tenant: &Tenant,
+        jobs: &PlaneJobs,
+        now: Timestamp,
+    ) -> Self {
+        let names: Vec<String> = members.iter().map(|id| format!("{id:x}")).collect();
+        let removal = reason_before("the removal of etcd members ");
+        let is_of_first = |reason: &str| {
+            let mut all = reason.strip_prefix(&removal).into_iter().flat_map(|all| all.split(", "));
+            all.any(|name| names.first().is_some_and(|first| first == name))
+        };
+        let is_taken = has_taken(tenant, is_of_first, now);
+        Self::of(format!("{removal}{}", names.join(", ")), is_taken, tenant, jobs)
+    }
+
+    fn of(reason: String, is_taken: bool, tenant: &Tenant, jobs: &PlaneJobs) -> Self {
         if tenant.snapshots.suspended {
             return Self::Skipped;
         }
-        if is_taken(tenant, &reason, now) {
+        if is_taken {
             return Self::Taken;
         }
         match jobs.snapshots.iter().find_map(SnapshotJob::waits_for) {
@@ -110,7 +134,9 @@ impl SnapshotGate {
     pub fn words(&self) -> &str {
         match self {
             Self::Taken | Self::Skipped => "",
-            Self::Wanted(_) => "a snapshot of etcd begins",
+            Self::Wanted(_) => {
+                "a snapshot of etcd begins (spec.snapshots.suspend: true goes on without)"
+            }
             Self::Waiting(words) => words,
         }
     }
@@ -121,11 +147,12 @@ pub(crate) fn reason_before(operation: &str) -> String {
 }
 
 fn is_taken(tenant: &Tenant, reason: &str, now: Timestamp) -> bool {
-    tenant
-        .snapshots
-        .taken
-        .iter()
-        .any(|one| one.reason == reason && now.duration_since(one.time.0) < COUNTS_FOR)
+    has_taken(tenant, |taken| taken == reason, now)
+}
+
+fn has_taken(tenant: &Tenant, counts: impl Fn(&str) -> bool, now: Timestamp) -> bool {
+    let mut taken = tenant.snapshots.taken.iter();
+    taken.any(|one| counts(&one.reason) && now.duration_since(one.time.0) < COUNTS_FOR)
 }
 
 /// What to do about snapshots now.

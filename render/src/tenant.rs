@@ -107,6 +107,8 @@ pub struct EtcdMembers {
     pub storage_class: Option<String>,
     /// Kubernetes quantity in bytes.
     pub storage_size: String,
+    /// Largest size of its database in bytes.
+    pub quota: u64,
 }
 
 /// kube-proxy as asked for.

@@ -82,6 +82,7 @@ pub fn validate(raw: &TenantCluster, around: Surroundings<'_>) -> Result<Tenant,
         networks::check(&networks, &exposure.addresses)?;
         storage::check(&spec.etcd.storage)?;
     }
+    let quota = storage::quota(&spec.etcd)?;
     let snapshots = snapshots::resolve(spec, around.settings, owner.record, version.exact)?;
     // What was accepted once stays so, whatever a newer manager thinks of it.
     if !(born && is_accepted(spec, owner.record)) {
@@ -106,6 +107,7 @@ pub fn validate(raw: &TenantCluster, around: Surroundings<'_>) -> Result<Tenant,
             replicas: spec.etcd.replicas,
             storage_class: storage_class(spec, around.settings, owner.record),
             storage_size: spec.etcd.storage.size.clone(),
+            quota,
         },
         snapshots,
         kubelet_patch: spec.kubelet.clone(),

@@ -31,7 +31,7 @@ fn every_object_is_as_reviewed() {
     };
     for minor in MINORS {
         let tenant = fixture::tenant(minor);
-        let foundation = build_foundation(&tenant);
+        let foundation = build_foundation(&tenant, &EtcdShape::newborn());
         let plane = build_plane(&tenant, &Rollout::done(&tenant), &EtcdShape::newborn(), &settings);
         snapshot(
             minor.minor,

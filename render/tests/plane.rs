@@ -264,7 +264,8 @@ fn two_ip_families_reach_the_flags_in_the_order_of_the_spec() {
 fn the_public_service_leaves_the_choice_of_a_port_to_kubernetes_until_one_is_recorded() {
     let mut tenant = fixture::newest_tenant();
     let node_port = |tenant: &_| {
-        let spec = build_foundation(tenant).api_server_public.spec.expect("a spec");
+        let spec =
+            build_foundation(tenant, &EtcdShape::newborn()).api_server_public.spec.expect("a spec");
         spec.ports.expect("ports")[0].node_port
     };
     assert_eq!(node_port(&tenant), Some(30_443));

@@ -129,6 +129,31 @@ fn an_operation_waits_for_a_snapshot_of_its_own() {
     assert_eq!(gate(&suspended, &none), SnapshotGate::Skipped);
 }
 
+#[test]
+fn one_snapshot_counts_for_all_members_that_were_to_leave_then() {
+    let gate = |tenant: &Tenant, members: &[u64]| {
+        SnapshotGate::before_removals(members, tenant, &PlaneJobs::default(), noon())
+    };
+    let reason = "before the removal of etcd members c, b";
+    let SnapshotGate::Wanted(wanted) = gate(&tenant(Vec::new()), &[12, 11]) else { panic!() };
+    assert_eq!(wanted, reason);
+    let taken = tenant(vec![snapshot("a", reason, noon() - HOUR / 2)]);
+    for (members, is_open) in [(&[12, 11][..], true), (&[11], true), (&[13, 12], false)] {
+        assert_eq!(gate(&taken, members).is_open(), is_open, "{members:?}");
+    }
+    let of_long_ago = tenant(vec![snapshot("a", reason, noon() - HOUR)]);
+    assert!(!gate(&of_long_ago, &[11]).is_open());
+}
+
+#[test]
+fn whoever_waits_for_a_snapshot_is_told_how_to_go_on_without() {
+    let stuck = JobState::Running(Some("no volume".to_owned()));
+    for jobs in [PlaneJobs::default(), jobs(stuck), failed(noon())] {
+        let gate = SnapshotGate::before("the restore of a", &tenant(Vec::new()), &jobs, noon());
+        assert!(gate.words().contains("spec.snapshots.suspend: true"), "{gate:?}");
+    }
+}
+
 fn etcd(desired: i32, ready: i32) -> Workloads {
     let etcd = Workload { desired, ready, rolled_out: true, ..Workload::default() };
     Workloads { etcd: Some(etcd), ..Workloads::default() }
@@ -172,6 +197,20 @@ fn an_etcd_that_does_not_answer_is_not_waited_for_and_its_files_are_kept() {
     assert_eq!(restore_phase(&tenant, &etcd(1, 0), &none, noon()), Phase::Stopping(Vec::new()));
     let filling = Phase::Filling { problem: None, keep_old: true };
     assert_eq!(restore_phase(&tenant, &etcd(0, 0), &none, noon()), filling);
+}
+
+#[test]
+fn a_full_volume_of_snapshots_is_named() {
+    let failed = json!({
+        "metadata": {"name": "etcd-snapshot-a"},
+        "status": {"conditions": [{
+            "type": "Failed", "status": "True", "lastTransitionTime": "2026-11-26T12:00:00Z",
+            "message": "write a.db.part: no space left on device",
+        }]},
+    });
+    let job = SnapshotJob::read(&serde_json::from_value(failed).unwrap(), &[], |_| None);
+    let JobState::Failed { why, .. } = job.state else { panic!("{job:?}") };
+    assert!(why.contains("lower spec.snapshots.keep"), "{why}");
 }
 
 #[test]

@@ -59,6 +59,7 @@ fn joinable() -> ProbeReport {
         permissions: Finding::Ok,
         authentication: Finding::Ok,
         signer: Finding::Ok,
+        stalled: false,
     }
 }
 
@@ -217,7 +218,7 @@ fn a_failed_pass_says_why_and_takes_nothing_from_a_tenant_that_works() {
 }
 
 fn etcd(step: Step) -> EtcdFindings {
-    EtcdFindings { step, quorum: true, answering: 3, failure: None, no_space: false }
+    EtcdFindings { step, quorum: true, answering: 3, failure: None, no_space: None }
 }
 
 #[test]
@@ -245,9 +246,17 @@ fn a_lost_quorum_and_a_full_database_are_named() {
     assert!(
         condition(&status, "EtcdReady").unwrap().message.contains("1 of 3 etcd members answer")
     );
-    let full = EtcdFindings { no_space: true, ..etcd(Step::Rest) };
+}
+
+#[test]
+fn a_full_etcd_lets_nobody_join_and_says_what_to_do() {
+    let full = EtcdFindings { no_space: Some(32 << 20), ..etcd(Step::Full) };
     let status = Pass { etcd: Some(full), ..valid() }.status();
     assert_eq!(says(&status, "EtcdReady"), "False NoSpace");
+    assert_eq!(says(&status, "Ready"), "False NoSpace");
+    assert_eq!(says(&status, "Reconciling"), "absent");
+    let told = &condition(&status, "Ready").unwrap().message;
+    assert!(told.contains("32 MiB") && told.contains("raise spec.etcd.quota"), "{told}");
 }
 
 #[test]

@@ -143,7 +143,7 @@ async fn pass(context: &Context, raw: &TenantCluster, key: &TenantKey) -> Result
     let first_expiry = keys.as_ref().and_then(|keys| keys.first_expiry);
     let metrics = &context.manager.metrics.tenants;
     metrics.keep(raw, &status, first_expiry, Timestamp::now());
-    if let Some(size) = context.etcd.seen(key).and_then(|seen| seen.look.size) {
+    if let Some(size) = context.etcd.seen(key).and_then(|seen| seen.look.size()) {
         metrics.etcd_size(&key.namespace, &key.name, size);
     }
     let client = context.manager.clients.projects.clone();
@@ -154,7 +154,9 @@ async fn pass(context: &Context, raw: &TenantCluster, key: &TenantKey) -> Result
     if let Some(error) = trouble {
         return Err(error);
     }
-    let due = [keys.map(|keys| keys.next_due), next_snapshot];
+    // Until it writes again, or etcd has said why not.
+    let stalled = context.prober.store().get(key).filter(|seen| seen.report.stalled);
+    let due = [keys.map(|keys| keys.next_due), next_snapshot, stalled.map(|_| now)];
     Ok(Action::requeue(observe::next_look(&observed, &status, due, now)))
 }
 

@@ -4,6 +4,8 @@
 //! Not the crate `etcd-client`: its member list cannot be asked for linearizably, and a list that a member read from
 //! its own memory must decide nothing.
 
+mod answers;
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -16,17 +18,19 @@ use hyper_util::client::legacy::{self, connect::HttpConnector};
 use hyper_util::rt::TokioExecutor;
 use nagaya_render::membership::{EtcdView, Member, Step, ordinal_of};
 use nagaya_render::plane::names;
-use serde::de::{DeserializeOwned, Error as _};
-use serde::{Deserialize, Deserializer};
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
+use self::answers::{Alarms, ListedMember, MemberList, MemberStatus};
 use super::{Error, EtcdAccess, Etcds, Look};
-use crate::metrics::EtcdSize;
 use crate::tenant::{ClientCertificate, client_config};
 
 /// A member that takes longer is no help.
 const DEADLINE: Duration = Duration::from_secs(3);
+/// A database is gone through, or written anew. kubelet ends a member that answers nothing for 80 to 95 s.
+const WORK: Duration = Duration::from_secs(100);
+const NOSPACE: &str = "NOSPACE";
 /// Member lists and states are small.
 const LARGEST_ANSWER: usize = 1 << 20;
 
@@ -57,67 +61,6 @@ impl Etcds for Gateway {
 pub struct EtcdClient {
     http: legacy::Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
     namespace: String,
-}
-
-/// What a member says of itself (`StatusResponse`).
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct MemberStatus {
-    header: Header,
-    #[serde(deserialize_with = "number")]
-    leader: u64,
-    #[serde(deserialize_with = "number")]
-    db_size: u64,
-    #[serde(deserialize_with = "number")]
-    db_size_in_use: u64,
-    #[serde(deserialize_with = "number")]
-    db_size_quota: u64,
-    errors: Vec<String>,
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(default)]
-struct Header {
-    #[serde(deserialize_with = "number")]
-    cluster_id: u64,
-    #[serde(deserialize_with = "number")]
-    member_id: u64,
-}
-
-#[derive(Debug, Deserialize)]
-struct MemberList {
-    #[serde(default)]
-    members: Vec<ListedMember>,
-}
-
-#[derive(Debug, Deserialize)]
-struct ListedMember {
-    #[serde(rename = "ID", deserialize_with = "number")]
-    id: u64,
-    #[serde(rename = "peerURLs", default)]
-    peer_urls: Vec<String>,
-    #[serde(rename = "isLearner", default)]
-    learner: bool,
-}
-
-impl MemberStatus {
-    /// It follows a leader. A full database (the alarm NOSPACE is an error here too) is another matter.
-    fn is_healthy(&self) -> bool {
-        self.leader != 0
-    }
-
-    fn size(&self) -> EtcdSize {
-        let bytes = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
-        EtcdSize {
-            total: bytes(self.db_size),
-            in_use: bytes(self.db_size_in_use),
-            quota: bytes(self.db_size_quota),
-        }
-    }
-
-    fn has_no_space(&self) -> bool {
-        self.errors.iter().any(|error| error.contains("NOSPACE"))
-    }
 }
 
 impl EtcdClient {
@@ -162,6 +105,8 @@ impl EtcdClient {
             .filter(|ordinal| !ordinals.contains(ordinal))
             .collect();
         states.extend(self.states(&unasked).await);
+        // Who is none any more may still be about to end.
+        states.retain(|(_, state)| members.iter().any(|(id, ..)| *id == state.header.member_id));
         let leader = states.iter().find_map(|(_, state)| Some(state.leader).filter(|id| *id != 0));
         let member = |(id, ordinal, learner)| Member {
             id,
@@ -176,14 +121,14 @@ impl EtcdClient {
         look_at(EtcdView::Quorum(members.into_iter().map(member).collect()), &states)
     }
 
-    /// Takes a step of the membership through a member: a learner is promoted once it has caught up, leadership is given
-    /// away only by the leader, and a member ends by itself when it hears that it was removed.
+    /// Takes a step through a member: a learner is promoted once it has caught up, leadership is given away only by the
+    /// leader, a member ends by itself when it hears that it was removed, and it defragments only itself.
     ///
     /// # Errors
     /// [`Error`].
     pub async fn take(&self, through: u8, step: &Step) -> Result<(), Error> {
         let (path, request) = match step {
-            Step::Rest | Step::Wait(_) => return Ok(()),
+            Step::Rest | Step::Wait(_) | Step::Pause | Step::Full => return Ok(()),
             Step::AddLearner { ordinal } => {
                 let url = names::etcd_peer_url(&self.namespace, *ordinal);
                 ("cluster/member/add", json!({"peerURLs": [url], "isLearner": true}))
@@ -193,8 +138,35 @@ impl EtcdClient {
                 ("maintenance/transfer-leadership", json!({"targetID": id.to_string()}))
             }
             Step::Remove { id, .. } => ("cluster/member/remove", json!({"ID": id.to_string()})),
+            Step::Compact { revision } => return self.compact(through, *revision).await,
+            Step::Defragment { .. } => {
+                let path = "maintenance/defragment";
+                return self.call_within::<Value>(WORK, through, path, &json!({})).await.map(drop);
+            }
+            Step::Disarm => return self.disarm(through).await,
         };
         self.call::<Value>(through, path, &request).await.map(drop)
+    }
+
+    /// What another compaction has taken away is no failure.
+    async fn compact(&self, through: u8, revision: u64) -> Result<(), Error> {
+        let request = json!({"revision": revision.to_string(), "physical": true});
+        match self.call_within::<Value>(WORK, through, "kv/compaction", &request).await {
+            Err(Error::Refused { message, .. }) if message.contains("has been compacted") => Ok(()),
+            answer => answer.map(drop),
+        }
+    }
+
+    /// The alarm has the name of the member that raised it, which may be gone.
+    async fn disarm(&self, through: u8) -> Result<(), Error> {
+        let path = "maintenance/alarm";
+        let raised: Alarms = self.call(through, path, &json!({"action": "GET"})).await?;
+        for alarm in raised.alarms.iter().filter(|alarm| alarm.kind == NOSPACE) {
+            let member = alarm.member.to_string();
+            let request = json!({"action": "DEACTIVATE", "memberID": member, "alarm": NOSPACE});
+            self.call::<Value>(through, path, &request).await?;
+        }
+        Ok(())
     }
 
     async fn states(&self, ordinals: &[u8]) -> Vec<(u8, MemberStatus)> {
@@ -226,12 +198,22 @@ impl EtcdClient {
         path: &str,
         request: &Value,
     ) -> Result<T, Error> {
+        self.call_within(DEADLINE, ordinal, path, request).await
+    }
+
+    async fn call_within<T: DeserializeOwned>(
+        &self,
+        deadline: Duration,
+        ordinal: u8,
+        path: &str,
+        request: &Value,
+    ) -> Result<T, Error> {
         let member = || format!("etcd-{ordinal} in {}", self.namespace);
         let url = format!("{}/v3/{path}", names::etcd_client_url(&self.namespace, ordinal));
-        let answer = timeout(DEADLINE, self.send(&url, request)).await;
+        let answer = timeout(deadline, self.send(&url, request)).await;
         let unreachable = |why: String| Error::Unreachable { member: member(), why };
         let (status, body) = answer
-            .map_err(|_| unreachable(format!("nothing within {} s", DEADLINE.as_secs())))?
+            .map_err(|_| unreachable(format!("nothing within {} s", deadline.as_secs())))?
             .map_err(|error| unreachable(in_full(error.as_ref())))?;
         if status != StatusCode::OK {
             return Err(Error::Refused { member: member(), message: message(&body) });
@@ -249,17 +231,13 @@ impl EtcdClient {
     }
 }
 
-/// 64-bit numbers are texts in protobuf's JSON.
-fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
-    String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
-}
-
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 fn look_at(view: EtcdView, states: &[(u8, MemberStatus)]) -> Look {
     Look {
         view,
-        size: states.iter().map(|(_, state)| state.size()).max_by_key(|size| size.total),
+        stores: states.iter().map(|(ordinal, state)| state.store(*ordinal)).collect(),
+        revision: states.iter().map(|(_, state)| state.header.revision).max().unwrap_or_default(),
         no_space: states.iter().any(|(_, state)| state.has_no_space()),
     }
 }

@@ -1,7 +1,9 @@
-//! Looks at a tenant's etcd and takes the next step of its membership: a task that no reconcile waits for, at most
-//! one per tenant. The reconcile that it wakes makes the pods follow, and sends it again if something is left.
+//! Looks at a tenant's etcd and takes the next step of its membership, or for the room in its database: a task that no
+//! reconcile waits for, at most one per tenant. The reconcile that it wakes makes the pods follow, and sends it again if
+//! something is left.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -9,6 +11,7 @@ use nagaya_render::membership::{Circumstances, EtcdFindings, EtcdView, Member, S
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep};
 
+use super::upkeep::Upkeep;
 use super::{EtcdAccess, Etcds, Look};
 use crate::leader::Leadership;
 use crate::tenant::{TenantKey, Wakeups};
@@ -65,12 +68,27 @@ impl Seen {
                 EtcdView::NoQuorum { answering } => answering.len(),
             },
             failure: self.failure.clone(),
-            no_space: self.look.no_space,
+            no_space: self.look.no_space.then(|| self.quota()),
         }
     }
 
+    fn quota(&self) -> u64 {
+        self.look.stores.iter().map(|store| store.quota).max().unwrap_or_default()
+    }
+
+    /// Sizes change with every write, and nothing follows from them but the step.
     fn says_the_same_as(&self, other: &Self) -> bool {
-        (&self.look, &self.step, &self.failure) == (&other.look, &other.step, &other.failure)
+        let said = |one: &Self| (one.look.view.clone(), one.look.no_space, one.step.clone());
+        said(self) == said(other) && self.failure == other.failure
+    }
+
+    /// The member that has just been defragmented.
+    #[must_use]
+    pub fn defragmented(&self) -> Option<u8> {
+        match self.step {
+            Step::Defragment { ordinal } if self.taken => Some(ordinal),
+            _ => None,
+        }
     }
 }
 
@@ -84,12 +102,15 @@ struct Inner {
     etcds: Arc<dyn Etcds>,
     at_once: Semaphore,
     tenants: Mutex<HashMap<TenantKey, Entry>>,
+    generations: AtomicU64,
 }
 
-#[derive(Default)]
 struct Entry {
+    /// Another one after each time that it was forgotten: what was begun before does not count any more.
+    generation: u64,
     seen: Option<Arc<Seen>>,
     busy: bool,
+    upkeep: Upkeep,
 }
 
 impl EtcdKeeper {
@@ -101,8 +122,14 @@ impl EtcdKeeper {
         leadership: Leadership,
         wakeups: Wakeups,
     ) -> Self {
-        let at_once = Semaphore::new(at_once);
-        Self(Arc::new(Inner { wakeups, leadership, etcds, at_once, tenants: Mutex::default() }))
+        Self(Arc::new(Inner {
+            wakeups,
+            leadership,
+            etcds,
+            at_once: Semaphore::new(at_once),
+            tenants: Mutex::default(),
+            generations: AtomicU64::default(),
+        }))
     }
 
     /// What the last look saw; `None`: nobody has looked yet.
@@ -115,18 +142,27 @@ impl EtcdKeeper {
     /// inside a tokio runtime.
     pub fn attend(&self, tenant: &TenantKey, errand: Errand) {
         let mut tenants = self.0.tenants();
-        let entry = tenants.entry(tenant.clone()).or_default();
+        let entry = tenants.entry(tenant.clone()).or_insert_with(|| Entry {
+            generation: self.0.generations.fetch_add(1, Ordering::Relaxed),
+            seen: None,
+            busy: false,
+            upkeep: Upkeep::default(),
+        });
         if std::mem::replace(&mut entry.busy, true) {
             return;
         }
+        let (generation, mut upkeep) = (entry.generation, entry.upkeep.clone());
         drop(tenants);
         let (inner, tenant) = (Arc::clone(&self.0), tenant.clone());
         tokio::spawn(async move {
-            let seen = inner.work(&errand).await;
-            if seen.step != Step::Rest && !seen.taken {
-                sleep(PAUSE).await;
+            let seen = inner.work(&errand, &mut upkeep).await;
+            match seen.step {
+                Step::Rest => {}
+                _ if seen.taken => {}
+                Step::Pause | Step::Full => sleep(UNREST).await,
+                _ => sleep(PAUSE).await,
             }
-            inner.tell(&tenant, seen, errand.look_only);
+            inner.tell(&tenant, generation, (seen, upkeep), errand.look_only);
         });
     }
 
@@ -137,20 +173,22 @@ impl EtcdKeeper {
 }
 
 impl Inner {
-    async fn work(&self, errand: &Errand) -> Seen {
+    async fn work(&self, errand: &Errand, upkeep: &mut Upkeep) -> Seen {
         // Never closed.
         let _place = self.at_once.acquire().await.ok();
         let look = match self.etcds.look(&errand.access, &errand.members).await {
             Ok(look) => look,
             Err(error) => return unusable(&error.to_string()),
         };
-        let step = next_step(&look.view, &errand.around);
+        let space = upkeep.space(&look, errand.around.space.calm);
+        let step = next_step(&look.view, &Circumstances { space, ..errand.around.clone() });
         if errand.look_only || !step.is_action() {
             return Seen { look, step, taken: false, failure: None, at: Instant::now() };
         }
         let failure = self.take(&errand.access, &look.view, &step).await.err();
+        upkeep.note(&step, failure.is_some());
         match &failure {
-            None => tracing::info!(namespace = errand.access.namespace, ?step, "etcd's members"),
+            None => tracing::info!(namespace = errand.access.namespace, ?step, "etcd"),
             Some(why) => tracing::debug!(namespace = errand.access.namespace, ?step, why),
         }
         // What follows from the step has to be seen before anything else is decided.
@@ -165,11 +203,19 @@ impl Inner {
         self.etcds.take(access, through, step).await.map_err(|error| error.to_string())
     }
 
-    fn tell(&self, tenant: &TenantKey, seen: Seen, look_only: bool) {
+    fn tell(
+        &self,
+        tenant: &TenantKey,
+        generation: u64,
+        (seen, upkeep): (Seen, Upkeep),
+        look_only: bool,
+    ) {
         let mut tenants = self.tenants();
+        let entry = tenants.get_mut(tenant).filter(|entry| entry.generation == generation);
         // Forgotten meanwhile.
-        let Some(entry) = tenants.get_mut(tenant) else { return };
+        let Some(entry) = entry else { return };
         entry.busy = false;
+        entry.upkeep = upkeep;
         let news = !entry.seen.as_ref().is_some_and(|old| old.says_the_same_as(&seen));
         let unfinished = seen.step != Step::Rest && !look_only;
         entry.seen = Some(Arc::new(seen));
@@ -184,8 +230,12 @@ impl Inner {
     }
 }
 
-/// Through whom a step is taken: the leader, which has to be for some; never the one that leaves.
+/// Through whom a step is taken: the leader, which has to be for some; never the one that leaves. A member defragments
+/// itself.
 fn voice(members: &[Member], step: &Step) -> Option<u8> {
+    if let Step::Defragment { ordinal } = step {
+        return Some(*ordinal);
+    }
     let leaves = |member: &Member| matches!(step, Step::Remove { id, .. } if *id == member.id);
     let voters = || members.iter().filter(|one| one.healthy && !one.learner && !leaves(one));
     voters().find(|member| member.leader).or_else(|| voters().next())?.ordinal
@@ -194,7 +244,7 @@ fn voice(members: &[Member], step: &Step) -> Option<u8> {
 fn unusable(why: &str) -> Seen {
     let view = EtcdView::NoQuorum { answering: Vec::new() };
     Seen {
-        look: Look { view, size: None, no_space: false },
+        look: Look { view, stores: Vec::new(), revision: 0, no_space: false },
         step: Step::Wait(why.to_owned()),
         taken: false,
         failure: None,

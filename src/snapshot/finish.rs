@@ -63,7 +63,8 @@ pub(super) fn finish(options: &FinishOptions) -> Result<(), Error> {
     let note = directory.join(format!("{}.json", options.name));
     write_private(&note, &serde_json::to_vec(&snapshot)?)?;
     sync_directory(directory)?;
-    let left = remove_old(options, read_notes(directory)?)?;
+    let stays: Vec<String> = options.protect.iter().chain([&options.name]).cloned().collect();
+    let left = remove_old(directory, options.keep.max(1), &stays, read_notes(directory)?)?;
     remove_unfinished(directory, &left)?;
     let told = serde_json::to_vec(&left)?;
     fs::write(&options.tell, told).map_err(failed("write", &options.tell))
@@ -104,7 +105,7 @@ fn write_private(path: &Path, content: &[u8]) -> Result<(), Error> {
 }
 
 /// What is noted, oldest first. A note that cannot be read stands for nothing.
-fn read_notes(directory: &Path) -> Result<Vec<Snapshot>, Error> {
+pub(super) fn read_notes(directory: &Path) -> Result<Vec<Snapshot>, Error> {
     let mut snapshots = Vec::new();
     for (_, path) in entries(directory)? {
         if has_extension(&path, "json") {
@@ -116,27 +117,31 @@ fn read_notes(directory: &Path) -> Result<Vec<Snapshot>, Error> {
     Ok(snapshots)
 }
 
-/// Removes the oldest beyond the number to keep. The note goes first: a file without one does not count.
-fn remove_old(options: &FinishOptions, all: Vec<Snapshot>) -> Result<Vec<Snapshot>, Error> {
-    let mut surplus = all.len().saturating_sub(options.keep.max(1));
+/// Removes the oldest beyond the number to keep, but for those that stay. The note goes first: a file without one does not
+/// count.
+pub(super) fn remove_old(
+    directory: &Path,
+    keep: usize,
+    stay: &[String],
+    all: Vec<Snapshot>,
+) -> Result<Vec<Snapshot>, Error> {
+    let mut surplus = all.len().saturating_sub(keep);
     let mut left = Vec::new();
     for snapshot in all {
-        let stays =
-            snapshot.name == options.name || options.protect.as_ref() == Some(&snapshot.name);
-        if surplus == 0 || stays {
+        if surplus == 0 || stay.contains(&snapshot.name) {
             left.push(snapshot);
             continue;
         }
         surplus -= 1;
         for extension in ["json", "db"] {
-            remove(&options.directory.join(format!("{}.{extension}", snapshot.name)))?;
+            remove(&directory.join(format!("{}.{extension}", snapshot.name)))?;
         }
     }
     Ok(left)
 }
 
 /// Attempts that failed leave files that nobody noted.
-fn remove_unfinished(directory: &Path, left: &[Snapshot]) -> Result<(), Error> {
+pub(super) fn remove_unfinished(directory: &Path, left: &[Snapshot]) -> Result<(), Error> {
     for (_, path) in entries(directory)? {
         let name = path.file_stem().map(|name| name.to_string_lossy().into_owned());
         let is_known = left.iter().any(|one| Some(&one.name) == name.as_ref());

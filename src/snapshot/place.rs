@@ -66,10 +66,15 @@ pub(super) fn place(options: &PlaceOptions) -> Result<(), Error> {
         return Err(failed("put into place", &restored)(error));
     }
     sync_directory(data)?;
-    for (name, path) in entries(data)? {
-        if name.starts_with(ASIDE) && !(options.keep_old && name == options.aside) {
+    // What a snapshot holds too goes. Of what none holds the newest stays: names end with the time.
+    let is_saved = |name: &str| !options.keep_old && name == options.aside;
+    let mut aside = entries(data)?;
+    aside.retain(|(name, _)| name.starts_with(ASIDE));
+    let newest = aside.iter().rposition(|(name, _)| !is_saved(name));
+    for (index, (_, path)) in aside.iter().enumerate() {
+        if Some(index) != newest {
             // The restored data are in place: what is left over is no failure of that.
-            if let Err(error) = remove_all(&path) {
+            if let Err(error) = remove_all(path) {
                 eprintln!("{error}");
             }
         }

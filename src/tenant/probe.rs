@@ -3,13 +3,14 @@
 //! Through the public endpoint, as a machine does that wants to join (`discovery.rs`,
 //! `public_endpoint.rs`); with the rights of a bootstrap token over the manager's own connection, which
 //! lends them (`bootstrap_rights.rs`, `node_configs.rs`); and now and then with a certificate request and
-//! a token of our own (`canary.rs`).
+//! a token of our own (`canary.rs`). Beside that, whether kube-apiserver itself still writes (`renewals.rs`).
 
 mod bootstrap_rights;
 mod canary;
 mod discovery;
 mod node_configs;
 mod public_endpoint;
+mod renewals;
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -75,16 +76,18 @@ impl Probe for JoinProbe {
     type Target = ProbeTarget;
 
     async fn probe(&self, target: &ProbeTarget) -> ProbeReport {
-        let (outside, inside) = tokio::join!(
+        let (outside, inside, stalled) = tokio::join!(
             timeout(LOOK_DEADLINE, discovery::look(target)),
             timeout(LOOK_DEADLINE, bootstrap_rights::look(target)),
+            timeout(LOOK_DEADLINE, renewals::are_overdue(&target.client)),
         );
         let outside = outside.unwrap_or_else(|_| Discovery {
             endpoint: public_endpoint::timed_out(target),
             ..Discovery::default()
         });
         let report = assemble(outside, inside.unwrap_or_default());
-        self.with_signer(report, target)
+        let stalled = stalled.unwrap_or_default();
+        ProbeReport { stalled, ..self.with_signer(report, target) }
     }
 
     fn gave_up(&self, _: &ProbeTarget) -> ProbeReport {
@@ -131,5 +134,6 @@ fn assemble(outside: Discovery, inside: BootstrapRights) -> ProbeReport {
         permissions,
         authentication: Finding::Unknown,
         signer: Finding::Unknown,
+        stalled: false,
     }
 }

@@ -15,6 +15,7 @@ mod metrics;
 mod process;
 mod refusing;
 mod rolling;
+mod room;
 mod running;
 mod scaling;
 mod settled;

@@ -90,7 +90,8 @@ fn status(ready: &str, ills: &[&str]) -> TenantClusterStatus {
             "lastTransitionTime": "2026-11-26T12:00:00Z",
         })
     };
-    let parts = ["Ready", "APIServerReady", "EtcdReady"].map(|kind| condition(kind, ready));
+    let parts = ["Ready", "APIServerReady", "EtcdReady", "SnapshotsReady"]
+        .map(|kind| condition(kind, ready));
     let ills = ills.iter().map(|kind| condition(kind, "True"));
     let conditions: Vec<Value> = parts.into_iter().chain(ills).collect();
     serde_json::from_value(json!({

@@ -60,8 +60,10 @@ pub enum Blockage {
     #[error("{field} of {object} is changed again after each write of Nagaya, by {by}")]
     FieldContested { object: String, field: String, by: String },
     /// A member has used up its database quota; etcd's alarms know.
-    #[error("etcd has raised the alarm NOSPACE: the cluster can be read, not written")]
-    NoSpace,
+    #[error(
+        "etcd has used up its quota of {quota} (alarm NOSPACE): the cluster can be read, not written"
+    )]
+    NoSpace { quota: String },
     /// Fewer etcd members answer than can decide; etcd's members know.
     #[error("{healthy} of {members} etcd members answer, too few to decide anything")]
     QuorumLost { healthy: usize, members: i32 },
@@ -147,8 +149,10 @@ impl Blockage {
                 format!("except control-plane namespaces (nagaya.dev/control-plane=true) from {by}; until then \
                          Nagaya writes it with growing pauses")
             }
-            Self::NoSpace => {
-                "delete what fills the tenant cluster, compact and defragment etcd, then disarm the alarm".to_owned()
+            Self::NoSpace { .. } => {
+                "Nagaya compacts and defragments it, and takes the alarm away once a tenth is free; if this stays, \
+                 delete what fills the tenant cluster (deleting works), or raise spec.etcd.quota"
+                    .to_owned()
             }
             Self::QuorumLost { .. } => {
                 "bring the members' pods and volumes back; nothing is made anew while too few answer".to_owned()

@@ -41,7 +41,7 @@ impl Cluster {
                     .fold((0, 0), |(well, all), one| (well + usize::from(one.healthy), all + 1));
                 assert!(well > all / 2, "the quorum is lost: {self:?}");
             }
-            Step::Rest | Step::Wait(_) => {}
+            _ => {}
         }
     }
 
@@ -76,7 +76,7 @@ fn settle(cluster: &mut Cluster, around: &Circumstances) -> Vec<Step> {
     let mut steps = Vec::new();
     let step_of = |cluster: &Cluster| {
         let view = cluster.view();
-        let saved_for = next_removal(&view, around);
+        let saved_for = next_removals(&view, around).first().copied();
         next_step(&view, &Circumstances { saved_for, ..around.clone() })
     };
     while let step = step_of(cluster)
@@ -216,13 +216,13 @@ fn nobody_who_votes_is_removed_before_a_snapshot() {
     }
     let saved = Circumstances { saved_for: Some(3), ..around.clone() };
     assert_eq!(next_step(&cluster.view(), &saved), Step::Remove { id: 3, ordinal: 2 });
-    assert_eq!(next_removal(&cluster.view(), &around), Some(3));
-    assert_eq!(next_removal(&cluster.view(), &to(3)), None);
+    assert_eq!(next_removals(&cluster.view(), &around), [3, 2], "one snapshot is enough");
+    assert!(next_removals(&cluster.view(), &to(3)).is_empty());
     let mut joining = Cluster::of(1);
     joining.take(&Step::AddLearner { ordinal: 1 });
     let step = next_step(&joining.view(), &around);
     assert_eq!(step, Step::Remove { id: 2, ordinal: 1 }, "it has nothing to lose");
-    assert_eq!(next_removal(&joining.view(), &around), None);
+    assert!(next_removals(&joining.view(), &around).is_empty());
 }
 
 #[test]
@@ -268,4 +268,32 @@ fn a_learner_whose_pod_was_refused_before_it_was_added_is_waited_for() {
     cluster.get(4).healthy = false;
     let step = next_step(&cluster.view(), &around);
     assert_eq!(step, Step::Wait("etcd-1 is starting".to_owned()));
+}
+
+#[test]
+fn nobody_comes_or_goes_while_etcd_is_full() {
+    let full = Space { full: true, revision: 9, ..Space::default() };
+    for target in [1, 3, 5] {
+        let around = Circumstances { space: full.clone(), ..to(target) };
+        let step = next_step(&Cluster::of(3).view(), &around);
+        assert_eq!(step, Step::Compact { revision: 9 });
+        assert_eq!(step.words(), None, "EtcdReady says it");
+    }
+    let mut ill = Cluster::of(3);
+    ill.get(2).healthy = false;
+    let around = Circumstances { space: full, ..to(3) };
+    assert!(matches!(next_step(&ill.view(), &around), Step::Wait(_)), "one thing after the other");
+}
+
+#[test]
+fn nothing_is_defragmented_while_members_come_or_go() {
+    let store = |ordinal| Store { ordinal, size: 900, in_use: 100, quota: 1000, applied: 7 };
+    let stores = (0..3).map(store).collect();
+    let space = Space { stores, calm: true, ..Space::default() };
+    let step_for = |target| {
+        let around = Circumstances { space: space.clone(), ..to(target) };
+        next_step(&Cluster::of(3).view(), &around)
+    };
+    assert_eq!(step_for(3), Step::Defragment { ordinal: 1 });
+    assert_eq!(step_for(5), Step::AddLearner { ordinal: 3 });
 }

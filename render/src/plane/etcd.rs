@@ -19,7 +19,6 @@ use super::{claims, helper, names};
 use crate::certificates::{Authority, LeafSecret};
 use crate::membership::{EtcdShape, INITIAL_CLUSTER, JOINING};
 use crate::minors::ETCD_IMAGE;
-use crate::quantity::bytes;
 use crate::settings::Settings;
 use crate::tenant::Tenant;
 
@@ -33,9 +32,6 @@ const MEMBER_DIR: &str = "/var/lib/etcd/member";
 const RESOURCES: Defaults = Defaults { cpu: "50m", memory: "64Mi", memory_limit: "2Gi" };
 /// Go's default lets an idle etcd grow to 36 MiB.
 const GOGC: u8 = 30;
-
-/// etcd's own recommendation for the largest database (`--quota-backend-bytes`).
-const LARGEST_QUOTA: u64 = 8 << 30;
 
 const PROBE: Endpoint = Endpoint { scheme: "HTTP", port: names::ETCD_PROBE_PORT };
 
@@ -172,7 +168,7 @@ fn build_command(tenant: &Tenant) -> Vec<String> {
         format!("--listen-metrics-urls=http://0.0.0.0:{}", names::ETCD_PROBE_PORT),
         // Members of two tenants must never take each other for one cluster.
         format!("--initial-cluster-token={}", tenant.plane_namespace),
-        format!("--quota-backend-bytes={}", quota(&tenant.etcd.storage_size)),
+        format!("--quota-backend-bytes={}", tenant.etcd.quota),
         format!("--trusted-ca-file={PKI_DIR}/ca.crt"),
         format!("--cert-file={PKI_DIR}/server.crt"),
         format!("--key-file={PKI_DIR}/server.key"),
@@ -257,21 +253,4 @@ pub fn build_first_claim(tenant: &Tenant) -> PersistentVolumeClaim {
     claim.metadata.name = Some(claim_name(&format!("{}-0", names::ETCD)));
     claim.metadata.namespace = Some(tenant.plane_namespace.clone());
     claim
-}
-
-/// Half of the volume: the write-ahead log, snapshots and the copy that a defragmentation makes need the
-/// other half.
-fn quota(volume_size: &str) -> u64 {
-    bytes(volume_size).map_or(LARGEST_QUOTA, |bytes| (bytes / 2).min(LARGEST_QUOTA))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_full_database_still_fits_on_the_volume() {
-        assert_eq!(quota("2Gi"), 1 << 30);
-        assert_eq!(quota("1Ti"), LARGEST_QUOTA);
-    }
 }

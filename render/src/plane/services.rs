@@ -5,6 +5,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::{names, pod};
+use crate::membership::EtcdShape;
 use crate::tenant::Tenant;
 
 /// Names for the members. A member needs the others' names before it is ready, so they are published
@@ -23,10 +24,11 @@ pub(super) fn build_etcd(tenant: &Tenant) -> Service {
 }
 
 /// With one member there is nothing better to send a client to, and waiting for its probe would only delay
-/// kube-apiserver; with several, a member that is not ready gets no new clients.
-pub(super) fn build_etcd_client(tenant: &Tenant) -> Service {
+/// kube-apiserver; with several, also on the way to or from one, a member that is not ready gets no new clients.
+pub(super) fn build_etcd_client(tenant: &Tenant, members: &EtcdShape) -> Service {
+    let is_alone = tenant.etcd.replicas == 1 && members.replicas <= 1;
     let spec = ServiceSpec {
-        publish_not_ready_addresses: Some(tenant.etcd.replicas == 1),
+        publish_not_ready_addresses: Some(is_alone),
         ports: Some(vec![port("client", names::ETCD_CLIENT_PORT)]),
         ..ServiceSpec::default()
     };

@@ -77,9 +77,17 @@ pub fn build_snapshot_job(
         format!("--keep={}", tenant.snapshots.keep),
         format!("--keys={KEYS_DIR}"),
     ];
+    let mut room = vec![
+        "room".to_owned(),
+        format!("--directory={SNAPSHOTS_DIR}"),
+        format!("--keep={}", tenant.snapshots.keep),
+    ];
     if let Some(protected) = &tenant.snapshots.restoring {
-        finish.push(format!("--protect={protected}"));
+        let protect = format!("--protect={protected}");
+        room.push(protect.clone());
+        finish.push(protect);
     }
+    let room = own_container(room, vec![writable(SNAPSHOTS, SNAPSHOTS_DIR)], settings);
     let finish = own_container(
         finish,
         vec![writable(SNAPSHOTS, SNAPSHOTS_DIR), mounts::mount(KEYS, KEYS_DIR)],
@@ -91,7 +99,7 @@ pub fn build_snapshot_job(
         mounts::volume(PKI, vec![Files::certificate(Authority::Etcd, "ca"), client]),
         keys_volume(),
     ];
-    let pod = job_pod(names::ETCD_SNAPSHOT, vec![save], finish, volumes);
+    let pod = job_pod(names::ETCD_SNAPSHOT, vec![room, save], finish, volumes);
     build_job(tenant, settings, pod, &name, (labels::SNAPSHOT_REASON, reason))
 }
 

@@ -10,6 +10,9 @@ use super::{STARTS, TRY_AGAIN};
 /// Longest piece of a container's last words that is repeated, in characters.
 pub const WORDS: usize = 400;
 
+/// What nobody has to wait for.
+pub(super) const WITHOUT: &str = "spec.snapshots.suspend: true goes on without";
+
 /// How far a Job is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum JobState {
@@ -44,6 +47,22 @@ impl JobState {
             return Self::Failed { at, why: last_words(why) };
         }
         Self::Running(pods.iter().find_map(|pod| problem(pod)))
+    }
+}
+
+impl JobState {
+    /// Of a snapshot: what to do where the volume is full, though the oldest went first.
+    fn or_full(self) -> Self {
+        match self {
+            Self::Failed { at, why } if why.to_lowercase().contains("no space left on device") => {
+                let why = format!(
+                    "{why} (the snapshots' volume is full: lower spec.snapshots.keep, or enlarge the volume claim \
+                     etcd-snapshots)"
+                );
+                Self::Failed { at, why }
+            }
+            state => state,
+        }
     }
 }
 
@@ -87,7 +106,7 @@ impl SnapshotJob {
                 .creation_timestamp
                 .as_ref()
                 .map_or(Timestamp::UNIX_EPOCH, |at| at.0),
-            state: JobState::read(job, pods, problem),
+            state: JobState::read(job, pods, problem).or_full(),
         }
     }
 
@@ -125,11 +144,10 @@ impl SnapshotJob {
         match &self.state {
             JobState::Running(None) => Some("a snapshot of etcd is being taken".to_owned()),
             JobState::Running(Some(problem)) => {
-                Some(format!("a snapshot of etcd is being taken: {problem}"))
+                Some(format!("a snapshot of etcd is being taken: {problem} ({WITHOUT})"))
             }
             JobState::Failed { why, .. } => Some(format!(
-                "the last snapshot failed: {why}; it is tried again {} minutes later (spec.snapshots.suspend: true \
-                 goes on without)",
+                "the last snapshot failed: {why}; it is tried again {} minutes later ({WITHOUT})",
                 TRY_AGAIN.as_mins()
             )),
             JobState::Succeeded(_) => None,

@@ -49,6 +49,12 @@ fn ready(findings: &Findings<'_>) -> Verdict {
     if let Some(words) = snapshots::restoring(findings).filter(|restore| restore.stopped) {
         return Verdict::new(State::False, RESTORING, words.words);
     }
+    // Nobody joins without a write, and the probe hardly ever writes.
+    if let Some(quota) = findings.etcd.and_then(|etcd| etcd.no_space) {
+        let blockage = no_space(quota);
+        let reason = blockage.reason();
+        return Verdict::new(State::False, reason, Blocked::new(blockage, None).to_string());
+    }
     match findings.probed {
         Probed::Report(report) => match report.first_failure() {
             Some((part, reason, message)) => cause(findings, part).unwrap_or_else(|| {
@@ -237,13 +243,18 @@ fn etcd(findings: &Findings<'_>) -> Verdict {
         (Some(EtcdFindings { quorum: false, answering, .. }), Some(pods)) if pods.desired > 1 => {
             Blockage::QuorumLost { healthy: *answering, members: pods.desired }
         }
-        (Some(EtcdFindings { no_space: true, .. }), _) => Blockage::NoSpace,
+        (Some(EtcdFindings { no_space: Some(quota), .. }), _) => no_space(*quota),
         _ => return workload("etcd", pods),
     };
-    let problem = pods.and_then(|pods| pods.problem.as_ref());
+    let problem = pods.and_then(|pods| pods.problem.as_ref()).map(ToString::to_string);
+    let problem = problem.or_else(|| found?.failure.clone());
     let why = problem.map_or_else(String::new, |problem| format!(": {problem}"));
     let reason = blockage.reason();
     Verdict::new(State::False, reason, format!("{}{why}", Blocked::new(blockage, None)))
+}
+
+fn no_space(quota: u64) -> Blockage {
+    Blockage::NoSpace { quota: format!("{} MiB", quota >> 20) }
 }
 
 fn workload(name: &str, workload: Option<&Workload>) -> Verdict {

@@ -1,6 +1,6 @@
-//! The volume of an etcd member.
+//! The volume of an etcd member, and how much of it the database may take.
 
-use nagaya_api::EtcdStorage;
+use nagaya_api::{Etcd, EtcdStorage};
 
 use super::Refusal;
 use super::exposure::check_name;
@@ -26,5 +26,61 @@ pub(super) fn check(storage: &EtcdStorage) -> Result<(), Refusal> {
             ),
         )),
         None => Err(Refusal::new(field, format!("{} is no size in bytes", storage.size))),
+    }
+}
+
+/// etcd's own recommendation for the largest database (`--quota-backend-bytes`).
+const LARGEST_QUOTA: u64 = 8 << 30;
+/// What kube-apiserver keeps of its own, and room to work.
+const LEAST_QUOTA: u64 = 16 << 20;
+
+/// Half of the volume: the write-ahead log, snapshots and the copy that a defragmentation makes need the other half.
+pub(super) fn quota(etcd: &Etcd) -> Result<u64, Refusal> {
+    let volume = bytes(&etcd.storage.size).unwrap_or(LARGEST_QUOTA);
+    let Some(asked) = &etcd.quota else { return Ok((volume / 2).min(LARGEST_QUOTA)) };
+    let refused = |why: String| Refusal::new("spec.etcd.quota", why);
+    match bytes(asked) {
+        Some(quota) if quota < LEAST_QUOTA => {
+            Err(refused(format!("{asked} is less than a control plane needs; set 16Mi or more")))
+        }
+        Some(quota) if quota > volume => Err(refused(format!(
+            "{asked} is more than the volume of {}; set that or less",
+            etcd.storage.size
+        ))),
+        Some(quota) if quota > LARGEST_QUOTA => {
+            Err(refused(format!("{asked} is more than etcd can do; set 8Gi or less")))
+        }
+        Some(quota) => Ok(quota),
+        None => Err(refused(format!("{asked} is no size in bytes"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn quota_of(size: &str, asked: Option<&str>) -> Result<u64, String> {
+        let storage = EtcdStorage { size: size.to_owned(), ..EtcdStorage::default() };
+        let etcd = Etcd { storage, quota: asked.map(str::to_owned), ..Etcd::default() };
+        quota(&etcd).map_err(|refusal| refusal.to_string())
+    }
+
+    #[test]
+    fn a_full_database_still_fits_on_the_volume() {
+        assert_eq!(quota_of("2Gi", None), Ok(1 << 30));
+        assert_eq!(quota_of("1Ti", None), Ok(LARGEST_QUOTA));
+        assert_eq!(quota_of("2Gi", Some("1536Mi")), Ok(3 << 29));
+    }
+
+    #[test]
+    fn a_quota_beyond_the_volume_or_without_room_to_work_is_refused() {
+        for (asked, says) in [("3Gi", "volume of 2Gi"), ("8Mi", "16Mi or more")] {
+            let refused = quota_of("2Gi", Some(asked)).unwrap_err();
+            assert!(
+                refused.starts_with("spec.etcd.quota: ") && refused.contains(says),
+                "{refused}"
+            );
+        }
+        assert!(quota_of("1Ti", Some("9Gi")).unwrap_err().contains("8Gi or less"));
     }
 }

@@ -30,6 +30,12 @@ pub async fn announce(context: &Context, raw: &TenantCluster, status: &TenantClu
     }
 }
 
+/// A member of etcd was defragmented.
+pub async fn defragmented(context: &Context, raw: &TenantCluster, ordinal: u8) {
+    let note = format!("etcd-{ordinal} was defragmented");
+    context.manager.events.normal(&raw.object_ref(&()), "Defragmented", "Defragment", &note).await;
+}
+
 /// Every turn of Ready, and whatever newly keeps a tenant from what its spec says; what Ready says is not said twice.
 fn news<'a>(before: &[Condition], now: &'a [Condition]) -> Vec<&'a Condition> {
     let is_new = |one: &&Condition| {

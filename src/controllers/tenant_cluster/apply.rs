@@ -71,7 +71,7 @@ pub async fn apply(
     let rollout = next_step(context, key, tenant, observed, now);
     let members = observed.members.shape(tenant);
     let tenant = &take_turn(context, raw, key, tenant, (&rollout, &members), observed, now);
-    let foundation = build_foundation(tenant);
+    let foundation = build_foundation(tenant, &members);
     let born = observed.born() || note_birth(context, observed).await?;
     let namespace = apply_namespace(context, key, &foundation.namespace, None).await?;
     let new_rights =
@@ -94,7 +94,7 @@ pub async fn apply(
     } else {
         members::release_volumes(context, &tenant, &members, observed).await?;
     }
-    let record = build_foundation(&tenant).namespace;
+    let record = build_foundation(&tenant, &members).namespace;
     let (recorded, plane) = join(
         apply_namespace(context, key, &record, namespace),
         Box::pin(apply_components(context, &tenant, &rollout, &members, observed, (born, stopped))),

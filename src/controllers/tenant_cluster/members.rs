@@ -9,18 +9,19 @@ use kube::runtime::reflector::ObjectRef;
 use kube::{Api, ResourceExt};
 use nagaya_api::{TenantCluster, labels};
 use nagaya_render::membership::{
-    Circumstances, EtcdShape, EtcdView, is_to_be_looked_at, next_removal, tells_who_joins,
+    Circumstances, EtcdShape, EtcdView, Space, is_to_be_looked_at, next_removals, tells_who_joins,
 };
 use nagaya_render::plane::names;
 use nagaya_render::plane_record::PlaneRecord;
+use nagaya_render::rolling::TemplateState;
 use nagaya_render::snapshots::{PlaneJobs, SnapshotGate};
 use nagaya_render::tenant::Tenant;
 use nagaya_render::workloads::{Workload, Workloads};
 
-use super::Error;
 use super::apply::Progress;
 use super::follow::was_ready;
 use super::observe::Observed;
+use super::{Error, announce};
 use crate::controllers::Context;
 use crate::etcd::{Errand, EtcdAccess, Seen};
 use crate::kube_ops;
@@ -56,9 +57,9 @@ impl Members {
         now: Timestamp,
     ) -> Option<(u64, SnapshotGate)> {
         let view = &self.seen.as_ref()?.look.view;
-        let id = next_removal(view, &self.circumstances(tenant))?;
-        let operation = format!("the removal of etcd member {id:x}");
-        Some((id, SnapshotGate::before(&operation, tenant, jobs, now)))
+        let leaving = next_removals(view, &self.circumstances(tenant));
+        let gate = SnapshotGate::before_removals(&leaving, tenant, jobs, now);
+        Some((*leaving.first()?, gate))
     }
 
     /// But for what has to be asked for.
@@ -136,18 +137,23 @@ pub async fn attend(
 ) -> Result<(), Error> {
     let (tenant, shape, paused) = (&progress.tenant, &progress.members, raw.spec.paused);
     let seen = observed.members.seen.as_ref();
-    let step = seen.filter(|seen| !seen.is_old(was_ready(raw))).map(|seen| &seen.step);
+    let writes = !context.prober.store().get(key).is_some_and(|seen| seen.report.stalled);
+    let step = seen.filter(|seen| !seen.is_old(was_ready(raw) && writes)).map(|seen| &seen.step);
     if progress.stopped
         || !observed.born()
         || !is_to_be_looked_at(target(tenant), &observed.workloads, step)
     {
         return Ok(());
     }
+    if let Some(ordinal) = seen.and_then(|seen| seen.defragmented()) {
+        announce::defragmented(context, raw, ordinal).await;
+    }
     let gate = observed.members.gate(tenant, &observed.jobs, Timestamp::now());
     let around = Circumstances {
         stale_claims: !paused && has_stale_volumes(context, tenant, progress, observed).await?,
         saved_for: gate.as_ref().filter(|(_, gate)| gate.is_open()).map(|(id, _)| *id),
         unsaved: gate.map(|(_, gate)| gate.words().to_owned()),
+        space: Space { calm: is_calm(tenant, observed), ..Space::default() },
         ..observed.members.circumstances(tenant)
     };
     let keys = &progress.keys;
@@ -163,6 +169,17 @@ pub async fn attend(
     let errand = Errand { access, members: shape.members.clone(), around, look_only: paused };
     context.etcd.attend(key, errand);
     Ok(())
+}
+
+/// Whether nothing is under way that a member which answers nobody for seconds could get into the way of.
+fn is_calm(tenant: &Tenant, observed: &Observed) -> bool {
+    let Workloads { etcd, api_server, controller_manager, scheduler } = &observed.workloads;
+    let is_settled = |one: &Option<Workload>| one.as_ref().is_some_and(Workload::is_settled);
+    [etcd, api_server, controller_manager, scheduler].into_iter().all(is_settled)
+        && tenant.upgrading_from.is_none()
+        && tenant.snapshots.restoring.is_none()
+        && tenant.templates.state == TemplateState::Written
+        && observed.jobs == PlaneJobs::default()
 }
 
 /// A pod that was let onto its volume as the member before it is made anew: it is asked again only when it starts.

@@ -1,5 +1,7 @@
 //! What etcd 3.6 answers, word for word.
 
+use nagaya_render::membership::Store;
+
 use super::*;
 
 #[test]
@@ -10,8 +12,8 @@ fn a_state_is_read_as_the_gateway_writes_it() {
         "dbSizeQuota":"1073741824"}"#;
     let state: MemberStatus = serde_json::from_str(text).unwrap();
     assert_eq!(state.header.member_id, 10_276_657_743_932_975_437);
-    let size = EtcdSize { total: 20_480, in_use: 16_384, quota: 1 << 30 };
-    assert_eq!(state.size(), size);
+    let store = Store { ordinal: 2, size: 20_480, in_use: 16_384, quota: 1 << 30, applied: 4 };
+    assert_eq!((state.store(2), state.header.revision), (store, 1));
     assert!(state.is_healthy() && !state.has_no_space());
 }
 
@@ -44,4 +46,13 @@ fn a_refusal_is_told_in_etcds_words() {
     let body = br#"{"code":9, "message":"etcdserver: can only promote a learner member which is in sync with leader", "details":[]}"#;
     assert!(message(body).starts_with("etcdserver: can only promote"));
     assert_eq!(message(b"not JSON"), "not JSON");
+}
+
+#[test]
+fn an_alarm_has_the_name_of_the_member_that_raised_it() {
+    let text = r#"{"header":{},"alarms":[{"memberID":"10276657743932975437","alarm":"NOSPACE"}]}"#;
+    let raised: Alarms = serde_json::from_str(text).unwrap();
+    assert_eq!(raised.alarms[0].member, 10_276_657_743_932_975_437);
+    assert_eq!(raised.alarms[0].kind, NOSPACE);
+    assert!(serde_json::from_str::<Alarms>(r#"{"header":{}}"#).unwrap().alarms.is_empty());
 }

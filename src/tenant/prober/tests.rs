@@ -113,6 +113,7 @@ fn joinable() -> ProbeReport {
         permissions: Finding::Ok,
         authentication: Finding::Ok,
         signer: Finding::Ok,
+        stalled: false,
     }
 }
 

@@ -1,11 +1,11 @@
-//! Plays etcd: members that are told to come and go, and are well while their pod is ready.
+//! Plays etcd: members that are told to come and go, and are well while their pod is ready, and how full they are.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use futures::future::BoxFuture;
 use nagaya::etcd::{Error, EtcdAccess, Etcds, Look};
-use nagaya_render::membership::{EtcdView, Member, Step};
+use nagaya_render::membership::{EtcdView, Member, Step, Store};
 
 use crate::memory_api::MemoryApi;
 
@@ -13,12 +13,28 @@ use crate::memory_api::MemoryApi;
 pub struct MemoryEtcds {
     planes: MemoryApi,
     members: Mutex<HashMap<String, Vec<Member>>>,
+    room: Mutex<Room>,
 }
+
+/// The same in every member of every etcd.
+#[derive(Clone, Debug, Default)]
+struct Room {
+    /// Of each member, in the order of their ordinals.
+    sizes: [u64; 5],
+    in_use: u64,
+    revision: u64,
+    full: bool,
+    /// What was asked for that has to do with room.
+    steps: Vec<Step>,
+}
+
+/// What may be used; sizes are parts of it.
+const QUOTA: u64 = 1000 << 20;
 
 impl MemoryEtcds {
     /// Whose pods are in `planes`.
     pub fn beside(planes: &MemoryApi) -> Self {
-        Self { planes: planes.clone(), members: Mutex::default() }
+        Self { planes: planes.clone(), members: Mutex::default(), room: Mutex::default() }
     }
 
     fn with<T>(&self, namespace: &str, work: impl FnOnce(&mut Vec<Member>) -> T) -> T {
@@ -32,6 +48,36 @@ impl MemoryEtcds {
     /// Ordinals of the members of the etcd in `namespace`, in the order in which they joined.
     pub fn members(&self, namespace: &str) -> Vec<u8> {
         self.with(namespace, |members| members.iter().filter_map(|one| one.ordinal).collect())
+    }
+
+    /// Every database takes so many MiB of 1000, and that much of them is in use. At 1000, nothing is written.
+    pub fn fill(&self, size: u64, in_use: u64) {
+        let mut room = self.room();
+        room.sizes = [size << 20; 5];
+        room.in_use = in_use << 20;
+        room.revision += 1;
+        room.full |= size << 20 >= QUOTA;
+    }
+
+    /// Somebody deletes what was in use, but for so many MiB.
+    pub fn empty(&self, in_use: u64) {
+        let mut room = self.room();
+        room.in_use = in_use << 20;
+        room.revision += 1;
+    }
+
+    /// Whether nothing can be written.
+    pub fn is_full(&self) -> bool {
+        self.room().full
+    }
+
+    /// What was done for the room in it.
+    pub fn upkeep(&self) -> Vec<Step> {
+        self.room().steps.clone()
+    }
+
+    fn room(&self) -> MutexGuard<'_, Room> {
+        self.room.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn is_ready(&self, namespace: &str, ordinal: u8) -> bool {
@@ -49,6 +95,8 @@ impl Etcds for MemoryEtcds {
         let namespace = &access.namespace;
         let members = self.with(namespace, |members| members.clone());
         let is_well = |member: &Member| member.ordinal.is_some_and(|n| self.is_ready(namespace, n));
+        let ordinals: Vec<Option<u8>> = members.iter().map(|member| member.ordinal).collect();
+        let is_member = |ordinal: u8| ordinals.contains(&Some(ordinal));
         let members: Vec<Member> = members
             .into_iter()
             .map(|member| Member { healthy: is_well(&member), ..member })
@@ -60,7 +108,18 @@ impl Etcds for MemoryEtcds {
         } else {
             EtcdView::NoQuorum { answering: Vec::new() }
         };
-        Box::pin(async { Ok(Look { view, size: None, no_space: false }) })
+        let room = self.room().clone();
+        let store = |(ordinal, size): (u8, &u64)| Store {
+            ordinal,
+            size: *size,
+            in_use: room.in_use,
+            quota: QUOTA,
+            applied: 0,
+        };
+        let stores = (0..).zip(&room.sizes).map(store).filter(|store| is_member(store.ordinal));
+        let stores = stores.collect();
+        let look = Look { view, stores, revision: room.revision, no_space: room.full };
+        Box::pin(async { Ok(look) })
     }
 
     fn take<'a>(
@@ -89,9 +148,17 @@ impl Etcds for MemoryEtcds {
                         member.leader = member.id == *id;
                     }
                 }
-                Step::Rest | Step::Wait(_) => {}
+                _ => {}
             }
         });
+        let mut room = self.room();
+        match step {
+            Step::Defragment { ordinal } => room.sizes[usize::from(*ordinal)] = room.in_use,
+            Step::Disarm => room.full = false,
+            Step::Compact { .. } | Step::MoveLeader { .. } => {}
+            _ => return Box::pin(async { Ok(()) }),
+        }
+        room.steps.push(step.clone());
         Box::pin(async { Ok(()) })
     }
 }
