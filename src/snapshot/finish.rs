@@ -35,13 +35,33 @@ pub struct FinishOptions {
     keep: usize,
     /// A snapshot that must not be removed, since it is about to be restored; it has to be whole too.
     #[arg(long)]
-    protect: Option<String>,
+    pub(super) protect: Option<String>,
     /// Directory with the keys that belong to the snapshots, copied beside them.
     #[arg(long)]
-    keys: PathBuf,
+    pub(super) keys: PathBuf,
     /// File to tell what the directory holds.
     #[arg(long, default_value = TERMINATION_LOG)]
     tell: PathBuf,
+}
+
+impl FinishOptions {
+    /// The saved file.
+    pub(super) fn database(&self) -> PathBuf {
+        self.directory.join(format!("{}.db", self.name))
+    }
+
+    /// What was saved, if it is whole.
+    pub(super) fn checked(&self) -> Result<Snapshot, Error> {
+        let size = file::check(&self.database())?;
+        Ok(Snapshot {
+            name: self.name.clone(),
+            time: Time(Timestamp::now()),
+            size_bytes: i64::try_from(size).unwrap_or(i64::MAX),
+            version: self.kubernetes_version.clone(),
+            reason: self.reason.clone(),
+            location: None,
+        })
+    }
 }
 
 /// Makes a saved file a snapshot that counts.
@@ -51,22 +71,19 @@ pub(super) fn finish(options: &FinishOptions) -> Result<(), Error> {
     if let Some(protected) = &options.protect {
         file::check(&directory.join(format!("{protected}.db")))?;
     }
-    let size = file::check(&directory.join(format!("{}.db", options.name)))?;
-    let snapshot = Snapshot {
-        name: options.name.clone(),
-        time: Time(Timestamp::now()),
-        size_bytes: i64::try_from(size).unwrap_or(i64::MAX),
-        version: options.kubernetes_version.clone(),
-        reason: options.reason.clone(),
-    };
+    let snapshot = options.checked()?;
     copy_keys(&options.keys, &directory.join("keys"))?;
     let note = directory.join(format!("{}.json", options.name));
     write_private(&note, &serde_json::to_vec(&snapshot)?)?;
     sync_directory(directory)?;
     let left = remove_old(options, read_notes(directory)?)?;
     remove_unfinished(directory, &left)?;
-    let told = serde_json::to_vec(&left)?;
-    fs::write(&options.tell, told).map_err(failed("write", &options.tell))
+    tell(options, &left)
+}
+
+/// Says what there is now.
+pub(super) fn tell(options: &FinishOptions, left: &[Snapshot]) -> Result<(), Error> {
+    fs::write(&options.tell, serde_json::to_vec(left)?).map_err(failed("write", &options.tell))
 }
 
 /// Secret by Secret. A generation of keys has its own name, so those of older snapshots stay.
@@ -118,21 +135,30 @@ fn read_notes(directory: &Path) -> Result<Vec<Snapshot>, Error> {
 
 /// Removes the oldest beyond the number to keep. The note goes first: a file without one does not count.
 fn remove_old(options: &FinishOptions, all: Vec<Snapshot>) -> Result<Vec<Snapshot>, Error> {
-    let mut surplus = all.len().saturating_sub(options.keep.max(1));
-    let mut left = Vec::new();
-    for snapshot in all {
-        let stays =
-            snapshot.name == options.name || options.protect.as_ref() == Some(&snapshot.name);
-        if surplus == 0 || stays {
-            left.push(snapshot);
-            continue;
-        }
-        surplus -= 1;
+    let (left, surplus) = beyond(options, all);
+    for snapshot in surplus {
         for extension in ["json", "db"] {
             remove(&options.directory.join(format!("{}.{extension}", snapshot.name)))?;
         }
     }
     Ok(left)
+}
+
+/// Those that stay, and the oldest beyond the number to keep.
+pub(super) fn beyond(
+    options: &FinishOptions,
+    all: Vec<Snapshot>,
+) -> (Vec<Snapshot>, Vec<Snapshot>) {
+    let mut surplus = all.len().saturating_sub(options.keep.max(1));
+    all.into_iter().partition(|snapshot| {
+        let stays =
+            snapshot.name == options.name || options.protect.as_ref() == Some(&snapshot.name);
+        if surplus == 0 || stays {
+            return true;
+        }
+        surplus -= 1;
+        false
+    })
 }
 
 /// Attempts that failed leave files that nobody noted.
