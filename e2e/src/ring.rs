@@ -12,6 +12,7 @@ pub mod machine;
 pub mod manager;
 pub mod project;
 mod report;
+pub mod s3_server;
 mod scenario;
 pub mod tenant;
 pub mod versions;
