@@ -40,7 +40,7 @@ const UNFINISHED_FOR: i64 = 2 * 60 * 60;
 const CONNECT: Duration = Duration::from_secs(10);
 /// For one piece.
 const REQUEST: Duration = Duration::from_mins(2);
-/// A server that restarts is waited for; one that is not there is named.
+/// For a second or two: the Job itself is tried twice.
 const RETRIES: (usize, Duration) = (4, Duration::from_mins(1));
 
 /// A folder in a bucket, and the right to use it.

@@ -58,7 +58,8 @@ impl Trouble {
     ) -> Self {
         let text = error.to_string();
         let code = code(&text);
-        if code == Some("NoSuchKey") {
+        let is_missing = matches!(error, object_store::Error::NotFound { .. });
+        if code == Some("NoSuchKey") || (is_missing && code.is_none()) {
             return Self::NotFound;
         }
         let why = match code {
