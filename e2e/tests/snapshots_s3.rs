@@ -50,7 +50,8 @@ fn a_tenant_goes_back_to_what_is_in_a_bucket_and_comes_back_from_it_when_all_els
 
         spec["restoreFrom"] = json!({"snapshot": snapshot});
         tenant.apply(&spec)?;
-        is_back(&tenant, &cluster, &snapshot)?;
+        is_restored(&tenant, &snapshot)?;
+        is_back(&cluster)?;
         machine.await_ready(&cluster, NODE_RETURNS)?;
         no_claim_is_made(&tenant)?;
 
@@ -59,8 +60,9 @@ fn a_tenant_goes_back_to_what_is_in_a_bucket_and_comes_back_from_it_when_all_els
         let recovery = server.object(&project.name, "demo", &snapshot, "recovery.json");
         management.run(&["create", "-f", &recovery.display().to_string()])?;
         tenant.apply(&spec)?;
+        is_restored(&tenant, &snapshot)?;
         let cluster = tenant.admin()?;
-        is_back(&tenant, &cluster, &snapshot)?;
+        is_back(&cluster)?;
         let again = tenant.token("again", "1h")?.secret()?;
         ensure(again.endpoint == joining.endpoint, || format!("endpoint {}", again.endpoint))?;
         ensure(again.ca_cert_hash == joining.ca_cert_hash, || "another CA was made".to_owned())?;
@@ -94,8 +96,7 @@ fn next_snapshot(tenant: &Tenant, server: &S3Server) -> Outcome<String> {
     Ok(name)
 }
 
-/// What was saved is there, what was written since is not.
-fn is_back(tenant: &Tenant, cluster: &Kubectl, snapshot: &str) -> Outcome {
+fn is_restored(tenant: &Tenant, snapshot: &str) -> Outcome {
     wait_until(&format!("{snapshot} is restored"), RESTORE, || {
         let plane = tenant.plane()?;
         let namespace = tenant.project.management.get(&["namespace", &plane])?;
@@ -105,7 +106,11 @@ fn is_back(tenant: &Tenant, cluster: &Kubectl, snapshot: &str) -> Outcome {
     })?;
     tenant.await_condition("EtcdReady", "True", RESTORE)?;
     tenant.await_condition("APIServerReady", "True", RESTORE)?;
-    tenant.await_ready()?;
+    tenant.await_ready()
+}
+
+/// What was saved is there, what was written since is not.
+fn is_back(cluster: &Kubectl) -> Outcome {
     let word = cluster.get(&["configmap", "before"])?["data"]["word"].take();
     ensure(word == "nagaya", || format!("what was saved is {word}"))?;
     let after = cluster.find(&["configmap", "after"])?;

@@ -57,8 +57,9 @@ pub async fn observe(
         .collect();
     let wanted = raw.spec.restore_from.as_ref().map(|from| &from.snapshot);
     let restores = wanted.is_some() && wanted != plane.restored_from.as_ref();
-    let is_stopped = workloads.etcd.as_ref().is_some_and(|etcd| etcd.desired == 0);
-    if jobs.is_empty() && !restores && !is_stopped {
+    // Where there is no etcd yet, the manager may have no rights either: a namespace may come out of a bucket.
+    let is_asked = workloads.etcd.as_ref().is_some_and(|etcd| restores || etcd.desired == 0);
+    if jobs.is_empty() && !is_asked {
         return Ok(PlaneJobs::default());
     }
     let api = Api::<Pod>::namespaced(context.manager.clients.planes.clone(), &plane.namespace);
