@@ -28,6 +28,9 @@ const fn row(path: &'static str, change: Change, note: &'static str) -> FieldPol
     FieldPolicy { path, change, note }
 }
 
+const NEW_PLACE: &str = "a snapshot is taken there at once; those of before stay where they are, and can be restored \
+                         once the field is set back";
+
 /// Every field of a `TenantCluster`'s spec.
 pub const FIELD_POLICIES: &[FieldPolicy] = &[
     row(
@@ -96,6 +99,11 @@ pub const FIELD_POLICIES: &[FieldPolicy] = &[
         Change::Live,
         "for a claim that is made from then on; one that is there keeps its own",
     ),
+    row("spec.snapshots.s3.endpoint", Change::Live, NEW_PLACE),
+    row("spec.snapshots.s3.bucket", Change::Live, NEW_PLACE),
+    row("spec.snapshots.s3.region", Change::Live, "with the next snapshot"),
+    row("spec.snapshots.s3.prefix", Change::Live, NEW_PLACE),
+    row("spec.snapshots.s3.secretName", Change::Live, "with the next snapshot"),
     row(
         "spec.restoreFrom.snapshot",
         Change::Restarts(&["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"]),

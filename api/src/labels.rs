@@ -67,5 +67,7 @@ pub const SNAPSHOTS: &str = "nagaya.dev/snapshots";
 pub const RESTORED_FROM: &str = "nagaya.dev/restored-from";
 /// Annotation on the Job that takes a snapshot: what the snapshot is for.
 pub const SNAPSHOT_REASON: &str = "nagaya.dev/snapshot-reason";
+/// Annotation on the Job that takes a snapshot: the folder of the bucket that it goes to; none: the volume.
+pub const SNAPSHOT_LOCATION: &str = "nagaya.dev/snapshot-location";
 /// Annotation on the Job that restores a snapshot: its name.
 pub const RESTORES: &str = "nagaya.dev/restores";

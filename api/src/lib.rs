@@ -9,6 +9,7 @@ mod field_policy;
 mod join_token;
 pub mod labels;
 mod networking;
+mod snapshot_bucket;
 mod snapshots;
 mod tenant_cluster;
 
@@ -19,6 +20,7 @@ pub use join_token::{
     CloudInit, JoinToken, JoinTokenSpec, JoinTokenState, JoinTokenStatus, secret_keys,
 };
 pub use networking::Networking;
+pub use snapshot_bucket::{SnapshotBucket, bucket_keys};
 pub use snapshots::{RestoreFrom, Snapshot, SnapshotVolume, Snapshots};
 pub use tenant_cluster::{
     ControlPlane, DeletionPolicy, Etcd, EtcdStorage, TenantCluster, TenantClusterSpec,

@@ -5,6 +5,8 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::SnapshotBucket;
+
 /// How the tenant's etcd is saved.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
@@ -28,6 +30,10 @@ pub struct Snapshots {
     /// Volume that they are kept on.
     #[serde(default)]
     pub volume: SnapshotVolume,
+
+    /// S3-compatible bucket that they are kept in instead of the volume.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub s3: Option<SnapshotBucket>,
 }
 
 impl Default for Snapshots {
@@ -37,6 +43,7 @@ impl Default for Snapshots {
             schedule: default_schedule(),
             keep: default_keep(),
             volume: SnapshotVolume::default(),
+            s3: None,
         }
     }
 }
@@ -89,6 +96,10 @@ pub struct Snapshot {
 
     /// What it was taken for.
     pub reason: String,
+
+    /// Folder of the bucket that it is in, as a URL; none: it is on the volume.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub location: Option<String>,
 }
 
 fn default_schedule() -> String {

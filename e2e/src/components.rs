@@ -16,7 +16,9 @@ use std::thread;
 pub(crate) use build::hex;
 pub use needs::{for_control_plane, for_management, for_node};
 pub use products::Product;
-use products::{CONTAINERD, COREDNS, ETCD, KONNECTIVITY, KUBERNETES, LOCAL_PATH_PROVISIONER};
+use products::{
+    CONTAINERD, COREDNS, ETCD, KONNECTIVITY, KUBERNETES, LOCAL_PATH_PROVISIONER, VERSITYGW,
+};
 
 use crate::error::{Error, Result};
 use crate::{lock, paths, progress};
@@ -78,6 +80,12 @@ impl Component {
     #[must_use]
     pub fn local_path_provisioner() -> Self {
         Self::new(&LOCAL_PATH_PROVISIONER, "0.0")
+    }
+
+    /// The S3 server.
+    #[must_use]
+    pub fn versitygw() -> Self {
+        Self::new(&VERSITYGW, "1.8")
     }
 
     /// The tunnel's server and agent.
@@ -233,6 +241,7 @@ mod tests {
             Component::containerd(),
             Component::local_path_provisioner(),
             Component::konnectivity(),
+            Component::versitygw(),
         ];
         for minor in KUBERNETES_MINORS {
             all.push(Component::kubernetes(minor).unwrap());

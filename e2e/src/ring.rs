@@ -14,6 +14,7 @@ pub mod manager;
 pub mod process;
 pub mod project;
 mod report;
+pub mod s3_server;
 mod scenario;
 mod snapshots;
 pub mod tenant;

@@ -113,20 +113,21 @@ fn lint(report: &mut Report) -> Result<()> {
 
 /// Units, goldens, generated files, and parity with what kubeadm of each minor writes and reads.
 fn without_a_cluster(report: &mut Report) -> Result<()> {
-    let mut kubeadms = Vec::new();
-    report.part("kubeadm of each minor, to compare with", || {
+    let mut programs = Vec::new();
+    report.part("kubeadm of each minor, to compare with, and an S3 server", || {
+        programs.push(("VERSITYGW".to_owned(), ensure(&Component::versitygw(), "versitygw")?));
         for minor in KUBERNETES_MINORS {
             let path = ensure(&Component::kubernetes(minor)?, "kubeadm")?;
-            kubeadms.push((format!("KUBEADM_{}", minor.replace('.', "_")), path.clone()));
+            programs.push((format!("KUBEADM_{}", minor.replace('.', "_")), path.clone()));
             if minor == NEWEST_MINOR {
-                kubeadms.push(("KUBEADM".to_owned(), path));
+                programs.push(("KUBEADM".to_owned(), path));
             }
         }
         Ok(Counts::check())
     })?;
     report.part("tests of the crates, goldens, drift, kubeadm parity", || {
         let mut tests = cargo(&["test", "--locked", "--workspace", "--exclude", "e2e"]);
-        run_tests(tests.arg("--no-fail-fast").envs(kubeadms.iter().cloned()))
+        run_tests(tests.arg("--no-fail-fast").envs(programs.iter().cloned()))
     })?;
     report.part("tests of the sandbox's own code", || {
         let words = ["test", "--locked", "--package", "e2e", "--lib", "--bins", "--no-fail-fast"];

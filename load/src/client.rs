@@ -20,6 +20,9 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// Half of what kube-apiserver gives a request (`--request-timeout`): slow is not refused, and told apart.
 const DEADLINE: Duration = Duration::from_secs(30);
 
+/// What the client's libraries say when the server has not seen a request.
+const NOT_BEGUN: [&str; 2] = ["not a result of an error", "runtime dropped the dispatch task"];
+
 /// Over which connection.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Over {
@@ -46,8 +49,9 @@ enum Failure {
 
 impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Self {
-        // HTTP/2's GOAWAY without an error (RFC 9113 section 6.8), in h2's words.
-        if refusal.contains("not a result of an error") {
+        // HTTP/2's GOAWAY without an error (RFC 9113 section 6.8), in h2's words; and in hyper's, of a request that was
+        // not sent: it waited for others on its connection to end, and the connection ended first.
+        if NOT_BEGUN.iter().any(|words| refusal.contains(words)) {
             return Self::Later;
         }
         Self::For(refusal)

@@ -36,7 +36,9 @@ use k8s_openapi::api::rbac::v1::RoleBinding;
 
 pub use etcd::{build_etcd_state, build_first_claim};
 pub use namespace::plane_namespace_name;
-pub use snapshots::{build_restore_job, build_snapshot_job, build_snapshots_claim};
+pub use snapshots::{
+    build_bucket_secret, build_restore_job, build_snapshot_job, build_snapshots_claim,
+};
 
 use crate::membership::EtcdShape;
 use crate::rights::build_plane_role_binding;

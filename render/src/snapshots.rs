@@ -3,9 +3,11 @@
 //!
 //! | file | what |
 //! |---|---|
+//! | `bucket.rs` | a tenant's folder in a bucket |
 //! | `job.rs` | what a Job and its pod say |
 //! | `restore.rs` | the way back to a snapshot, phase by phase |
 
+mod bucket;
 mod job;
 mod restore;
 
@@ -13,6 +15,7 @@ use jiff::{SignedDuration, Timestamp};
 use nagaya_api::Snapshot;
 use sha2::{Digest, Sha256};
 
+pub use bucket::Bucket;
 pub use job::{JobState, PlaneJobs, RestoreJob, SnapshotJob, WORDS};
 pub use restore::{Phase, restore_phase};
 
@@ -42,7 +45,9 @@ pub struct Snapshots {
     pub storage_class: Option<String>,
     /// Kubernetes quantity in bytes.
     pub storage_size: String,
-    /// What the volume holds, oldest first.
+    /// Where they are kept instead of the volume.
+    pub bucket: Option<Bucket>,
+    /// What there is of them, oldest first.
     pub taken: Vec<Snapshot>,
     /// What etcd is to be filled with, and has not been.
     pub restoring: Option<String>,
@@ -51,7 +56,7 @@ pub struct Snapshots {
 }
 
 impl Snapshots {
-    /// As the spec has it, with none taken.
+    /// As the spec has it, on the volume and with none taken.
     #[must_use]
     pub fn asked_for(spec: &nagaya_api::Snapshots) -> Self {
         Self {
@@ -61,10 +66,17 @@ impl Snapshots {
             keep: spec.keep,
             storage_class: spec.volume.class_name.clone(),
             storage_size: spec.volume.size.clone(),
+            bucket: None,
             taken: Vec::new(),
             restoring: None,
             restored: None,
         }
+    }
+
+    /// What a snapshot says that is taken now; `None`: the volume.
+    #[must_use]
+    pub fn location(&self) -> Option<String> {
+        self.bucket.as_ref().map(Bucket::location)
     }
 }
 
@@ -209,8 +221,14 @@ fn due_at(tenant: &Tenant, created: Timestamp) -> Option<Timestamp> {
         return None;
     }
     let every = snapshots.every;
-    if let Some(last) = snapshots.taken.iter().map(|one| one.time.0).max() {
+    let place = snapshots.location();
+    let there = snapshots.taken.iter().filter(|one| one.location == place);
+    if let Some(last) = there.map(|one| one.time.0).max() {
         return last.checked_add(every).ok();
+    }
+    // A place that is new holds nothing, and gets its first one at once.
+    if !snapshots.taken.is_empty() {
+        return Some(created);
     }
     let half = every / 2;
     let spread = half.as_secs().saturating_mul(i64::from(share(&tenant.uid))) / 256;
@@ -222,7 +240,7 @@ fn share(uid: &str) -> u8 {
     Sha256::digest(uid)[0]
 }
 
-/// What the volume holds now: what the newest finished Job says, else what is on record.
+/// What there is now: what the newest finished Job says, else what is on record.
 #[must_use]
 pub fn taken(on_record: &[Snapshot], jobs: &PlaneJobs) -> Vec<Snapshot> {
     let newest = |list: &&Vec<Snapshot>| list.iter().map(|one| one.time.0).max();

@@ -1,6 +1,7 @@
 //! The validate step: a raw `TenantCluster`, the settings and what is recorded become a [`Tenant`], or a
 //! refusal that names the field and says what to do. Pure; nothing after it reads the raw object.
 
+mod bucket;
 mod exposure;
 mod networks;
 mod ownership;
@@ -83,7 +84,7 @@ pub fn validate(raw: &TenantCluster, around: Surroundings<'_>) -> Result<Tenant,
         storage::check(&spec.etcd.storage)?;
     }
     let quota = storage::quota(&spec.etcd)?;
-    let snapshots = snapshots::resolve(spec, around.settings, owner.record, version.exact)?;
+    let snapshots = snapshots::resolve(spec, around.settings, &owner, version.exact)?;
     // What was accepted once stays so, whatever a newer manager thinks of it.
     if !(born && is_accepted(spec, owner.record)) {
         check_fragments(spec, version.facts)?;

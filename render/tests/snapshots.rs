@@ -27,6 +27,7 @@ fn snapshot(name: &str, reason: &str, time: Timestamp) -> Snapshot {
         size_bytes: 4128,
         version: "v1.37.1".to_owned(),
         reason: reason.to_owned(),
+        location: None,
     }
 }
 

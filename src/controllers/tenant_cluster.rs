@@ -3,6 +3,7 @@
 mod announce;
 mod apply;
 mod bounded_client;
+mod bucket;
 mod cleanup;
 mod components;
 mod diagnose;

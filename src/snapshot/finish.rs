@@ -32,16 +32,41 @@ pub struct FinishOptions {
     reason: String,
     /// How many to keep.
     #[arg(long)]
-    keep: usize,
+    pub(super) keep: usize,
     /// A snapshot that must not be removed, since it is about to be restored; it has to be whole too.
     #[arg(long)]
-    protect: Option<String>,
+    pub(super) protect: Option<String>,
     /// Directory with the keys that belong to the snapshots, copied beside them.
     #[arg(long)]
-    keys: PathBuf,
+    pub(super) keys: PathBuf,
     /// File to tell what the directory holds.
     #[arg(long, default_value = TERMINATION_LOG)]
     tell: PathBuf,
+}
+
+impl FinishOptions {
+    /// The saved file.
+    pub(super) fn database(&self) -> PathBuf {
+        self.directory.join(format!("{}.db", self.name))
+    }
+
+    /// What must stay, however old it is.
+    pub(super) fn stay(&self) -> Vec<String> {
+        self.protect.iter().chain([&self.name]).cloned().collect()
+    }
+
+    /// What was saved, if it is whole.
+    pub(super) fn checked(&self) -> Result<Snapshot, Error> {
+        let size = file::check(&self.database())?;
+        Ok(Snapshot {
+            name: self.name.clone(),
+            time: Time(Timestamp::now()),
+            size_bytes: i64::try_from(size).unwrap_or(i64::MAX),
+            version: self.kubernetes_version.clone(),
+            reason: self.reason.clone(),
+            location: None,
+        })
+    }
 }
 
 /// Makes a saved file a snapshot that counts.
@@ -51,23 +76,20 @@ pub(super) fn finish(options: &FinishOptions) -> Result<(), Error> {
     if let Some(protected) = &options.protect {
         file::check(&directory.join(format!("{protected}.db")))?;
     }
-    let size = file::check(&directory.join(format!("{}.db", options.name)))?;
-    let snapshot = Snapshot {
-        name: options.name.clone(),
-        time: Time(Timestamp::now()),
-        size_bytes: i64::try_from(size).unwrap_or(i64::MAX),
-        version: options.kubernetes_version.clone(),
-        reason: options.reason.clone(),
-    };
+    let snapshot = options.checked()?;
     copy_keys(&options.keys, &directory.join("keys"))?;
     let note = directory.join(format!("{}.json", options.name));
     write_private(&note, &serde_json::to_vec(&snapshot)?)?;
     sync_directory(directory)?;
-    let stays: Vec<String> = options.protect.iter().chain([&options.name]).cloned().collect();
-    let left = remove_old(directory, options.keep.max(1), &stays, read_notes(directory)?)?;
+    let all = read_notes(directory)?;
+    let left = remove_old(directory, options.keep.max(1), &options.stay(), all)?;
     remove_unfinished(directory, &left)?;
-    let told = serde_json::to_vec(&left)?;
-    fs::write(&options.tell, told).map_err(failed("write", &options.tell))
+    tell(options, &left)
+}
+
+/// Says what there is now.
+pub(super) fn tell(options: &FinishOptions, left: &[Snapshot]) -> Result<(), Error> {
+    fs::write(&options.tell, serde_json::to_vec(left)?).map_err(failed("write", &options.tell))
 }
 
 /// Secret by Secret. A generation of keys has its own name, so those of older snapshots stay.
@@ -117,27 +139,36 @@ pub(super) fn read_notes(directory: &Path) -> Result<Vec<Snapshot>, Error> {
     Ok(snapshots)
 }
 
-/// Removes the oldest beyond the number to keep, but for those that stay. The note goes first: a file without one does not
-/// count.
+/// Removes the oldest beyond the number to keep. The note goes first: a file without one does not count.
 pub(super) fn remove_old(
     directory: &Path,
     keep: usize,
     stay: &[String],
     all: Vec<Snapshot>,
 ) -> Result<Vec<Snapshot>, Error> {
-    let mut surplus = all.len().saturating_sub(keep);
-    let mut left = Vec::new();
-    for snapshot in all {
-        if surplus == 0 || stay.contains(&snapshot.name) {
-            left.push(snapshot);
-            continue;
-        }
-        surplus -= 1;
+    let (left, surplus) = beyond(keep, stay, all);
+    for snapshot in surplus {
         for extension in ["json", "db"] {
             remove(&directory.join(format!("{}.{extension}", snapshot.name)))?;
         }
     }
     Ok(left)
+}
+
+/// Those that are left, and the oldest beyond the number to keep, but for those that stay.
+pub(super) fn beyond(
+    keep: usize,
+    stay: &[String],
+    all: Vec<Snapshot>,
+) -> (Vec<Snapshot>, Vec<Snapshot>) {
+    let mut surplus = all.len().saturating_sub(keep);
+    all.into_iter().partition(|snapshot| {
+        if surplus == 0 || stay.contains(&snapshot.name) {
+            return true;
+        }
+        surplus -= 1;
+        false
+    })
 }
 
 /// Attempts that failed leave files that nobody noted.

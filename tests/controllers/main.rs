@@ -20,6 +20,7 @@ mod running;
 mod scaling;
 mod settled;
 mod snapshots;
+mod snapshots_in_a_bucket;
 mod stage;
 mod two_managers;
 mod upgrading;

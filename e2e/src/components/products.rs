@@ -75,6 +75,14 @@ pub static LOCAL_PATH_PROVISIONER: Product = Product {
     tags: "",
     stamped: false,
 };
+/// An S3 server for the tests of snapshots; its objects are files.
+pub static VERSITYGW: Product = Product {
+    name: "versitygw",
+    module: "github.com/versity/versitygw",
+    binaries: &[("versitygw", "github.com/versity/versitygw/cmd/versitygw")],
+    tags: "",
+    stamped: false,
+};
 /// The tunnel between a control plane and its nodes.
 pub static KONNECTIVITY: Product = Product {
     name: "konnectivity",

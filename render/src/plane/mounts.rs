@@ -14,7 +14,7 @@ pub(super) const PKI_DIR: &str = "/etc/kubernetes/pki";
 pub(crate) const CLIENT_CONFIG_DIR: &str = "/etc/kubernetes/client";
 
 /// Readable for the group that the pod's user is in, and for nobody else.
-const FILE_MODE: i32 = 0o440;
+pub(super) const FILE_MODE: i32 = 0o440;
 
 /// Some keys of one Secret, and the file names that they get.
 pub(super) struct Files {

@@ -34,6 +34,8 @@ pub const ETCD_SNAPSHOT: &str = "etcd-snapshot";
 pub const ETCD_RESTORE: &str = "etcd-restore";
 /// Secret with the certificate of the Job that saves etcd.
 pub const SNAPSHOT_CLIENT: &str = "etcd-snapshot-client";
+/// Secret with the credentials of the bucket that snapshots are kept in.
+pub const SNAPSHOT_BUCKET: &str = "etcd-snapshot-s3";
 
 /// `PriorityClass`es of `manifests/priorities.yaml`: when a management node is full, what others wait for stays.
 pub const ETCD_PRIORITY: &str = "nagaya-etcd";

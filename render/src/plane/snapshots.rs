@@ -1,5 +1,13 @@
 //! The Jobs that save and restore etcd, and the volume between them. Nothing of this is there while neither happens,
 //! but for the volume.
+//!
+//! | file | what |
+//! |---|---|
+//! | `bucket.rs` | what changes where they go to a bucket |
+//! | `recovery.rs` | what comes along there, for a control plane whose namespace is gone |
+
+mod bucket;
+mod recovery;
 
 use jiff::Timestamp;
 use k8s_openapi::api::batch::v1::{Job, JobSpec};
@@ -9,6 +17,8 @@ use k8s_openapi::api::core::v1::{
 };
 use nagaya_api::labels;
 use sha2::{Digest, Sha256};
+
+pub use bucket::build_bucket_secret;
 
 use super::etcd::{self, DATA, DATA_DIR, USER};
 use super::mounts::{self, Files, PKI, PKI_DIR};
@@ -68,8 +78,16 @@ pub fn build_snapshot_job(
     ]);
     let mounts = vec![writable(SNAPSHOTS, SNAPSHOTS_DIR), mounts::mount(PKI, PKI_DIR)];
     let save = etcd_container("save", command, mounts, settings);
+    let client = Files::pair_of(names::SNAPSHOT_CLIENT, "client");
+    let mut volumes = vec![
+        kept_on(tenant),
+        mounts::volume(PKI, vec![Files::certificate(Authority::Etcd, "ca"), client]),
+        keys_volume(),
+    ];
+    let mut mounts = vec![writable(SNAPSHOTS, SNAPSHOTS_DIR), mounts::mount(KEYS, KEYS_DIR)];
+    let verb = if tenant.snapshots.bucket.is_some() { "upload" } else { "finish" };
     let mut finish = vec![
-        "finish".to_owned(),
+        verb.to_owned(),
         format!("--directory={SNAPSHOTS_DIR}"),
         format!("--name={name}"),
         format!("--kubernetes-version={}", tenant.upgrading_from.unwrap_or(tenant.version)),
@@ -87,19 +105,20 @@ pub fn build_snapshot_job(
         room.push(protect.clone());
         finish.push(protect);
     }
-    let room = own_container(room, vec![writable(SNAPSHOTS, SNAPSHOTS_DIR)], settings);
-    let finish = own_container(
-        finish,
-        vec![writable(SNAPSHOTS, SNAPSHOTS_DIR), mounts::mount(KEYS, KEYS_DIR)],
-        settings,
-    );
-    let client = Files::pair_of(names::SNAPSHOT_CLIENT, "client");
-    let volumes = vec![
-        claim_volume(SNAPSHOTS, names::ETCD_SNAPSHOTS),
-        mounts::volume(PKI, vec![Files::certificate(Authority::Etcd, "ca"), client]),
-        keys_volume(),
-    ];
-    let pod = job_pod(names::ETCD_SNAPSHOT, vec![room, save], finish, volumes);
+    let mut before = Vec::new();
+    if let Some(bucket) = &tenant.snapshots.bucket {
+        finish.extend(bucket::options(bucket, &tenant.namespace));
+        // Kubernetes replaces $(NAME) in arguments, and takes two dollars for one.
+        let recovery = recovery::build_recovery(tenant).to_string().replace('$', "$$");
+        finish.push(format!("--recovery={recovery}"));
+        mounts.push(bucket::credentials_mount());
+        volumes.push(bucket::credentials_volume());
+    } else {
+        before.push(own_container(room, vec![writable(SNAPSHOTS, SNAPSHOTS_DIR)], settings));
+    }
+    before.push(save);
+    let finish = own_container(finish, mounts, settings);
+    let pod = job_pod(names::ETCD_SNAPSHOT, before, finish, volumes);
     build_job(tenant, settings, pod, &name, (labels::SNAPSHOT_REASON, reason))
 }
 
@@ -117,26 +136,29 @@ pub fn build_restore_job(
     let file = format!("{SNAPSHOTS_DIR}/{snapshot}.db");
     let data = format!("--data={DATA_DIR}");
     let both = || vec![mounts::mount(SNAPSHOTS, SNAPSHOTS_DIR), writable(DATA, DATA_DIR)];
-    let prepare = Container {
-        name: "prepare".to_owned(),
-        ..own_container(
-            vec!["prepare".to_owned(), format!("--file={file}"), data.clone()],
-            both(),
-            settings,
-        )
-    };
-    let restore = etcd_container("restore", fill(tenant, file, now), both(), settings);
+    let prepare = own_container(
+        vec!["prepare".to_owned(), format!("--file={file}"), data.clone()],
+        both(),
+        settings,
+    );
+    let restore = etcd_container("restore", fill(tenant, file.clone(), now), both(), settings);
     let mut place =
         vec!["place".to_owned(), data, format!("--aside=member.before-{}", snapshot_name(now))];
     if keep_old {
         place.push("--keep-old".to_owned());
     }
     let place = own_container(place, vec![writable(DATA, DATA_DIR)], settings);
-    let volumes = vec![
-        claim_volume(SNAPSHOTS, names::ETCD_SNAPSHOTS),
-        claim_volume(DATA, &etcd::claim_name(&first_member())),
-    ];
-    let pod = job_pod(names::ETCD_RESTORE, vec![prepare, restore], place, volumes);
+    let mut volumes = vec![kept_on(tenant), claim_volume(DATA, &etcd::claim_name(&first_member()))];
+    let mut steps = vec![prepare, restore];
+    if let Some(bucket) = &tenant.snapshots.bucket {
+        let mut fetch =
+            vec!["fetch".to_owned(), format!("--name={snapshot}"), format!("--file={file}")];
+        fetch.extend(bucket::options(bucket, &tenant.namespace));
+        let mounts = vec![writable(SNAPSHOTS, SNAPSHOTS_DIR), bucket::credentials_mount()];
+        steps.insert(0, own_container(fetch, mounts, settings));
+        volumes.push(bucket::credentials_volume());
+    }
+    let pod = job_pod(names::ETCD_RESTORE, steps, place, volumes);
     let digest = Sha256::digest(snapshot);
     let name = digest[..5].iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
     build_job(tenant, settings, pod, &name, (labels::RESTORES, snapshot))
@@ -200,7 +222,10 @@ fn build_job(
         spec.topology_spread_constraints = None;
     }
     let mut metadata = pod::metadata(tenant, &format!("{component}-{name}"), component);
-    metadata.annotations = Some([(key.to_owned(), value.to_owned())].into());
+    let location = tenant.snapshots.location();
+    let location = location.map(|location| (labels::SNAPSHOT_LOCATION.to_owned(), location));
+    metadata.annotations =
+        Some(std::iter::once((key.to_owned(), value.to_owned())).chain(location).collect());
     Job {
         metadata,
         spec: Some(JobSpec {
@@ -290,6 +315,14 @@ fn keys_volume() -> Volume {
         }
     });
     mounts::volume(KEYS, files.collect())
+}
+
+/// The volume that snapshots stay on, or pass through on the way to a bucket.
+fn kept_on(tenant: &Tenant) -> Volume {
+    match tenant.snapshots.bucket {
+        Some(_) => bucket::passing_volume(SNAPSHOTS),
+        None => claim_volume(SNAPSHOTS, names::ETCD_SNAPSHOTS),
+    }
 }
 
 fn claim_volume(name: &str, claim: &str) -> Volume {

@@ -18,7 +18,7 @@ pub(super) const WITHOUT: &str = "spec.snapshots.suspend: true goes on without";
 pub enum JobState {
     /// At work; what keeps its pod, when known.
     Running(Option<String>),
-    /// Done; what the volume holds now, if its pod could still say.
+    /// Done; what there is now, if its pod could still say.
     Succeeded(Option<Vec<Snapshot>>),
     /// Given up.
     Failed {
@@ -47,6 +47,18 @@ impl JobState {
             return Self::Failed { at, why: last_words(why) };
         }
         Self::Running(pods.iter().find_map(|pod| problem(pod)))
+    }
+
+    /// All that a Job tells of is where it has put its own: the pod's message has no room to say so for each.
+    fn at(mut self, job: &Job) -> Self {
+        let location = job.metadata.annotations.as_ref();
+        let location = location.and_then(|all| all.get(labels::SNAPSHOT_LOCATION));
+        if let Self::Succeeded(Some(held)) = &mut self {
+            for one in held {
+                one.location = location.cloned();
+            }
+        }
+        self
     }
 }
 
@@ -106,7 +118,7 @@ impl SnapshotJob {
                 .creation_timestamp
                 .as_ref()
                 .map_or(Timestamp::UNIX_EPOCH, |at| at.0),
-            state: JobState::read(job, pods, problem).or_full(),
+            state: JobState::read(job, pods, problem).or_full().at(job),
         }
     }
 

@@ -95,8 +95,9 @@ pub fn restore_phase(
     }
     let problem = jobs.restore.as_ref().and_then(|job| match &job.state {
         JobState::Failed { why, .. } => Some(format!(
-            "{why}; nothing was changed: name another snapshot in spec.restoreFrom, or take it away and \
-             everything starts as it was"
+            "{why}; nothing was changed: delete Job {} to have it tried again, name another snapshot in \
+             spec.restoreFrom, or take it away and everything starts as it was",
+            job.name
         )),
         JobState::Running(problem) => problem.clone(),
         JobState::Succeeded(_) => None,

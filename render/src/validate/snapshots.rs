@@ -3,25 +3,29 @@
 use nagaya_api::TenantClusterSpec;
 
 use super::exposure::check_name;
-use super::{Refusal, storage_class};
+use super::ownership::Owner;
+use super::{Refusal, bucket, storage_class};
 use crate::minors::KubernetesVersion;
-use crate::plane_record::PlaneRecord;
 use crate::settings::Settings;
-use crate::snapshots::Snapshots;
+use crate::snapshots::{Bucket, Snapshots};
 
 const FIELD: &str = "spec.restoreFrom.snapshot";
 
 pub(super) fn resolve(
     spec: &TenantClusterSpec,
     settings: &Settings,
-    record: Option<&PlaneRecord>,
+    owner: &Owner<'_>,
     version: KubernetesVersion,
 ) -> Result<Snapshots, Refusal> {
-    let asked = &spec.snapshots;
+    let (asked, record) = (&spec.snapshots, owner.record);
     if let Some(name) = &asked.volume.class_name {
         check_name("spec.snapshots.volume.className", name)?;
     }
     let mut snapshots = Snapshots::asked_for(asked);
+    if let Some(asked) = &asked.s3 {
+        bucket::check(asked)?;
+        snapshots.bucket = Some(Bucket::of(asked, &owner.namespace, &owner.name));
+    }
     snapshots.storage_class =
         snapshots.storage_class.or_else(|| storage_class(spec, settings, record));
     snapshots.taken = record.map(|record| record.snapshots.clone()).unwrap_or_default();
@@ -49,6 +53,13 @@ fn check_restorable(
         let message = format!("there is no snapshot {wanted}; there are: {there}");
         return Err(Refusal::new(FIELD, message));
     };
+    if found.location != snapshots.location() {
+        let place = match &found.location {
+            Some(location) => format!("in {location}; set spec.snapshots.s3 to that place again"),
+            None => "on the volume; take spec.snapshots.s3 away to restore it".to_owned(),
+        };
+        return Err(Refusal::new(FIELD, format!("snapshot {wanted} is {place}")));
+    }
     let taken_at: Option<KubernetesVersion> = found.version.parse().ok();
     if taken_at.is_some_and(|taken_at| taken_at.minor > version.minor) {
         return Err(Refusal::new(

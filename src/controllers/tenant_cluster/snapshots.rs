@@ -21,6 +21,7 @@ use nagaya_render::tenant::Tenant;
 use nagaya_render::workloads::Workloads;
 
 use super::Error;
+use super::bucket::bring_credentials;
 use super::observe::Observed;
 use crate::controllers::Context;
 use crate::keyring::Keys;
@@ -56,8 +57,9 @@ pub async fn observe(
         .collect();
     let wanted = raw.spec.restore_from.as_ref().map(|from| &from.snapshot);
     let restores = wanted.is_some() && wanted != plane.restored_from.as_ref();
-    let is_stopped = workloads.etcd.as_ref().is_some_and(|etcd| etcd.desired == 0);
-    if jobs.is_empty() && !restores && !is_stopped {
+    // Where there is no etcd yet, the manager may have no rights either: a namespace may come out of a bucket.
+    let is_asked = workloads.etcd.as_ref().is_some_and(|etcd| restores || etcd.desired == 0);
+    if jobs.is_empty() && !is_asked {
         return Ok(PlaneJobs::default());
     }
     let api = Api::<Pod>::namespaced(context.manager.clients.planes.clone(), &plane.namespace);
@@ -140,7 +142,7 @@ pub async fn work(
     if phase.stops_plane() || (reason == SCHEDULED && is_crowded(context)) {
         return Ok(now.checked_add(NOT_YET).ok());
     }
-    take(context, tenant, keys, reason, now).await?;
+    take(context, tenant, observed.project_enabled, keys, reason, now).await?;
     Ok(plan.next)
 }
 
@@ -163,6 +165,7 @@ fn is_crowded(context: &Context) -> bool {
 async fn take(
     context: &Context,
     tenant: &Tenant,
+    project_enabled: bool,
     keys: &Keys,
     reason: &str,
     now: Timestamp,
@@ -178,8 +181,12 @@ async fn take(
     let secrets = Api::<Secret>::namespaced(planes.clone(), namespace);
     let client = build_snapshot_client(tenant, &keys.authorities, now)?;
     kube_ops::apply(&secrets, None, &client).await?;
-    let claims = Api::<PersistentVolumeClaim>::namespaced(planes.clone(), namespace);
-    create_once(&claims, &build_snapshots_claim(tenant)).await?;
+    if tenant.snapshots.bucket.is_some() {
+        bring_credentials(context, tenant, project_enabled).await?;
+    } else {
+        let claims = Api::<PersistentVolumeClaim>::namespaced(planes.clone(), namespace);
+        create_once(&claims, &build_snapshots_claim(tenant)).await?;
+    }
     let job = build_snapshot_job(tenant, context.settings(), reason, now);
     create_once(&jobs, &job).await?;
     tracing::info!(%namespace, reason, "a snapshot of etcd is taken");
@@ -202,6 +209,7 @@ async fn restore(
             end_job(context, &plane.namespace, &job.name).await
         }
         (Phase::Filling { keep_old, .. }, None, Some(snapshot)) => {
+            bring_credentials(context, tenant, observed.project_enabled).await?;
             let planes = &context.manager.clients.planes;
             let claims = Api::<PersistentVolumeClaim>::namespaced(planes.clone(), &plane.namespace);
             // Made anew if it is lost.

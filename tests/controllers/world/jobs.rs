@@ -1,5 +1,5 @@
 //! The controller of Jobs, kubelet, and what the Jobs that save and restore etcd would do: a volume of snapshots, as
-//! an annotation of its claim.
+//! an annotation of its claim, or a bucket, as one of the Secret with its credentials.
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -30,6 +30,13 @@ fn run(api: &MemoryApi, job: &Value) {
                 let status = json!({"conditions": complete, "succeeded": 1, "completionTime": at});
                 api.patch_status(&id_of(job), &status);
             }
+        }
+        Some(_) if refuses(api, namespace, &arguments(job)) => {
+            let reason = json!([{
+                "type": "Failed", "status": "True", "message": "no access key",
+                "lastTransitionTime": Timestamp::now().to_string(),
+            }]);
+            api.patch_status(&id_of(job), &json!({"conditions": reason, "failed": 1}));
         }
         Some(_) => {
             let message = save(api, namespace, &arguments(job));
@@ -66,17 +73,27 @@ fn arguments(job: &Value) -> Vec<String> {
     container["args"].as_array().unwrap().iter().map(|one| text(one).to_owned()).collect()
 }
 
-/// What `nagaya snapshot finish` does; nothing for a restore.
+/// Without an access key no bucket takes anything.
+fn refuses(api: &MemoryApi, namespace: &str, arguments: &[String]) -> bool {
+    arguments[1] == "upload"
+        && api
+            .get("Secret", namespace, "etcd-snapshot-s3")
+            .is_none_or(|secret| secret["data"].get("accessKeyID").is_none())
+}
+
+/// What `nagaya snapshot finish` and `upload` do; nothing for a restore.
 fn save(api: &MemoryApi, namespace: &str, arguments: &[String]) -> String {
-    if arguments[1] != "finish" {
-        return String::new();
-    }
+    let (kind, place) = match arguments[1].as_str() {
+        "finish" => ("PersistentVolumeClaim", "etcd-snapshots"),
+        "upload" => ("Secret", "etcd-snapshot-s3"),
+        _ => return String::new(),
+    };
     let option = |name: &str| {
         let start = format!("--{name}=");
         arguments.iter().find_map(|one| one.strip_prefix(&start)).unwrap_or_default()
     };
-    let claim = api.get("PersistentVolumeClaim", namespace, "etcd-snapshots").unwrap();
-    let held = claim["metadata"]["annotations"][HOLDS].as_str().unwrap_or("[]");
+    let place = api.get(kind, namespace, place).unwrap();
+    let held = place["metadata"]["annotations"][HOLDS].as_str().unwrap_or("[]");
     let mut held: Vec<Value> = serde_json::from_str(held).unwrap();
     held.push(json!({
         "name": option("name"), "time": Timestamp::now().to_string(), "sizeBytes": 4128,
@@ -86,7 +103,7 @@ fn save(api: &MemoryApi, namespace: &str, arguments: &[String]) -> String {
     let surplus = held.len().saturating_sub(keep);
     held.drain(..surplus);
     let holds = json!(held).to_string();
-    api.patch(&id_of(&claim), &json!({"metadata": {"annotations": {HOLDS: holds}}}));
+    api.patch(&id_of(&place), &json!({"metadata": {"annotations": {HOLDS: holds}}}));
     holds
 }
 
