@@ -173,6 +173,7 @@ fn job_pod(
         volumes,
         grace: 30,
         priority: names::CONTROLLER_PRIORITY,
+        replicated: false,
         read_at_start: &[],
     }
 }
@@ -189,7 +190,6 @@ fn build_job(
     if let Some(spec) = &mut template.spec {
         spec.restart_policy = Some("Never".to_owned());
         spec.affinity = Some(near_etcd());
-        spec.topology_spread_constraints = None;
     }
     let mut metadata = pod::metadata(tenant, &format!("{component}-{name}"), component);
     metadata.annotations = Some([(key.to_owned(), value.to_owned())].into());
