@@ -38,12 +38,13 @@ pub(super) fn complete(wanted: usize) -> Result<usize> {
     step("components of the further nodes", || {
         components::ensure_all(&components::for_node(NEWEST_MINOR)?)
     })?;
+    // A cluster of one node has no zones.
+    label_zone(MANAGEMENT)?;
     let exported = paths::host(MANAGEMENT).join(EXPORTED);
     let added = add_all(&missing, &exported);
     // Not there is as good: the export itself may have failed.
     let _ = fs::remove_file(&exported);
     added?;
-    step("zones of the nodes", label_zones)?;
     step("spread CoreDNS", spread_core_dns)?;
     step("nodes Ready, CoreDNS and storage running", await_ready)?;
     Ok(missing.len())
@@ -68,6 +69,7 @@ fn add(name: &str, images: &Path) -> Result<()> {
     let host = step("host with containerd", || NamespacesHost::create(record))?;
     step("load the images", || host.load_image(images))?;
     step("kubeadm join", || join(&host))?;
+    label_zone(name)?;
     fs::write(complete_mark(name), b"").doing(|| format!("mark {name} as complete"))
 }
 
@@ -86,11 +88,11 @@ fn join(host: &NamespacesHost) -> Result<()> {
         .try_for_each(|state| kubectl(&["wait", state, &node, BIRTH]).map(drop))
 }
 
-/// The first node gets its zone together with the others: a cluster of one node has none.
-fn label_zones() -> Result<()> {
-    recorded()?.iter().zip(ZONES).try_for_each(|(record, zone)| {
+fn label_zone(node: &str) -> Result<()> {
+    let zones = MANAGEMENT_HOSTS.iter().zip(ZONES);
+    zones.filter(|(name, _)| **name == node).try_for_each(|(_, zone)| {
         let label = format!("topology.kubernetes.io/zone={zone}");
-        kubectl(&["label", "node", &record.name, &label, "--overwrite"]).map(drop)
+        kubectl(&["label", "node", node, &label, "--overwrite"]).map(drop)
     })
 }
 
