@@ -91,11 +91,11 @@ impl Routes {
     fn become_those(&mut self, wanted: BTreeSet<Route>) {
         for Route { from, to, .. } in self.held.difference(&wanted) {
             spawn(&["ip", "route", "delete", to]);
-            spawn(&unhidden("--delete", from, to));
+            show_addresses("delete", from, to);
         }
         for Route { from, to, via } in wanted.difference(&self.held) {
             spawn(&["ip", "route", "replace", to, "via", &via.to_string()]);
-            spawn(&unhidden("--insert", from, to));
+            show_addresses("insert", from, to);
         }
         self.held = wanted;
     }
@@ -103,20 +103,10 @@ impl Routes {
 
 /// Before the plug-in's rule. What kube-proxy brings in from outside has another source and stays hidden, so that
 /// its answers come back the same way.
-fn unhidden<'a>(verb: &'a str, from: &'a str, to: &'a str) -> [&'a str; 11] {
-    [
-        "iptables",
-        "--wait",
-        "--table",
-        "nat",
-        verb,
-        "POSTROUTING",
-        "--source",
-        from,
-        "--destination",
-        to,
-        "--jump=ACCEPT",
-    ]
+fn show_addresses(verb: &str, from: &str, to: &str) {
+    let rule = format!("POSTROUTING --source {from} --destination {to} --jump ACCEPT");
+    let words = format!("iptables --wait --table nat --{verb} {rule}");
+    spawn(&words.split(' ').collect::<Vec<_>>());
 }
 
 fn wanted(announced: &[Announcement], cluster: &str, own: Ipv4Addr) -> BTreeSet<Route> {
