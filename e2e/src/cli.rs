@@ -12,7 +12,7 @@ use crate::error::{IoContext, Result};
 use crate::host::namespaces::{self, INIT_VERB, NETWORK_VERB, NamespacesHost};
 use crate::host::{self, Service};
 use crate::state::{self, HostKind};
-use crate::{interrupt, network, paths, progress, sandbox, status};
+use crate::{interrupt, management, network, paths, progress, sandbox, status};
 
 /// A real Kubernetes cluster on this machine, in namespaces of its own, without a route outside.
 #[derive(Debug, Parser)]
@@ -25,7 +25,11 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// Make the management cluster; says what is there already, repairs what is broken.
-    Up,
+    Up {
+        /// Its nodes, each in a zone of its own. More than there are can be had at any time, fewer only after `down`.
+        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=3))]
+        nodes: u8,
+    },
     /// Remove all of it: processes, mounts, networks, cgroups, files.
     Down,
     /// Show the hosts and whether the management cluster is well (exit code 0).
@@ -103,9 +107,9 @@ enum ImageVerb {
         /// Files, references or `kubernetes-MINOR`.
         #[arg(required = true, value_name = "FILE_OR_REF")]
         images: Vec<String>,
-        /// The host.
-        #[arg(long, default_value = network::MANAGEMENT)]
-        host: String,
+        /// The host; every one of the management cluster if not said.
+        #[arg(long)]
+        host: Option<String>,
     },
 }
 
@@ -145,7 +149,7 @@ fn run(verb: Verb) -> Result<ExitCode> {
 fn change(verb: Verb) -> Result<()> {
     interrupt::watch()?;
     match verb {
-        Verb::Up => sandbox::up(),
+        Verb::Up { nodes } => sandbox::up_with(usize::from(nodes)),
         Verb::Down => sandbox::down(),
         Verb::Host(HostVerb::Add { name, kubernetes, user_data: Some(file), .. }) => {
             let user_data = read_user_data(&file)?;
@@ -157,7 +161,8 @@ fn change(verb: Verb) -> Result<()> {
         }
         Verb::Host(HostVerb::Rm { name }) => sandbox::remove_host(&name),
         Verb::Image(ImageVerb::Load { images, host }) => {
-            sandbox::load_images(host::open(&host)?.as_ref(), &images)
+            let one = host.map(|name| Ok(vec![host::open(&name)?]));
+            sandbox::load_images(&one.unwrap_or_else(management::hosts)?, &images)
         }
         _ => Ok(()),
     }

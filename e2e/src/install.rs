@@ -14,7 +14,7 @@ pub use previous::install_previous;
 use crate::error::{Error, Result};
 use crate::kubectl::{apply, kubectl, kustomize};
 use crate::progress::{say, step};
-use crate::{host, network, sandbox};
+use crate::{management, sandbox};
 
 /// Where the manager runs.
 pub const NAMESPACE: &str = "nagaya-system";
@@ -25,7 +25,7 @@ const IMAGE: &str = "@IMAGE@";
 const INSTALLED_IMAGE: &str =
     "jsonpath={.spec.template.metadata.annotations.sandbox\\.nagaya\\.dev/image}";
 
-/// Builds this checkout's manager, loads its image into the management host, applies the manifests
+/// Builds this checkout's manager, loads its image into the management hosts, applies the manifests
 /// and waits until the manager is Ready. Done again, it changes only what is different.
 ///
 /// # Errors
@@ -38,7 +38,9 @@ pub fn install() -> Result<()> {
         say(&format!("Nagaya is installed ({content})"));
     } else {
         step("load the manager's image", || {
-            sandbox::load(host::open(network::MANAGEMENT)?.as_ref(), &[&archive])
+            management::hosts()?
+                .iter()
+                .try_for_each(|host| sandbox::load(host.as_ref(), &[&archive]))
         })?;
     }
     step("apply the manifests", || apply(&kustomize("nagaya")?.replace(IMAGE, &content)))?;
@@ -80,6 +82,7 @@ fn with_last_words(error: Error) -> Error {
 mod tests {
     use super::*;
     use crate::kubectl::manifests;
+    use crate::network;
     use crate::paths::read_text;
 
     #[test]

@@ -1,4 +1,7 @@
-//! The management cluster: one namespaces host, stock `kubeadm init`, a default storage class.
+//! The management cluster: one namespaces host, stock `kubeadm init`, a default storage class; on request further
+//! hosts that join it ([`nodes`]).
+
+mod nodes;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,43 +12,69 @@ use crate::components::{self, Component, NEWEST_MINOR};
 use crate::error::{Error, IoContext, Result};
 use crate::host::namespaces::NamespacesHost;
 use crate::host::{self, Host, Service};
-use crate::network::{self, MANAGEMENT, MANAGEMENT_ADDRESS};
+use crate::network::{self, MANAGEMENT, MANAGEMENT_ADDRESS, MANAGEMENT_HOSTS};
 use crate::progress::{say, seconds, step};
 use crate::state::{self, HostKind, HostRecord};
-use crate::{images, interrupt, paths, sandbox};
+use crate::{images, interrupt, kubectl::kubectl as ask, paths, sandbox};
 
 /// How long a rebooted cluster may take to be itself again.
 const RECOVERY: Duration = Duration::from_mins(3);
 /// How long one step of the cluster's birth may take, for `kubectl` and `kubeadm`.
 const BIRTH: &str = "--timeout=180s";
 
-/// Makes the cluster, or says that it is there, or repairs it.
+/// Makes the cluster, or says that it is there, or repairs it; then adds the nodes that it lacks to have so many. It
+/// keeps those that it has.
 ///
 /// # Errors
 /// A step fails; what this call had started is undone then, the hosts' logs are kept.
-pub fn up() -> Result<()> {
+pub fn up(nodes: usize) -> Result<()> {
     let started = Instant::now();
-    if repaired()? {
-        say("The management cluster is up:");
-    } else {
-        let made = make();
-        if let Err(error) = made {
-            interrupt::shielded(|| undo(&error));
+    let nodes = nodes.max(recorded()?.len());
+    let was_there = repaired()?;
+    let made = if was_there { Ok(()) } else { make() };
+    match made.and_then(|()| nodes::complete(nodes)) {
+        Ok(0) if was_there => say("The management cluster is up:"),
+        Ok(_) => {
+            say(&format!("The management cluster is up after {}:", seconds(started.elapsed())));
+        }
+        Err(error) => {
+            if !was_there {
+                interrupt::shielded(|| undo(&error));
+            }
             return Err(error);
         }
-        say(&format!("The management cluster is up after {}:", seconds(started.elapsed())));
     }
     say("  sandbox kubectl get pods -A       sandbox host add vm1       sandbox down");
     Ok(())
 }
 
-/// Whether the cluster answers and its own node is Ready; machines that joined it do not count.
+/// The hosts of the cluster's nodes, the one with its API server first.
+///
+/// # Errors
+/// The state cannot be read.
+pub fn hosts() -> Result<Vec<Box<dyn Host>>> {
+    let mut records = recorded()?;
+    records.retain(|record| complete_mark(&record.name).exists());
+    Ok(records.into_iter().map(host::of).collect())
+}
+
+/// Whether the cluster answers and all its nodes are Ready.
 #[must_use]
 pub fn is_healthy() -> bool {
-    let path = "jsonpath={.status.conditions[?(@.type==\"Ready\")].status}";
-    let words = ["get", "node", MANAGEMENT, "--request-timeout=10s", "-o", path];
-    let answer = sandbox::kubectl(&words.map(str::to_owned));
-    answer.and_then(|mut kubectl| output(&mut kubectl)).is_ok_and(|status| status == "True")
+    let ready = "{.status.conditions[?(@.type==\"Ready\")].status}";
+    let path = format!("jsonpath={{range .items[*]}}{{.metadata.name}}={ready}{{\"\\n\"}}{{end}}");
+    let answer = ask(&["get", "nodes", "--request-timeout=10s", "-o", &path]).unwrap_or_default();
+    let is_ready = |name: &str| answer.lines().any(|line| line == format!("{name}=True"));
+    let all = hosts().is_ok_and(|hosts| hosts.iter().all(|host| is_ready(host.name())));
+    is_ready(MANAGEMENT) && all
+}
+
+/// The management hosts there are, half-made ones too.
+fn recorded() -> Result<Vec<HostRecord>> {
+    let mut all = state::hosts()?;
+    all.retain(|record| MANAGEMENT_HOSTS.contains(&record.name.as_str()));
+    all.sort_by_key(|record| record.address);
+    Ok(all)
 }
 
 /// The kubectl of the management host, as a file of this machine.
@@ -54,9 +83,9 @@ pub fn kubectl() -> PathBuf {
     paths::host(MANAGEMENT).join("usr/bin/kubectl")
 }
 
-/// The mark that the cluster was once complete: without it there is nothing to repair.
-fn complete_mark() -> PathBuf {
-    paths::host(MANAGEMENT).join("complete")
+/// The mark that the node was once complete: without it there is nothing to repair.
+fn complete_mark(host: &str) -> PathBuf {
+    paths::host(host).join("complete")
 }
 
 /// Finds the cluster well, or gets it well by switching dead hosts on again; clears a broken one
@@ -67,12 +96,13 @@ fn repaired() -> Result<bool> {
         clear(None)?;
         return Ok(false);
     }
-    if !complete_mark().exists() {
+    if !complete_mark(MANAGEMENT).exists() {
         clear(Some("the last `up` did not get to its end: starting afresh"))?;
         return Ok(false);
     }
+    nodes::clear_half_made()?;
     network::make_switch()?;
-    if recovered(hosts)? {
+    if recovered(state::hosts()?)? {
         return Ok(true);
     }
     clear(Some("the management cluster does not recover: starting afresh"))?;
@@ -87,7 +117,7 @@ fn recovered(hosts: Vec<HostRecord>) -> Result<bool> {
         if host.is_running() {
             continue;
         }
-        was_off |= name == MANAGEMENT;
+        was_off |= MANAGEMENT_HOSTS.contains(&name.as_str());
         let switched = step(format!("switch on host {name}, which was off"), || host.boot());
         interrupt::check()?;
         if let Err(error) = switched {
@@ -121,14 +151,20 @@ fn recovery() -> Result<()> {
     await_ready()
 }
 
-/// Removes the management host, if there is any of it.
+/// Removes the management hosts, if there is any of them.
 fn clear(reason: Option<&str>) -> Result<()> {
     if let Some(reason) = reason {
         say(reason);
     }
-    if paths::host(MANAGEMENT).exists() || state::host(MANAGEMENT).is_ok() {
-        let host = state::host(MANAGEMENT).map(host::of);
-        return host.and_then(|host| step("remove the old management host", || host.remove()));
+    MANAGEMENT_HOSTS.iter().rev().try_for_each(|name| remove(name))
+}
+
+fn remove(name: &str) -> Result<()> {
+    if paths::host(name).exists() || state::host(name).is_ok() {
+        let host = state::host(name).map(host::of);
+        return host.and_then(|host| {
+            step(format!("remove the old management host {name}"), || host.remove())
+        });
     }
     Ok(())
 }
@@ -147,7 +183,7 @@ fn make() -> Result<()> {
     step("default storage class", apply_storage)?;
     step("load the images of tenants' control planes", || sandbox::load(&host, &more))?;
     step("node Ready, CoreDNS and storage running", await_ready)?;
-    fs::write(complete_mark(), b"").doing(|| "mark the cluster as complete".to_owned())
+    fs::write(complete_mark(MANAGEMENT), b"").doing(|| "mark the cluster as complete".to_owned())
 }
 
 fn kubeadm_init(host: &NamespacesHost) -> Result<()> {
@@ -194,32 +230,39 @@ fn await_ready() -> Result<()> {
 
 /// After a failed or interrupted start: nothing stays but, after a failure, the logs.
 fn undo(error: &Error) {
-    let kept = if matches!(error, Error::Interrupted) { Ok(None) } else { keep_logs() };
+    keep_logs(error, MANAGEMENT);
     let cleared = clear(None);
     let alone = state::hosts().is_ok_and(|hosts| hosts.is_empty());
     let removed = if alone { network::remove_namespace(network::SWITCH) } else { Ok(()) };
     for error in [cleared, removed].into_iter().filter_map(Result::err) {
         say(&format!("{error}; run `sandbox down`"));
     }
-    if let Ok(Some(folder)) = kept {
-        say(&format!("What was started is removed; its logs are in {}", folder.display()));
+}
+
+/// Of a host that failed and is about to be removed.
+fn keep_logs(error: &Error, host: &str) {
+    let Ok(record) = state::host(host) else { return };
+    if matches!(error, Error::Interrupted) {
+        return;
+    }
+    let to = paths::state().join("last-failure");
+    match copy_logs(record, &to) {
+        Ok(()) => say(&format!("What was started is removed; its logs are in {}", to.display())),
+        Err(error) => say(&format!("the logs of {host} are lost: {error}")),
     }
 }
 
-fn keep_logs() -> Result<Option<PathBuf>> {
-    let Ok(record) = state::host(MANAGEMENT) else { return Ok(None) };
+fn copy_logs(record: HostRecord, to: &Path) -> Result<()> {
+    let pods = paths::host(&record.name).join("root/var/log/pods");
     let host = NamespacesHost::new(record);
-    let to = paths::state().join("last-failure");
-    paths::make_folder(&to)?;
+    paths::make_folder(to)?;
     for service in [Service::Containerd, Service::Kubelet] {
         let from = host.log_path(service);
         if from.exists() {
             copy(&from, &to.join(format!("{}.log", service.name())))?;
         }
     }
-    let pods = paths::host(MANAGEMENT).join("root/var/log/pods");
-    run(command(&["cp", "--recursive"]).arg(pods).arg(&to))?;
-    Ok(Some(to))
+    run(command(&["cp", "--recursive"]).arg(pods).arg(to))
 }
 
 fn copy(from: &Path, to: &Path) -> Result<()> {

@@ -19,6 +19,9 @@ pub const GATEWAY: Ipv4Addr = Ipv4Addr::new(172, 30, 0, 254);
 pub const MANAGEMENT_ADDRESS: Ipv4Addr = Ipv4Addr::new(172, 30, 0, 1);
 /// The management host's name.
 pub const MANAGEMENT: &str = "mgmt";
+/// The hosts that a management cluster may consist of; the first is [`MANAGEMENT`]. Their addresses are 172.30.0.1
+/// and the next ones.
+pub const MANAGEMENT_HOSTS: [&str; 3] = [MANAGEMENT, "mgmt-2", "mgmt-3"];
 
 const FIRST: u8 = 10;
 const LAST: u8 = 250;
@@ -28,8 +31,9 @@ const LAST: u8 = 250;
 /// # Errors
 /// All are in use.
 pub fn free_address(name: &str, taken: &[Ipv4Addr]) -> Result<Ipv4Addr> {
-    if name == MANAGEMENT {
-        return Ok(MANAGEMENT_ADDRESS);
+    let numbered = (1_u8..).zip(MANAGEMENT_HOSTS);
+    if let Some((last, _)) = numbered.into_iter().find(|(_, host)| *host == name) {
+        return Ok(Ipv4Addr::new(172, 30, 0, last));
     }
     (FIRST..=LAST)
         .map(|last| Ipv4Addr::new(172, 30, 0, last))
@@ -168,6 +172,12 @@ mod tests {
     #[test]
     fn the_management_host_always_has_its_address() {
         assert_eq!(free_address(MANAGEMENT, &[]).unwrap(), MANAGEMENT_ADDRESS);
+    }
+
+    #[test]
+    fn no_machine_of_a_tenant_gets_the_address_of_a_management_host() {
+        let last = MANAGEMENT_HOSTS[MANAGEMENT_HOSTS.len() - 1];
+        assert!(free_address(last, &[]).unwrap() < free_address("vm1", &[]).unwrap());
     }
 
     #[test]

@@ -11,14 +11,23 @@ use crate::progress::{say, step};
 use crate::state::{self, HostKind, HostRecord};
 use crate::{images, interrupt, leftovers, lock, management, network, paths, preflight, vm};
 
-/// Makes the management cluster, or says that it is there, or repairs it.
+/// [`up_with`] one node, where there are no more.
+///
+/// # Errors
+/// As [`up_with`].
+pub fn up() -> Result<()> {
+    up_with(1)
+}
+
+/// Makes the management cluster, or says that it is there, or repairs it. It has so many nodes then, or more if it
+/// had more before.
 ///
 /// # Errors
 /// This machine lacks something, or a step fails; what this call had started is undone then.
-pub fn up() -> Result<()> {
+pub fn up_with(nodes: usize) -> Result<()> {
     preflight::check()?;
     let _held = lock::whole_sandbox()?;
-    management::up()
+    management::up(nodes)
 }
 
 /// Removes everything: hosts, network, files. Built components and images stay in the cache.
@@ -74,6 +83,11 @@ fn add(
     minor: Option<&str>,
     make: impl FnOnce(HostRecord) -> Result<Box<dyn Host>>,
 ) -> Result<Box<dyn Host>> {
+    if network::MANAGEMENT_HOSTS.contains(&name) {
+        return Err(Error::Refused(format!(
+            "{name} is a node of the management cluster, which `sandbox up --nodes` makes; choose another name"
+        )));
+    }
     let minor = minor.unwrap_or(NEWEST_MINOR);
     Component::kubernetes(minor)?;
     if !network::namespace_path(network::SWITCH).exists() {
@@ -93,9 +107,9 @@ fn add(
 /// # Errors
 /// There is none of that name, or something of it stays.
 pub fn remove_host(name: &str) -> Result<()> {
-    if name == network::MANAGEMENT {
+    if network::MANAGEMENT_HOSTS.contains(&name) {
         return Err(Error::Refused(
-            "the management host goes with the sandbox; run `sandbox down`".to_owned(),
+            "the management hosts go with the sandbox; run `sandbox down`".to_owned(),
         ));
     }
     let _held = lock::one_host()?;
@@ -119,14 +133,16 @@ pub fn kubectl(words: &[String]) -> Result<Command> {
     Ok(command)
 }
 
-/// Loads images into a host: files (docker-archives) or references that the sandbox can make.
+/// Loads images into hosts: files (docker-archives) or references that the sandbox can make.
 ///
 /// # Errors
-/// An image is unknown, or the host refuses it.
-pub fn load_images(host: &dyn Host, wanted: &[String]) -> Result<()> {
+/// An image is unknown, or a host refuses it.
+pub fn load_images(hosts: &[Box<dyn Host>], wanted: &[String]) -> Result<()> {
     for name in wanted {
         let archives = images::resolve(name)?;
-        step(format!("load {name} into {}", host.name()), || load(host, &archives))?;
+        for host in hosts {
+            step(format!("load {name} into {}", host.name()), || load(host.as_ref(), &archives))?;
+        }
     }
     Ok(())
 }

@@ -30,9 +30,10 @@ pub fn print() -> Result<ExitCode> {
         let state = if runs { "running" } else { "off" };
         println!("{name:<16} {kind:<11} {address:<15} {minor:<11} {state}");
     }
-    let well = management::is_healthy();
+    let (well, nodes) = (management::is_healthy(), management::hosts()?.len());
     println!(
-        "management cluster: {}",
+        "management cluster of {nodes} node{}: {}",
+        if nodes == 1 { "" } else { "s" },
         if well { "healthy" } else { "not healthy, run `sandbox up`" }
     );
     Ok(if well && all_run { ExitCode::SUCCESS } else { ExitCode::FAILURE })

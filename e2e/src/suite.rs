@@ -55,6 +55,8 @@ const LONG: [&str; 3] = ["etcd_members", "repairs", "upgrade"];
 /// Those that run only beside them. (The demo has a virtual machine of its own.)
 const ONLY_LONG: [&str; 5] =
     ["disasters", "faults", "manager_upgrade", "one_api_server", "virtual_machine"];
+/// Those that want three management nodes, after them.
+const ON_THREE_NODES: [&str; 1] = ["drains"];
 const LONG_FORM: (&str, &str) = ("NAGAYA_RING_LONG", "1");
 
 /// How much a test of the ring that changes a running tenant does.
@@ -216,8 +218,9 @@ fn ring_tests(report: &mut Report, form: Form) -> Result<()> {
     report.part("tests of the real ring compiled", || {
         check(&mut cargo(&["test", "--locked", "--package", "e2e", "--tests", "--no-run"]))
     })?;
-    let mut programs = ring_programs()?;
     let is_of = |names: &[&str], name: &String| names.contains(&name.as_str());
+    let (on_three_nodes, mut programs): (Vec<_>, Vec<_>) =
+        ring_programs()?.into_iter().partition(|name| is_of(&ON_THREE_NODES, name));
     programs.retain(|name| match form {
         Form::Short => !is_of(&ONLY_LONG, name),
         Form::Long => is_of(&LONG, name) || is_of(&ONLY_LONG, name),
@@ -225,7 +228,13 @@ fn ring_tests(report: &mut Report, form: Form) -> Result<()> {
     let (alone, others) = programs.into_iter().partition(|name| is_of(&ALONE, name));
     in_lanes(report, 1, alone, form)?;
     let lanes = if form == Form::Long { 1 } else { LANES };
-    in_lanes(report, lanes, others, form)
+    in_lanes(report, lanes, others, form)?;
+    if form == Form::Long {
+        let up = || sandbox::up_with(3).map(|()| Counts::check());
+        report.part("two more management nodes, each in a zone of its own", up)?;
+        in_lanes(report, 1, on_three_nodes, form)?;
+    }
+    Ok(())
 }
 
 /// Runs test programs, `lanes` of them at once.
@@ -303,7 +312,7 @@ mod tests {
         let names = ring_programs().unwrap();
         assert!(names.iter().any(|name| name == "lifecycle"), "{names:?}");
         assert_eq!(names[..FIRST.len()], FIRST);
-        for alone in ALONE.iter().chain(&LONG).chain(&ONLY_LONG) {
+        for alone in ALONE.iter().chain(&LONG).chain(&ONLY_LONG).chain(&ON_THREE_NODES) {
             assert!(names.iter().any(|name| name == *alone), "{names:?}");
         }
         assert_eq!(names[names.len() - LAST.len()..], LAST);

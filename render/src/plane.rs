@@ -9,6 +9,7 @@
 //! | `kube_apiserver.rs`, `kube_controller_manager.rs`, `kube_scheduler.rs` | the components |
 //! | `snapshots.rs` | the Jobs that save and restore etcd |
 //! | `budgets.rs` | how many replicas may be taken away at once |
+//! | `spread.rs` | where replicas go |
 //! | `pod.rs`, `mounts.rs`, `probes.rs`, `resources.rs`, `networks.rs`, `claims.rs`, `helper.rs`, `wait.rs` | what their pods share |
 
 mod budgets;
@@ -27,6 +28,7 @@ mod probes;
 mod resources;
 mod services;
 mod snapshots;
+mod spread;
 mod wait;
 
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
@@ -133,11 +135,7 @@ pub fn build_plane(
             settings,
         ),
         scheduler: kube_scheduler::build_scheduler(&scheduler, settings),
-        etcd_budget: budgets::build_budget(tenant, names::ETCD, i32::from(members.replicas)),
-        api_server_budget: budgets::build_budget(
-            tenant,
-            names::API_SERVER,
-            tenant.api_server_replicas,
-        ),
+        etcd_budget: budgets::build_etcd_budget(tenant, members),
+        api_server_budget: budgets::build_api_server_budget(tenant),
     }
 }

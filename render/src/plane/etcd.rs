@@ -101,6 +101,7 @@ fn build_template(tenant: &Tenant, settings: &Settings) -> PodTemplateSpec {
         )],
         grace: 30,
         priority: names::ETCD_PRIORITY,
+        replicated: true,
         read_at_start: &[],
     }
     .build_template(tenant, settings)

@@ -78,6 +78,7 @@ fn build_template(tenant: &Tenant, members: &EtcdShape, settings: &Settings) -> 
         // clients ask again by themselves.
         grace: 30,
         priority: names::API_SERVER_PRIORITY,
+        replicated: true,
         read_at_start: &[authentication::CONFIGURATION],
     }
     .build_template(tenant, settings)

@@ -65,6 +65,7 @@ fn build_template(tenant: &Tenant, settings: &Settings) -> PodTemplateSpec {
         ],
         grace: 10,
         priority: names::CONTROLLER_PRIORITY,
+        replicated: false,
         read_at_start: &[],
     }
     .build_template(tenant, settings)

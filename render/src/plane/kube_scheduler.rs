@@ -45,6 +45,7 @@ fn build_template(tenant: &Tenant, settings: &Settings) -> PodTemplateSpec {
         volumes: vec![mounts::client_config_volume(LeafSecret::Scheduler)],
         grace: 10,
         priority: names::CONTROLLER_PRIORITY,
+        replicated: false,
         read_at_start: &[],
     }
     .build_template(tenant, settings)

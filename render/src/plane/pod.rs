@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::{
     Capabilities, Container, LocalObjectReference, PodSecurityContext, PodSpec, PodTemplateSpec,
-    SeccompProfile, SecurityContext, TopologySpreadConstraint, Volume,
+    SeccompProfile, SecurityContext, Volume,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use nagaya_api::labels;
 use sha2::{Digest, Sha256};
 
+use super::spread;
 use crate::settings::Settings;
 use crate::tenant::Tenant;
 
@@ -29,6 +30,9 @@ pub(super) struct Pod<'a> {
     pub grace: i64,
     /// `PriorityClass`: who goes first when a management node is full.
     pub priority: &'static str,
+    /// There may be several, which go to different zones and hosts. Also while there is one: another one must not
+    /// change its template, which would restart it.
+    pub replicated: bool,
     /// Contents of configuration that the component reads only when it starts.
     pub read_at_start: &'a [&'a str],
 }
@@ -68,7 +72,10 @@ impl Pod<'_> {
             ),
             containers: vec![with_last_words(self.container)],
             priority_class_name: Some(self.priority.to_owned()),
-            topology_spread_constraints: Some(SPREAD.map(|key| spread(key, self.component)).into()),
+            affinity: self.replicated.then(|| spread::over_zones(self.component)),
+            topology_spread_constraints: self
+                .replicated
+                .then(|| vec![spread::over_hosts(self.component)]),
             node_selector: Some(settings.node_selector.clone()).filter(|labels| !labels.is_empty()),
             security_context: Some(PodSecurityContext {
                 run_as_non_root: Some(true),
@@ -94,22 +101,6 @@ impl Pod<'_> {
 fn with_last_words(container: Container) -> Container {
     let policy = Some("FallbackToLogsOnError".to_owned());
     Container { termination_message_policy: policy, ..container }
-}
-
-/// Replicas of a component go to different zones and hosts, as long as there are such.
-const SPREAD: [&str; 2] = ["topology.kubernetes.io/zone", "kubernetes.io/hostname"];
-
-fn spread(topology_key: &str, component: &str) -> TopologySpreadConstraint {
-    TopologySpreadConstraint {
-        max_skew: 1,
-        topology_key: topology_key.to_owned(),
-        // A zone that is lost must not keep the others from taking its replicas.
-        when_unsatisfiable: "ScheduleAnyway".to_owned(),
-        label_selector: Some(label_selector(component)),
-        // The replicas of before a change are on their way out.
-        match_label_keys: Some(vec!["pod-template-hash".to_owned()]),
-        ..TopologySpreadConstraint::default()
-    }
 }
 
 /// What Pod Security `restricted` asks of a container, with only the capabilities given.

@@ -203,6 +203,7 @@ fn job_pod(
         volumes,
         grace: 30,
         priority: names::CONTROLLER_PRIORITY,
+        replicated: false,
         read_at_start: &[],
     }
 }
@@ -219,7 +220,6 @@ fn build_job(
     if let Some(spec) = &mut template.spec {
         spec.restart_policy = Some("Never".to_owned());
         spec.affinity = Some(near_etcd());
-        spec.topology_spread_constraints = None;
     }
     let mut metadata = pod::metadata(tenant, &format!("{component}-{name}"), component);
     let location = tenant.snapshots.location();

@@ -1,5 +1,8 @@
 //! Routes between the nodes of one cluster, which a cloud's route controller would make: each host
 //! announces its podCIDRs in a folder that all namespaces hosts share, and routes to the others'.
+//!
+//! Pods of one cluster see each other's own addresses, as Kubernetes asks for: the bridge plug-in hides them behind
+//! the host's, and etcd refuses a peer whose address is not that of its name.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -33,8 +36,13 @@ struct Announcement {
     pod_cidrs: Vec<String>,
 }
 
-/// A destination and the host behind which it is.
-type Route = (String, Ipv4Addr);
+/// From this host's pods to another's.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Route {
+    from: String,
+    to: String,
+    via: Ipv4Addr,
+}
 
 /// Tells the other hosts where this host's pods are. Runs inside the host.
 ///
@@ -81,22 +89,36 @@ impl Routes {
     }
 
     fn become_those(&mut self, wanted: BTreeSet<Route>) {
-        for (cidr, _) in self.held.difference(&wanted) {
-            ip(&["route", "delete", cidr]);
+        for Route { from, to, .. } in self.held.difference(&wanted) {
+            spawn(&["ip", "route", "delete", to]);
+            show_addresses("delete", from, to);
         }
-        for (cidr, via) in wanted.difference(&self.held) {
-            ip(&["route", "replace", cidr, "via", &via.to_string()]);
+        for Route { from, to, via } in wanted.difference(&self.held) {
+            spawn(&["ip", "route", "replace", to, "via", &via.to_string()]);
+            show_addresses("insert", from, to);
         }
         self.held = wanted;
     }
 }
 
+/// Before the plug-in's rule. What kube-proxy brings in from outside has another source and stays hidden, so that
+/// its answers come back the same way.
+fn show_addresses(verb: &str, from: &str, to: &str) {
+    let rule = format!("POSTROUTING --source {from} --destination {to} --jump ACCEPT");
+    let words = format!("iptables --wait --table nat --{verb} {rule}");
+    spawn(&words.split(' ').collect::<Vec<_>>());
+}
+
 fn wanted(announced: &[Announcement], cluster: &str, own: Ipv4Addr) -> BTreeSet<Route> {
-    let others = announced.iter().filter(|one| one.cluster == cluster && one.via != own);
+    let ours = announced.iter().filter(|one| one.cluster == cluster);
     // The bridge between the hosts speaks IPv4 only.
-    let routes = others.flat_map(|one| {
+    let all = ours.flat_map(|one| {
         let cidrs = one.pod_cidrs.iter().filter(|cidr| !cidr.contains(':'));
-        cidrs.map(|cidr| (cidr.clone(), one.via))
+        cidrs.map(|cidr| (cidr, one.via))
+    });
+    let (from, to): (Vec<_>, Vec<_>) = all.partition(|(_, via)| *via == own);
+    let routes = from.iter().flat_map(|(from, _)| {
+        to.iter().map(|(to, via)| Route { from: (*from).clone(), to: (*to).clone(), via: *via })
     });
     routes.collect()
 }
@@ -116,10 +138,10 @@ fn file(folder: &Path, host: &str) -> PathBuf {
     folder.join(format!("{host}.json"))
 }
 
-fn ip(words: &[&str]) {
+fn spawn(words: &[&str]) {
     // Pid 1 must go on whatever happens; it reaps the process with the others.
-    if let Err(error) = command(&["ip"]).args(words).spawn() {
-        eprintln!("cannot run ip {}: {error}", words.join(" "));
+    if let Err(error) = command(words).spawn() {
+        eprintln!("cannot run {}: {error}", words.join(" "));
     }
 }
 
@@ -140,13 +162,18 @@ mod tests {
             announcement("b", 12, "10.244.1.0/24"),
         ];
         let wanted = wanted(&announced, "a", Ipv4Addr::new(172, 30, 0, 10));
-        let expected = ("10.244.1.0/24".to_owned(), Ipv4Addr::new(172, 30, 0, 11));
+        let expected = Route {
+            from: "10.244.0.0/24".to_owned(),
+            to: "10.244.1.0/24".to_owned(),
+            via: Ipv4Addr::new(172, 30, 0, 11),
+        };
         assert_eq!(wanted, BTreeSet::from([expected]));
     }
 
     #[test]
     fn an_ipv6_network_is_not_routed_over_an_ipv4_bridge() {
-        let announced = [announcement("a", 11, "fd00::/64")];
+        let announced =
+            [announcement("a", 10, "10.244.0.0/24"), announcement("a", 11, "fd00::/64")];
         assert!(wanted(&announced, "a", Ipv4Addr::new(172, 30, 0, 10)).is_empty());
     }
 }
