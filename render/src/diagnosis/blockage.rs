@@ -143,9 +143,10 @@ impl Blockage {
             Self::PortTaken { .. } => {
                 "choose another port, or remove the Service that has it".to_owned()
             }
-            Self::FieldContested { by, .. } => {
-                format!("except control-plane namespaces (nagaya.dev/control-plane=true) from {by}; until then \
-                         Nagaya writes it with growing pauses")
+            Self::FieldContested { .. } => {
+                "have control-plane namespaces (nagaya.dev/control-plane=true) excepted; until then Nagaya writes it \
+                 with growing pauses"
+                    .to_owned()
             }
             Self::NoSpace => {
                 "delete what fills the tenant cluster, compact and defragment etcd, then disarm the alarm".to_owned()
