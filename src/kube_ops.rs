@@ -17,6 +17,7 @@ mod error;
 pub mod events;
 pub mod finalizer;
 pub mod get;
+mod mutators;
 pub mod owned_fields;
 pub mod ownership;
 pub mod patch_status;

@@ -8,10 +8,12 @@
 //! | a volume that does not come | `claims.rs` |
 //! | a pod that is not scheduled, pulled or crashes | `pods.rs`, `last_words.rs` |
 //! | a namespace that does not go | `termination.rs` |
+//! | who of admission changes what we write | `mutators.rs` |
 
 mod blockage;
 mod claims;
 mod last_words;
+pub mod mutators;
 mod pods;
 mod refusals;
 mod termination;

@@ -3,7 +3,7 @@
 //!
 //! Two kinds of rivals. Another client that writes a field of ours takes its ownership away
 //! ([`super::owned_fields`]), and that names it. Admission (a mutating webhook or policy) changes the field within
-//! our own write, and only the value tells (`altered.rs`).
+//! our own write, and only the value tells (`altered.rs`); who it may be is looked up (`mutators.rs`).
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
@@ -20,9 +20,7 @@ use super::altered::first_altered;
 use super::apply::{self, Applied};
 use super::contest::{Contest, Rival};
 use super::error::{describe, to_json};
-use super::{Error, Object, get, owned_fields, ownership};
-
-const ADMISSION: &str = "a mutating admission webhook or policy";
+use super::{Error, Object, get, mutators, owned_fields, ownership};
 
 /// The contests of every tenant, by object. Remembers only what was written in the last minutes.
 #[derive(Debug)]
@@ -65,11 +63,10 @@ impl<T: Clone + Eq + Hash> Contests<T> {
         let rival = if is_applied { None } else { taken(api, live, &wanted, &contest).await };
         let applied = apply::write(api, Some(live), &wanted, ownership::check).await?;
         let Applied::Written(written) = &applied else { return Ok(applied) };
-        let altered = first_altered(&wanted, &to_json(written)?).map(|field| Rival {
-            field,
-            by: ADMISSION.to_owned(),
-            in_our_write: true,
-        });
+        let altered = match first_altered(&wanted, &to_json(written)?) {
+            Some(field) => Some(altering(api, live, &wanted, &contest, field).await),
+            None => None,
+        };
         contest.rival = rival.or(contest.rival.take());
         contest.note_write(altered, Instant::now());
         self.lock().entry(tenant.clone()).or_default().insert(object, contest);
@@ -119,6 +116,25 @@ impl<T: Clone + Eq + Hash> Contests<T> {
     fn lock(&self) -> MutexGuard<'_, HashMap<T, BTreeMap<String, Contest>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Who of admission has changed `field` within our write. Looked up only when it begins.
+async fn altering<K: Object>(
+    api: &Api<K>,
+    live: &K,
+    wanted: &Value,
+    contest: &Contest,
+    field: String,
+) -> Rival
+where
+    K::DynamicType: Default,
+{
+    let known = contest.rival.as_ref().filter(|rival| rival.in_our_write);
+    let by = match known {
+        Some(rival) => rival.by.clone(),
+        None => mutators::of_update(api, live, wanted).await,
+    };
+    Rival { field, by, in_our_write: true }
 }
 
 /// Who owns a field of ours now. Asked only when it goes on: caches keep no owners but us. By `list`, for

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use nagaya_api::conditions;
-use serde_json::json;
+use nagaya_api::{conditions, labels};
+use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
@@ -41,25 +41,98 @@ async fn a_client_that_undoes_each_write_is_named_and_written_against_less_and_l
 #[tokio::test(start_paused = true)]
 async fn admission_that_changes_our_write_is_named_and_undone_when_it_ends() {
     let stage = Stage::ready().await;
-    stage.planes.mutate(&scheduler(), Some((LIMIT, json!(7))));
+    stage.planes.create(&configuration("injector", "StatefulSet")).unwrap();
+    stage.planes.create(&configuration("other", "Deployment")).unwrap();
     let before = stage.writes().len();
+    let message = altered(&stage).await;
+    let webhook = "by webhook injector.example.com of MutatingWebhookConfiguration injector (since";
+    for part in ["spec.revisionHistoryLimit", webhook] {
+        assert!(message.contains(part), "{part} is not in {message}");
+    }
+    sleep(Duration::from_mins(2)).await;
+    assert_eq!(looks(&stage), 1, "looked up when it begins, not with each write");
+    let writes = stage.writes().split_off(before);
+    assert!(writes.len() <= 12, "{writes:#?}");
+    stage.planes.mutate(&scheduler(), None);
+    stage.until("it is over", |stage| stage.condition(conditions::RECONCILING).is_null()).await;
+    assert_eq!(limit(&stage), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_policy_that_changes_our_write_is_named_with_what_binds_it() {
+    let stage = Stage::ready().await;
+    for object in policy("pinned", "StatefulSet") {
+        stage.planes.create(&object).unwrap();
+    }
+    let message = altered(&stage).await;
+    let named = "by MutatingAdmissionPolicy pinned (bound by pinned)";
+    assert!(message.contains(named), "{message}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_manager_that_may_not_look_who_it_is_says_so_and_goes_on() {
+    let stage = Stage::ready().await;
+    stage.planes.forbid("MutatingWebhookConfiguration");
+    let message = altered(&stage).await;
+    let named = "by a mutating admission webhook or policy (which one is not known: \
+                 cannot list mutatingwebhookconfigurations: ";
+    assert!(message.contains(named), "{message}");
+    assert_eq!(stage.condition(conditions::READY)["status"], "True");
+    stage.planes.mutate(&scheduler(), None);
+    stage.until("it is over", |stage| stage.condition(conditions::RECONCILING).is_null()).await;
+    assert_eq!(looks(&stage), 1);
+}
+
+/// Has admission change a field of ours, and returns what is said of it.
+async fn altered(stage: &Stage) -> String {
+    stage.planes.mutate(&scheduler(), Some((LIMIT, json!(7))));
     stage.planes.patch(&scheduler(), &json!({"metadata": {"annotations": {"touched": "yes"}}}));
     stage
         .until("it is named", |stage| {
             stage.condition(conditions::RECONCILING)["reason"] == "FieldContested"
         })
         .await;
-    let condition = stage.condition(conditions::RECONCILING);
-    let message = condition["message"].as_str().unwrap();
-    for part in ["spec.revisionHistoryLimit", "a mutating admission webhook or policy"] {
-        assert!(message.contains(part), "{part} is not in {message}");
-    }
-    sleep(Duration::from_mins(2)).await;
-    let writes = stage.writes().split_off(before);
-    assert!(writes.len() <= 12, "{writes:#?}");
-    stage.planes.mutate(&scheduler(), None);
-    stage.until("it is over", |stage| stage.condition(conditions::RECONCILING).is_null()).await;
-    assert_eq!(limit(&stage), 2);
+    stage.condition(conditions::RECONCILING)["message"].as_str().unwrap().to_owned()
+}
+
+/// How often somebody asked which webhooks there are.
+fn looks(stage: &Stage) -> usize {
+    let asked = stage.planes.asked();
+    asked.iter().filter(|asked| asked.id.kind == "MutatingWebhookConfiguration").count()
+}
+
+/// A webhook of control-plane namespaces.
+fn configuration(name: &str, kind: &str) -> Value {
+    json!({
+        "kind": "MutatingWebhookConfiguration", "metadata": {"name": name},
+        "webhooks": [{
+            "name": format!("{name}.example.com"), "rules": [rule(kind)], "clientConfig": {},
+            "sideEffects": "None", "admissionReviewVersions": ["v1"],
+            "namespaceSelector": {"matchLabels": {labels::CONTROL_PLANE: "true"}},
+        }],
+    })
+}
+
+/// A policy, and what has it work everywhere.
+fn policy(name: &str, kind: &str) -> [Value; 2] {
+    let constraints = json!({"resourceRules": [rule(kind)]});
+    [
+        json!({
+            "kind": "MutatingAdmissionPolicy", "metadata": {"name": name},
+            "spec": {"matchConstraints": constraints, "reinvocationPolicy": "Never", "mutations": []},
+        }),
+        json!({
+            "kind": "MutatingAdmissionPolicyBinding", "metadata": {"name": name},
+            "spec": {"policyName": name},
+        }),
+    ]
+}
+
+fn rule(kind: &str) -> Value {
+    let Kind { group, version, plural, .. } = Kind::named(kind);
+    json!({
+        "apiGroups": [group], "apiVersions": [version], "resources": [plural], "operations": ["UPDATE"],
+    })
 }
 
 /// Changes a field of ours as soon as it is as we want it.

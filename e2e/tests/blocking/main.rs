@@ -141,8 +141,8 @@ fn is_contested(tenant: &Tenant, plane: &str) -> Outcome {
         let seen = format!("{now:?}");
         Ok(Look::some((now.reason == "FieldContested").then_some(now), || seen))
     })?;
-    let named =
-        ["kube-scheduler", "spec.revisionHistoryLimit", "a mutating admission webhook or policy"];
+    let by = "by MutatingAdmissionPolicy ring-contest (bound by ring-contest)";
+    let named = ["kube-scheduler", "spec.revisionHistoryLimit", by];
     ensure_says(&said.message, &named)?;
     drop(placed);
     wait_until("the field is Nagaya's again", CLEARED, || {

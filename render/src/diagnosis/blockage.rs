@@ -145,9 +145,10 @@ impl Blockage {
             Self::PortTaken { .. } => {
                 "choose another port, or remove the Service that has it".to_owned()
             }
-            Self::FieldContested { by, .. } => {
-                format!("except control-plane namespaces (nagaya.dev/control-plane=true) from {by}; until then \
-                         Nagaya writes it with growing pauses")
+            Self::FieldContested { .. } => {
+                "have control-plane namespaces (nagaya.dev/control-plane=true) excepted; until then Nagaya writes it \
+                 with growing pauses"
+                    .to_owned()
             }
             Self::NoSpace { .. } => {
                 "Nagaya compacts and defragments it, and takes the alarm away once a tenth is free; if this stays, \

@@ -81,6 +81,12 @@ impl MemoryApi {
         });
     }
 
+    /// From now on clients may list no objects of a kind.
+    pub fn forbid(&self, kind: &str) {
+        let kind = Kind::named(kind);
+        self.act(|store| store.forbidden.insert(kind.name));
+    }
+
     fn change(&self, id: &Id, patch: &Value, writer: Writer<'_>) -> Value {
         let change = |live: &Value| {
             let mut patched = live.clone();

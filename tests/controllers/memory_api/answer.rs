@@ -43,6 +43,10 @@ pub fn answer(store: &mut Store, request: &Request) -> Result<Value, Refusal> {
 
 /// One page, whatever the limit: a server may give more than was asked for.
 fn list(store: &Store, request: &Request) -> Result<Value, Refusal> {
+    if store.forbidden.contains(request.kind.name) {
+        let message = format!("{} is forbidden: cannot list", request.kind.resource());
+        return Err(Refusal::new(403, "Forbidden", message));
+    }
     let selector = Selector::of(request)?;
     let items: Vec<Value> = store
         .of_kind(request.kind, request.namespace.as_deref())

@@ -45,6 +45,10 @@ pub static KINDS: &[Kind] = &[
     of("events.k8s.io", "v1", "Event", "events"),
     of("coordination.k8s.io", "v1", "Lease", "leases"),
     of("storage.k8s.io", "v1", "StorageClass", "storageclasses").cluster_wide(),
+    admission("v1", "MutatingWebhookConfiguration", "mutatingwebhookconfigurations"),
+    // As Kubernetes 1.34 has them: who looks for v1 finds nothing.
+    admission("v1beta1", "MutatingAdmissionPolicy", "mutatingadmissionpolicies"),
+    admission("v1beta1", "MutatingAdmissionPolicyBinding", "mutatingadmissionpolicybindings"),
     of("authorization.k8s.io", "v1", "SubjectAccessReview", "subjectaccessreviews").cluster_wide(),
     of("authentication.k8s.io", "v1", "SelfSubjectReview", "selfsubjectreviews").cluster_wide(),
     of("nagaya.dev", "v1alpha1", "TenantCluster", "tenantclusters").with_status().with_generation(),
@@ -97,6 +101,10 @@ impl Kind {
 
 const fn core(name: &'static str, plural: &'static str) -> Kind {
     of("", "v1", name, plural)
+}
+
+const fn admission(version: &'static str, name: &'static str, plural: &'static str) -> Kind {
+    of("admissionregistration.k8s.io", version, name, plural).cluster_wide()
 }
 
 const fn of(

@@ -1,6 +1,6 @@
 //! What is stored, and the history of it that watches read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicU8, Ordering};
 
@@ -50,6 +50,8 @@ pub struct Store {
     objects: BTreeMap<Id, Value>,
     /// What a mutating admission policy makes of an object: pointer and value.
     pub mutations: BTreeMap<Id, (&'static str, Value)>,
+    /// Kinds that nobody may list.
+    pub forbidden: BTreeSet<&'static str>,
     history: Vec<Change>,
 }
 
@@ -63,6 +65,7 @@ impl Default for Store {
             uids: 0,
             objects: BTreeMap::new(),
             mutations: BTreeMap::new(),
+            forbidden: BTreeSet::new(),
             history: Vec::new(),
         }
     }
