@@ -32,7 +32,7 @@ const LANES: usize = 3;
 const ALONE: [&str; 4] = ["defragmentation", "etcd_members", "upgrade", "virtual_machine"];
 /// The longest first; those that want the sandbox to themselves at last, when nobody is held up. `blocking` asks for
 /// more than the node has, beside what `ready_truth` runs.
-const FIRST: [&str; 1] = ["ready_truth"];
+const FIRST: [&str; 2] = ["meltdown", "ready_truth"];
 const LAST: [&str; 5] = ["blocking", "two_managers", "deletion", "steady_state", "join_tokens"];
 
 /// What `make test` consists of, in its order.
