@@ -1,8 +1,10 @@
 //! The version before this one, made from the history of this checkout: what an operator upgrades from.
 
+use super::NAMESPACE;
 use crate::cargo::cargo;
 use crate::command::{command, output, run};
 use crate::error::Result;
+use crate::kubectl::kubectl;
 use crate::paths;
 
 /// The commit: a release's, once there is one.
@@ -22,6 +24,8 @@ pub fn install_previous() -> Result<()> {
         run(git.arg(&archive).arg(commit).current_dir(paths::checkout()))?;
         run(command(&["tar", "--extract", "--file"]).arg(&archive).current_dir(&folder))?;
     }
+    // An upgrade goes one way only: some of a Deployment's fields cannot be applied over newer ones.
+    kubectl(&["delete", "deployment", "nagaya", "-n", NAMESPACE, "--ignore-not-found"])?;
     let words = ["run", "--locked", "--quiet", "--package", "e2e", "--bin", "install"];
     let mut install = cargo(&words);
     // Its programs beside ours would be built in turns.
