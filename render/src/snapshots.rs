@@ -27,6 +27,9 @@ pub const SCHEDULED: &str = "scheduled";
 
 /// A snapshot before an operation counts for it so long: one that is put off for longer gets another.
 const COUNTS_FOR: SignedDuration = SignedDuration::from_hours(1);
+/// A restore of the same snapshot may be asked for again, and its reason is the same then: what was written since the
+/// one before must not be taken for saved.
+const COUNTS_FOR_A_RESTORE: SignedDuration = SignedDuration::from_mins(3);
 /// After a failed attempt, for as long as it can be looked at.
 const TRY_AGAIN: SignedDuration = SignedDuration::from_mins(10);
 /// A pod that does not run by then is kept by something.
@@ -99,8 +102,20 @@ impl SnapshotGate {
     #[must_use]
     pub fn before(operation: &str, tenant: &Tenant, jobs: &PlaneJobs, now: Timestamp) -> Self {
         let reason = reason_before(operation);
-        let is_taken = is_taken(tenant, &reason, now);
+        let is_taken = has_taken(tenant, |taken| taken == reason, COUNTS_FOR, now);
         Self::of(reason, is_taken, tenant, jobs)
+    }
+
+    /// The gate before a restore of `snapshot`.
+    #[must_use]
+    pub fn before_restore(
+        snapshot: &str,
+        tenant: &Tenant,
+        jobs: &PlaneJobs,
+        now: Timestamp,
+    ) -> Self {
+        let is_taken = is_saved_before_restore(snapshot, tenant, now);
+        Self::of(reason_before_restore(snapshot), is_taken, tenant, jobs)
     }
 
     /// The gate before the first of these members of etcd is removed. A snapshot that was taken for it and others counts
@@ -118,7 +133,7 @@ impl SnapshotGate {
             let mut all = reason.strip_prefix(&removal).into_iter().flat_map(|all| all.split(", "));
             all.any(|name| names.first().is_some_and(|first| first == name))
         };
-        let is_taken = has_taken(tenant, is_of_first, now);
+        let is_taken = has_taken(tenant, is_of_first, COUNTS_FOR, now);
         Self::of(format!("{removal}{}", names.join(", ")), is_taken, tenant, jobs)
     }
 
@@ -154,17 +169,28 @@ impl SnapshotGate {
     }
 }
 
-pub(crate) fn reason_before(operation: &str) -> String {
+fn reason_before(operation: &str) -> String {
     format!("before {operation}")
 }
 
-fn is_taken(tenant: &Tenant, reason: &str, now: Timestamp) -> bool {
-    has_taken(tenant, |taken| taken == reason, now)
+fn reason_before_restore(snapshot: &str) -> String {
+    reason_before(&format!("the restore of {snapshot}"))
 }
 
-fn has_taken(tenant: &Tenant, counts: impl Fn(&str) -> bool, now: Timestamp) -> bool {
+/// Whether all that a restore of `snapshot` would replace was saved for it.
+fn is_saved_before_restore(snapshot: &str, tenant: &Tenant, now: Timestamp) -> bool {
+    let reason = reason_before_restore(snapshot);
+    has_taken(tenant, |taken| taken == reason, COUNTS_FOR_A_RESTORE, now)
+}
+
+fn has_taken(
+    tenant: &Tenant,
+    counts: impl Fn(&str) -> bool,
+    within: SignedDuration,
+    now: Timestamp,
+) -> bool {
     let mut taken = tenant.snapshots.taken.iter();
-    taken.any(|one| counts(&one.reason) && now.duration_since(one.time.0) < COUNTS_FOR)
+    taken.any(|one| counts(&one.reason) && now.duration_since(one.time.0) < within)
 }
 
 /// What to do about snapshots now.

@@ -192,6 +192,20 @@ fn a_restore_saves_then_stops_then_fills() {
 }
 
 #[test]
+fn what_was_saved_before_a_restore_of_the_same_does_not_count_for_this_one() {
+    let before = noon() - SignedDuration::from_mins(4);
+    let tenant = restoring(vec![
+        snapshot("a", SCHEDULED, noon() - HOUR),
+        snapshot("b", "before the restore of a", before),
+    ]);
+    let none = PlaneJobs::default();
+    let phase = restore_phase(&tenant, &etcd(1, 1), &none, noon());
+    assert!(matches!(phase, Phase::Saving(SnapshotGate::Wanted(_))), "{phase:?}");
+    let filling = Phase::Filling { problem: None, keep_old: true };
+    assert_eq!(restore_phase(&tenant, &etcd(0, 0), &none, noon()), filling);
+}
+
+#[test]
 fn an_etcd_that_does_not_answer_is_not_waited_for_and_its_files_are_kept() {
     let tenant = restoring(vec![snapshot("a", SCHEDULED, noon() - HOUR)]);
     let none = PlaneJobs::default();

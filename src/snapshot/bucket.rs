@@ -159,6 +159,11 @@ impl<'o> Bucket<'o> {
         self.write(&path, serde_json::to_vec(manifest)?).await.map(drop)
     }
 
+    /// From now on the snapshot does not count; none there is as good.
+    pub(super) async fn remove_manifest(&self, snapshot: &str) -> Result<(), Error> {
+        self.remove(&self.path(snapshot, MANIFEST)).await
+    }
+
     /// Goes through a snapshot piece by piece, and fails if it is not what was written.
     pub(super) async fn read_database(
         &self,

@@ -38,6 +38,8 @@ pub(super) async fn upload(options: &UploadOptions) -> Result<(), Error> {
         bucket.read_database(protected, |_| Ok(())).await?;
     }
     let snapshot = saved.checked()?;
+    // A pod before this one of the same Job may have got as far.
+    bucket.remove_manifest(&snapshot.name).await?;
     let database = write_database(&bucket, &snapshot.name, &saved.database()).await?;
     let recovery = recovery(options, &snapshot, bucket.location())?;
     let path = bucket.path(&snapshot.name, RECOVERY);

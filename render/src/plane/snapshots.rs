@@ -320,7 +320,7 @@ fn keys_volume() -> Volume {
 /// The volume that snapshots stay on, or pass through on the way to a bucket.
 fn kept_on(tenant: &Tenant) -> Volume {
     match tenant.snapshots.bucket {
-        Some(_) => bucket::passing_volume(SNAPSHOTS),
+        Some(_) => bucket::passing_volume(SNAPSHOTS, tenant.etcd.quota),
         None => claim_volume(SNAPSHOTS, names::ETCD_SNAPSHOTS),
     }
 }

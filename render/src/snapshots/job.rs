@@ -63,15 +63,19 @@ impl JobState {
 }
 
 impl JobState {
-    /// Of a snapshot: what to do where the volume is full, though the oldest went first.
-    fn or_full(self) -> Self {
+    /// Of a snapshot: what to do where there is no room for it, though the oldest went first.
+    fn or_full(self, job: &Job) -> Self {
+        let annotations = job.metadata.annotations.as_ref();
+        let in_a_bucket =
+            annotations.is_some_and(|all| all.contains_key(labels::SNAPSHOT_LOCATION));
+        let what_next = if in_a_bucket {
+            "the node's disk is full, through which it goes: free some, or add nodes"
+        } else {
+            "the snapshots' volume is full: lower spec.snapshots.keep, or enlarge the volume claim etcd-snapshots"
+        };
         match self {
             Self::Failed { at, why } if why.to_lowercase().contains("no space left on device") => {
-                let why = format!(
-                    "{why} (the snapshots' volume is full: lower spec.snapshots.keep, or enlarge the volume claim \
-                     etcd-snapshots)"
-                );
-                Self::Failed { at, why }
+                Self::Failed { at, why: format!("{why} ({what_next})") }
             }
             state => state,
         }
@@ -118,7 +122,7 @@ impl SnapshotJob {
                 .creation_timestamp
                 .as_ref()
                 .map_or(Timestamp::UNIX_EPOCH, |at| at.0),
-            state: JobState::read(job, pods, problem).or_full().at(job),
+            state: JobState::read(job, pods, problem).or_full(job).at(job),
         }
     }
 

@@ -5,7 +5,7 @@
 
 use jiff::Timestamp;
 
-use super::{JobState, PlaneJobs, RestoreJob, SnapshotGate, is_taken, reason_before};
+use super::{JobState, PlaneJobs, RestoreJob, SnapshotGate, is_saved_before_restore};
 use crate::plane::names::ETCD_RESTORE;
 use crate::tenant::Tenant;
 use crate::workloads::{Workload, Workloads};
@@ -83,9 +83,8 @@ pub fn restore_phase(
         let at_work = restoring.first().filter(|_| is_to_stop);
         return at_work.map_or(Phase::None, |pod| Phase::Abandoning((*pod).clone()));
     };
-    let operation = format!("the restore of {wanted}");
     if !is_to_stop {
-        let gate = SnapshotGate::before(&operation, tenant, jobs, now);
+        let gate = SnapshotGate::before_restore(wanted, tenant, jobs, now);
         let can_be_saved = etcd.is_some_and(Workload::serves);
         let waits = can_be_saved && !gate.is_open();
         return if waits { Phase::Saving(gate) } else { Phase::Stopping(Vec::new()) };
@@ -102,8 +101,8 @@ pub fn restore_phase(
         JobState::Running(problem) => problem.clone(),
         JobState::Succeeded(_) => None,
     });
-    let saved = is_taken(tenant, &reason_before(&operation), now);
-    Phase::Filling { problem, keep_old: !saved }
+    let keep_old = !is_saved_before_restore(wanted, tenant, now);
+    Phase::Filling { problem, keep_old }
 }
 
 /// What a Job that is there decides alone; `None`: it is the one that is wanted, and not done.

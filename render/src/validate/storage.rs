@@ -6,8 +6,10 @@ use super::Refusal;
 use super::exposure::check_name;
 use crate::quantity::bytes;
 
-/// Half of the volume is the database's. etcd allocates 64 MiB for each write-ahead log before it writes to it, keeps
-/// five of them and makes the next (`SegmentSizeBytes` in `server/storage/wal`, `--max-wals`): 384 MiB of the other.
+/// etcd allocates 64 MiB for each write-ahead log before it writes to it, keeps five of them and makes the next
+/// (`SegmentSizeBytes` in `server/storage/wal`, `--max-wals`). Without room for them it ends before its quota is used up.
+const LOGS: u64 = 384 << 20;
+/// Half of the volume is the database's, and the logs fit into the other.
 const LEAST: (&str, u64) = ("1Gi", 1 << 30);
 
 /// For a cluster that is to be made.
@@ -43,9 +45,10 @@ pub(super) fn quota(etcd: &Etcd) -> Result<u64, Refusal> {
         Some(quota) if quota < LEAST_QUOTA => {
             Err(refused(format!("{asked} is less than a control plane needs; set 16Mi or more")))
         }
-        Some(quota) if quota > volume => Err(refused(format!(
-            "{asked} is more than the volume of {}; set that or less",
-            etcd.storage.size
+        Some(quota) if quota.saturating_add(LOGS) > volume => Err(refused(format!(
+            "{asked} and 384Mi of logs are more than the volume of {}; set {}Mi or less",
+            etcd.storage.size,
+            volume.saturating_sub(LOGS) >> 20
         ))),
         Some(quota) if quota > LARGEST_QUOTA => {
             Err(refused(format!("{asked} is more than etcd can do; set 8Gi or less")))
@@ -74,7 +77,12 @@ mod tests {
 
     #[test]
     fn a_quota_beyond_the_volume_or_without_room_to_work_is_refused() {
-        for (asked, says) in [("3Gi", "volume of 2Gi"), ("8Mi", "16Mi or more")] {
+        for (asked, says) in [
+            ("3Gi", "volume of 2Gi"),
+            ("2Gi", "384Mi of logs"),
+            ("1665Mi", "1664Mi or less"),
+            ("8Mi", "16Mi or more"),
+        ] {
             let refused = quota_of("2Gi", Some(asked)).unwrap_err();
             assert!(
                 refused.starts_with("spec.etcd.quota: ") && refused.contains(says),

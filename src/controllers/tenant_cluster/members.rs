@@ -14,7 +14,7 @@ use nagaya_render::membership::{
 use nagaya_render::plane::names;
 use nagaya_render::plane_record::PlaneRecord;
 use nagaya_render::rolling::TemplateState;
-use nagaya_render::snapshots::{PlaneJobs, SnapshotGate};
+use nagaya_render::snapshots::{JobState, PlaneJobs, SnapshotGate, SnapshotJob};
 use nagaya_render::tenant::Tenant;
 use nagaya_render::workloads::{Workload, Workloads};
 
@@ -179,7 +179,13 @@ fn is_calm(tenant: &Tenant, observed: &Observed) -> bool {
         && tenant.upgrading_from.is_none()
         && tenant.snapshots.restoring.is_none()
         && tenant.templates.state == TemplateState::Written
-        && observed.jobs == PlaneJobs::default()
+        && is_idle(&observed.jobs)
+}
+
+/// A Job that failed stays for minutes, to be looked at, and then the next one comes: what it waits for may take days.
+fn is_idle(jobs: &PlaneJobs) -> bool {
+    let runs = |job: &SnapshotJob| matches!(job.state, JobState::Running(_));
+    jobs.restore.is_none() && jobs.running.is_empty() && !jobs.snapshots.iter().any(runs)
 }
 
 /// A pod that was let onto its volume as the member before it is made anew: it is asked again only when it starts.

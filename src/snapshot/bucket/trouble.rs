@@ -146,8 +146,18 @@ fn find<T: Error + 'static>(error: &object_store::Error) -> Option<&T> {
     causes(error).find_map(<dyn Error>::downcast_ref)
 }
 
+/// object_store's words for an answer that is no success (`RequestError` in its `client/retry.rs`).
+const STATUS: &str = "Server returned non-2xx status code: ";
+const ERROR_BODY: &str = "Server returned error response: ";
+
 fn innermost(error: &object_store::Error) -> String {
-    causes(error).last().map(ToString::to_string).unwrap_or_default()
+    let words = causes(error).last().map(ToString::to_string).unwrap_or_default();
+    // What follows is the body, of whatever server the tenant's endpoint leads to.
+    match words.strip_prefix(STATUS).and_then(|rest| rest.split_once(':')) {
+        Some((status, _)) => format!("the server answers {status}"),
+        None if words.starts_with(ERROR_BODY) => "the server answers with an error".to_owned(),
+        None => words,
+    }
 }
 
 /// From the outside in. An I/O error does not name what it wraps as its cause.

@@ -5,12 +5,15 @@ use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::{
     EmptyDirVolumeSource, Secret, SecretVolumeSource, Volume, VolumeMount,
 };
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use nagaya_api::bucket_keys;
 
 use super::super::{mounts, names, pod};
 use crate::snapshots::Bucket;
 use crate::tenant::Tenant;
 
+/// etcd writes a little beyond its quota, and a restore has files beside the database: 256 MiB.
+const BEYOND_QUOTA: u64 = 256 << 20;
 const BUCKET: &str = "s3";
 const BUCKET_DIR: &str = "/etc/nagaya/s3";
 
@@ -58,11 +61,12 @@ pub(super) fn credentials_mount() -> VolumeMount {
     mounts::mount(BUCKET, BUCKET_DIR)
 }
 
-/// Room on the node for as long as the Job's pod is there.
-pub(super) fn passing_volume(name: &str) -> Volume {
+/// Room on the node for as long as the Job's pod is there. A pod that fills more is ended before its neighbours are.
+pub(super) fn passing_volume(name: &str, quota: u64) -> Volume {
+    let limit = Quantity(quota.saturating_add(BEYOND_QUOTA).to_string());
     Volume {
         name: name.to_owned(),
-        empty_dir: Some(EmptyDirVolumeSource::default()),
+        empty_dir: Some(EmptyDirVolumeSource { size_limit: Some(limit), medium: None }),
         ..Volume::default()
     }
 }
