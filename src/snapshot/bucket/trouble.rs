@@ -146,7 +146,7 @@ fn find<T: Error + 'static>(error: &object_store::Error) -> Option<&T> {
     causes(error).find_map(<dyn Error>::downcast_ref)
 }
 
-/// object_store's words for an answer that is no success (`RequestError` in its `client/retry.rs`).
+/// `object_store`'s words for an answer that is no success (`RequestError` in its `client/retry.rs`).
 const STATUS: &str = "Server returned non-2xx status code: ";
 const ERROR_BODY: &str = "Server returned error response: ";
 
