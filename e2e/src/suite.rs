@@ -32,7 +32,7 @@ const LANES: usize = 3;
 const ALONE: [&str; 4] = ["defragmentation", "etcd_members", "upgrade", "virtual_machine"];
 /// The longest first; those that want the sandbox to themselves at last, when nobody is held up. `blocking` asks for
 /// more than the node has, beside what `ready_truth` runs.
-const FIRST: [&str; 2] = ["meltdown", "ready_truth"];
+const FIRST: [&str; 1] = ["ready_truth"];
 const LAST: [&str; 5] = ["blocking", "two_managers", "deletion", "steady_state", "join_tokens"];
 
 /// What `make test` consists of, in its order.
@@ -53,8 +53,16 @@ pub enum Section {
 /// Programs of the ring that have a long form, which this variable asks them for.
 const LONG: [&str; 3] = ["etcd_members", "repairs", "upgrade"];
 /// Those that run only beside them. (The demo has a virtual machine of its own.)
-const ONLY_LONG: [&str; 5] =
-    ["disasters", "faults", "manager_upgrade", "one_api_server", "virtual_machine"];
+const ONLY_LONG: [&str; 8] = [
+    "defragmentation",
+    "disasters",
+    "faults",
+    "manager_upgrade",
+    "meltdown",
+    "nospace",
+    "one_api_server",
+    "virtual_machine",
+];
 /// Those that want three management nodes, after them.
 const ON_THREE_NODES: [&str; 1] = ["drains"];
 const LONG_FORM: (&str, &str) = ("NAGAYA_RING_LONG", "1");
