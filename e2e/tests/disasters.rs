@@ -177,10 +177,7 @@ fn with_a_node<'p>(project: &'p Project, extra: &Value) -> Outcome<(Tenant<'p>, 
 /// These tests restart containers, which no scenario may leave behind.
 fn all_go(project: &Project, tenants: &[Tenant]) -> Outcome {
     tenants.iter().try_for_each(Tenant::delete)?;
-    wait_until("no control plane is left", CHANGE, || {
-        let left = invariants::planes(project)?;
-        Ok(Look::done_if(left.is_empty(), || left.join(", ")))
-    })
+    invariants::await_no_plane(project, CHANGE)
 }
 
 /// The cgroup of a static pod has the hash of its file, not the UID of its mirror.

@@ -7,8 +7,8 @@ use e2e::progress::say;
 use e2e::ring::kubectl::{name, text};
 use e2e::ring::tenant::spec_for_namespaces;
 use e2e::ring::{
-    Counter, Kubectl, Look, Machine, Outcome, Process, Tenant, alone, ensure, invariants, manager,
-    scenario, wait_until,
+    Counter, Kubectl, Machine, Outcome, Process, Tenant, alone, ensure, invariants, manager,
+    scenario,
 };
 use serde_json::{Value, json};
 
@@ -57,10 +57,7 @@ fn whoever_is_killed_or_stopped_in_a_tenants_life_each_change_gets_to_its_end() 
         tenant.delete()?;
         faults.happen(&tenant, Duration::from_secs(2))?;
         tenant.await_gone(GONE)?;
-        wait_until("no control plane is left", GONE, || {
-            let left = invariants::planes(project)?;
-            Ok(Look::done_if(left.is_empty(), || left.join(", ")))
-        })?;
+        invariants::await_no_plane(project, GONE)?;
         manager::both_ready()
     })
 }
@@ -122,15 +119,13 @@ type Victim = (String, Box<dyn Fn() -> Outcome<Process>>);
 
 /// The managers, and what runs in the tenant's control plane.
 fn victims(tenant: &Tenant) -> Outcome<Vec<Victim>> {
-    let management = Kubectl::management();
-    let managers = ["pods", "-n", "nagaya-system", "-l", "app.kubernetes.io/name=nagaya"];
     let mut victims: Vec<Victim> = Vec::new();
-    for pod in management.list(&managers)? {
+    for pod in manager::pods()? {
         let pod = name(&pod).to_owned();
         victims.push((format!("manager {pod}"), Box::new(move || Process::of_manager(&pod))));
     }
     for plane in invariants::planes(tenant.project)? {
-        for pod in management.list(&["pods", "-n", &plane])? {
+        for pod in tenant.project.management.list(&["pods", "-n", &plane])? {
             victims.extend(component(&pod));
         }
     }

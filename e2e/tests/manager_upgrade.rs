@@ -87,7 +87,7 @@ fn reconciling(object: &serde_json::Value) -> Option<String> {
 
 fn set_budget(value: &str) -> Outcome {
     let setting = format!("{BUDGET_VARIABLE}{value}");
-    let words = ["set", "env", "-n", "nagaya-system", "deployment/nagaya", &setting];
+    let words = ["set", "env", "-n", install::NAMESPACE, "deployment/nagaya", &setting];
     Kubectl::management().run(&words).map(drop)
 }
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 use e2e::ring::kubectl::{each, text};
 use e2e::ring::s3_server::{S3Server, SECRET_KEY};
 use e2e::ring::tenant::spec_for_namespaces;
-use e2e::ring::{Kubectl, Look, Machine, Outcome, Tenant, ensure, scenario, wait_until};
-use serde_json::{Value, json};
+use e2e::ring::{Kubectl, Machine, Outcome, Tenant, ensure, scenario};
+use serde_json::json;
 
 const NODE_READY: Duration = Duration::from_mins(1);
 /// The schedule's shortest interval and a Job, twice.
@@ -43,7 +43,8 @@ fn a_tenant_goes_back_to_what_is_in_a_bucket_and_comes_back_from_it_when_all_els
         give(SECRET_KEY)?;
         // Else it is looked at for ten minutes.
         management.run(&["delete", "jobs", "--all", "-n", &tenant.plane()?])?;
-        let snapshot = next_snapshot(&tenant, &server)?;
+        let snapshot = tenant.next_snapshot(SNAPSHOT)?;
+        is_in_the_bucket(&tenant, &server, &snapshot)?;
         spec["snapshots"]["schedule"] = json!("6h");
         tenant.apply(&spec)?;
         cluster.run(&["create", "configmap", "after", "--from-literal=word=nagaya"])?;
@@ -76,34 +77,16 @@ fn refused_credentials_are_named(tenant: &Tenant) -> Outcome {
     ensure(failed.message.contains(says), || failed.message.clone())
 }
 
-/// The name of a snapshot that was begun from now on: the first new one may have been under way.
-fn next_snapshot(tenant: &Tenant, server: &S3Server) -> Outcome<String> {
-    let names = || -> Outcome<Vec<String>> {
-        let listed = tenant.status("/snapshots")?;
-        let there = format!("{}/", server.endpoint());
-        let in_the_bucket = |one: &&Value| text(one, "/location").starts_with(&there);
-        let all = each(&listed, "").filter(in_the_bucket);
-        Ok(all.map(|one| text(one, "/name").to_owned()).collect())
-    };
-    let before = names().unwrap_or_default();
-    let name = wait_until("two new snapshots are in the status", SNAPSHOT, || {
-        let now = names().unwrap_or_default();
-        let new = now.iter().filter(|name| !before.contains(name)).nth(1).cloned();
-        Ok(Look::some(new, || format!("{now:?}; {:?}", tenant.condition("SnapshotsReady"))))
-    })?;
-    let taken = tenant.condition("SnapshotsReady")?;
-    ensure(taken.status == "True", || format!("{taken:?}"))?;
-    Ok(name)
+fn is_in_the_bucket(tenant: &Tenant, server: &S3Server, snapshot: &str) -> Outcome {
+    let listed = tenant.status("/snapshots")?;
+    let there = format!("{}/", server.endpoint());
+    let found = each(&listed, "").find(|one| text(one, "/name") == snapshot);
+    let location = found.map(|one| text(one, "/location")).unwrap_or_default();
+    ensure(location.starts_with(&there), || format!("{snapshot} is at {location:?}"))
 }
 
 fn is_restored(tenant: &Tenant, snapshot: &str) -> Outcome {
-    wait_until(&format!("{snapshot} is restored"), RESTORE, || {
-        let plane = tenant.plane()?;
-        let namespace = tenant.project.management.get(&["namespace", &plane])?;
-        let from = text(&namespace, "/metadata/annotations/nagaya.dev~1restored-from").to_owned();
-        let progress = || format!("{:?}", tenant.condition("Reconciling"));
-        Ok(Look::done_if(from == snapshot, progress))
-    })?;
+    tenant.await_restored(snapshot, RESTORE)?;
     tenant.await_condition("EtcdReady", "True", RESTORE)?;
     tenant.await_condition("APIServerReady", "True", RESTORE)?;
     tenant.await_ready()

@@ -3,10 +3,12 @@
 //! Every control-plane pod runs restricted and has never restarted, keys are mounted only where they are
 //! needed, and no Secret of Nagaya's is outside its place.
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 use super::kubectl::{each, name, text};
-use super::{Outcome, Project, ensure};
+use super::{Look, Outcome, Project, ensure, wait_until};
 
 /// The CA keys that a pod may have: kube-controller-manager's signers, and the key pair of service
 /// accounts. No pod gets any other.
@@ -47,6 +49,17 @@ pub fn planes(project: &Project) -> Outcome<Vec<String>> {
     let ours = format!("nagaya.dev/tenant-namespace={}", project.name);
     let found = project.management.list(&["namespaces", "-l", &ours])?;
     Ok(found.iter().map(|namespace| name(namespace).to_owned()).collect())
+}
+
+/// Waits until no control plane of the project is left.
+///
+/// # Errors
+/// One is still there after that time.
+pub fn await_no_plane(project: &Project, within: Duration) -> Outcome {
+    wait_until("no control plane is left", within, || {
+        let left = planes(project)?;
+        Ok(Look::done_if(left.is_empty(), || left.join(", ")))
+    })
 }
 
 fn never_restarted(pod: &Value) -> Outcome {

@@ -182,11 +182,19 @@ pub fn both_ready() -> Outcome {
     wait_until("all managers are ready", Duration::from_mins(1), || {
         let wanted = Kubectl::management().get(&["deployment", "-n", NAMESPACE, "nagaya"])?;
         let wanted = wanted["spec"]["replicas"].as_u64().unwrap_or_default();
-        let pods = Kubectl::management().list(&["pods", "-n", NAMESPACE, "-l", SELECTOR])?;
+        let pods = pods()?;
         let ready = pods.iter().filter(|pod| is_ready(pod)).count() as u64;
         let there = ready == wanted && pods.len() as u64 == wanted;
         Ok(Look::done_if(there, || super::project::names(&pods)))
     })
+}
+
+/// The managers' pods.
+///
+/// # Errors
+/// The management cluster does not answer.
+pub fn pods() -> Outcome<Vec<Value>> {
+    Kubectl::management().list(&["pods", "-n", NAMESPACE, "-l", SELECTOR])
 }
 
 fn is_ready(pod: &Value) -> bool {

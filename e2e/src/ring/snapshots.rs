@@ -41,8 +41,8 @@ impl Tenant<'_> {
     /// # Errors
     /// It does not within that time.
     pub fn await_restored(&self, snapshot: &str, within: Duration) -> Outcome {
-        let plane = self.plane()?;
         wait_until(&format!("{snapshot} is restored"), within, || {
+            let plane = self.plane()?;
             let namespace = self.project.management.get(&["namespace", &plane])?;
             let from = text(&namespace, "/metadata/annotations/nagaya.dev~1restored-from");
             let progress = self

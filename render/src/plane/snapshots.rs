@@ -57,8 +57,7 @@ pub fn build_snapshots_claim(tenant: &Tenant) -> PersistentVolumeClaim {
     }
 }
 
-/// Saves etcd, the keys that a restore elsewhere needs, and what there is to know about both. What is about to be
-/// restored stays, however old it is.
+/// Saves etcd, the keys that a restore elsewhere needs, and what there is to know about both.
 #[must_use]
 pub fn build_snapshot_job(
     tenant: &Tenant,
@@ -95,16 +94,7 @@ pub fn build_snapshot_job(
         format!("--keep={}", tenant.snapshots.keep),
         format!("--keys={KEYS_DIR}"),
     ];
-    let mut room = vec![
-        "room".to_owned(),
-        format!("--directory={SNAPSHOTS_DIR}"),
-        format!("--keep={}", tenant.snapshots.keep),
-    ];
-    if let Some(protected) = &tenant.snapshots.restoring {
-        let protect = format!("--protect={protected}");
-        room.push(protect.clone());
-        finish.push(protect);
-    }
+    finish.extend(tenant.snapshots.restoring.as_deref().map(protect));
     let mut before = Vec::new();
     if let Some(bucket) = &tenant.snapshots.bucket {
         finish.extend(bucket::options(bucket, &tenant.namespace));
@@ -114,12 +104,28 @@ pub fn build_snapshot_job(
         mounts.push(bucket::credentials_mount());
         volumes.push(bucket::credentials_volume());
     } else {
-        before.push(own_container(room, vec![writable(SNAPSHOTS, SNAPSHOTS_DIR)], settings));
+        before.push(make_room(tenant, settings));
     }
     before.push(save);
     let finish = own_container(finish, mounts, settings);
     let pod = job_pod(names::ETCD_SNAPSHOT, before, finish, volumes);
     build_job(tenant, settings, pod, &name, (labels::SNAPSHOT_REASON, reason))
+}
+
+/// A volume that is full would refuse the snapshot before the oldest one goes.
+fn make_room(tenant: &Tenant, settings: &Settings) -> Container {
+    let mut room = vec![
+        "room".to_owned(),
+        format!("--directory={SNAPSHOTS_DIR}"),
+        format!("--keep={}", tenant.snapshots.keep),
+    ];
+    room.extend(tenant.snapshots.restoring.as_deref().map(protect));
+    own_container(room, vec![writable(SNAPSHOTS, SNAPSHOTS_DIR)], settings)
+}
+
+/// What is about to be restored stays, however old it is.
+fn protect(snapshot: &str) -> String {
+    format!("--protect={snapshot}")
 }
 
 /// Fills the volume of `etcd-0` with a snapshot. Its last step alone changes what is there.
