@@ -150,7 +150,15 @@ const NO_QUORUM: &str = "etcd has no quorum: no member comes or goes until enoug
 #[must_use]
 pub fn next_step(view: &EtcdView, around: &Circumstances) -> Step {
     match view {
-        EtcdView::Quorum(members) => after_a_snapshot(wanted(members, around), members, around),
+        EtcdView::Quorum(members) => {
+            match after_a_snapshot(wanted(members, around), members, around) {
+                // What is waited for may never come, or be a write.
+                Step::Wait(words) => space::rescue(members, &around.space)
+                    .filter(Step::is_action)
+                    .unwrap_or(Step::Wait(words)),
+                step => step,
+            }
+        }
         EtcdView::NoQuorum { .. } => Step::Wait(NO_QUORUM.to_owned()),
     }
 }

@@ -180,7 +180,7 @@ impl Inner {
             Ok(look) => look,
             Err(error) => return unusable(&error.to_string()),
         };
-        let space = upkeep.space(&look, errand.around.space.calm);
+        let space = upkeep.space(&look, &errand.around.space);
         let step = next_step(&look.view, &Circumstances { space, ..errand.around.clone() });
         if errand.look_only || !step.is_action() {
             return Seen { look, step, taken: false, failure: None, at: Instant::now() };

@@ -17,8 +17,8 @@ pub(super) struct Upkeep {
 }
 
 impl Upkeep {
-    /// What the next step depends on. `calm`: nothing else is done to the control plane.
-    pub(super) fn space(&self, look: &Look, calm: bool) -> Space {
+    /// What the next step depends on; `around`: what only the reconcile knows.
+    pub(super) fn space(&self, look: &Look, around: &Space) -> Space {
         let attempt = |(ordinal, (ended, failed)): (&u8, &(Instant, bool))| Attempt {
             ordinal: *ordinal,
             ago: ended.elapsed(),
@@ -29,8 +29,8 @@ impl Upkeep {
             full: look.no_space,
             revision: look.revision,
             compacted: self.compacted,
-            calm,
             attempts: self.defragmented.iter().map(attempt).collect(),
+            ..around.clone()
         }
     }
 

@@ -17,7 +17,7 @@ const NEAR: u64 = 80;
 const GAIN: u64 = 20;
 /// Of the quota, in percent: with less room than that left, the alarm would be raised again at once.
 const WRITABLE: u64 = 90;
-/// Entries of the log. States are asked for one after the other, while writes go on.
+/// Entries of the log that a member lacks before it is behind: they are not all asked at the same moment.
 const BEHIND: u64 = 1000;
 /// For a member to catch up, and for kube-apiserver to find it again.
 const BETWEEN_MEMBERS: Duration = Duration::from_secs(10);
@@ -65,6 +65,9 @@ pub struct Space {
     pub compacted: u64,
     /// Nothing else is done to the control plane.
     pub calm: bool,
+    /// A snapshot is being taken: a member that gives one would stand still, when told to defragment, until it is sent
+    /// (bbolt closes no file that is being read).
+    pub saving: bool,
     /// What was defragmented last.
     pub attempts: Vec<Attempt>,
 }
@@ -86,11 +89,13 @@ impl Store {
 }
 
 /// Makes a full etcd writable again: what is superseded goes, files become smaller, the alarm is taken away. While it is
-/// raised, kube-apiserver cannot compact: that begins with a write.
+/// raised, kube-apiserver cannot compact: that begins with a write. Nobody waits for a member that does not answer; if it
+/// comes back as large as before, it raises the alarm again.
 pub(super) fn rescue(members: &[Member], space: &Space) -> Option<Step> {
     if !space.full {
         return None;
     }
+    let members: Vec<Member> = members.iter().filter(|one| one.healthy).cloned().collect();
     if space.revision > space.compacted {
         return Some(Step::Compact { revision: space.revision });
     }
@@ -98,7 +103,7 @@ pub(super) fn rescue(members: &[Member], space: &Space) -> Option<Step> {
     let is_large = |store: &&Store| is_full(store) && !store.takes(store.in_use, WRITABLE);
     let large: Vec<u8> = space.stores.iter().filter(is_large).map(|one| one.ordinal).collect();
     Some(if !large.is_empty() {
-        turn(members, space, &large)
+        turn(&members, space, &large)
     } else if space.stores.iter().any(|store| is_full(&store)) {
         Step::Full
     } else if members.len() > space.stores.len() {
@@ -124,14 +129,14 @@ pub(super) fn defragment(members: &[Member], space: &Space) -> Option<Step> {
 /// Whose turn it is.
 fn turn(members: &[Member], space: &Space, due: &[u8]) -> Step {
     let pauses = |one: &Attempt| one.ago < if one.failed { TRY_AGAIN } else { BETWEEN_MEMBERS };
-    if space.attempts.iter().any(pauses) || !all_caught_up(members, space) {
+    if space.saving || space.attempts.iter().any(pauses) || !all_caught_up(members, space) {
         return Step::Pause;
     }
     let leads = |ordinal: u8| members.iter().any(|one| one.leader && one.ordinal == Some(ordinal));
     let next = due.iter().copied().find(|ordinal| !leads(*ordinal)).or(due.first().copied());
     let Some(ordinal) = next else { return Step::Pause };
-    let others = members.iter().filter(|one| one.ordinal != Some(ordinal));
-    match others.min_by_key(|one| one.ordinal) {
+    let heirs = members.iter().filter(|one| one.ordinal != Some(ordinal) && !one.learner);
+    match heirs.min_by_key(|one| one.ordinal) {
         Some(Member { id, ordinal: Some(heir), .. }) if leads(ordinal) => {
             Step::MoveLeader { id: *id, ordinal: *heir }
         }

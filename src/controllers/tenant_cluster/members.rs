@@ -153,7 +153,11 @@ pub async fn attend(
         stale_claims: !paused && has_stale_volumes(context, tenant, progress, observed).await?,
         saved_for: gate.as_ref().filter(|(_, gate)| gate.is_open()).map(|(id, _)| *id),
         unsaved: gate.map(|(_, gate)| gate.words().to_owned()),
-        space: Space { calm: is_calm(tenant, observed), ..Space::default() },
+        space: Space {
+            calm: is_calm(tenant, observed),
+            saving: !is_idle(&observed.jobs),
+            ..Space::default()
+        },
         ..observed.members.circumstances(tenant)
     };
     let keys = &progress.keys;

@@ -53,7 +53,8 @@ impl Etcd {
                 self.space.stores.iter_mut().for_each(|store| store.in_use /= 2);
             }
             Step::Defragment { ordinal } => {
-                let store = &mut self.space.stores[usize::from(*ordinal)];
+                let mut stores = self.space.stores.iter_mut();
+                let store = stores.find(|store| store.ordinal == *ordinal).unwrap();
                 store.size = store.in_use;
                 let done = Attempt { ordinal: *ordinal, ago: Duration::ZERO, failed: false };
                 self.space.attempts.push(done);
@@ -129,6 +130,26 @@ fn nobody_has_a_turn_while_something_else_is_done_or_a_member_is_behind() {
     let mut etcd = Etcd::of(3, 200, 100);
     etcd.space.calm = false;
     assert_eq!(etcd.next(), None);
+}
+
+#[test]
+fn one_that_gives_a_snapshot_is_not_stopped_though_etcd_is_full() {
+    let mut etcd = Etcd::of(1, 1000, 400).full();
+    etcd.space.compacted = 9;
+    etcd.space.saving = true;
+    assert_eq!(etcd.next(), Some(Step::Pause));
+}
+
+#[test]
+fn a_full_etcd_waits_for_no_member_that_does_not_answer() {
+    let mut etcd = Etcd::of(3, 1000, 990).full();
+    etcd.members[1].healthy = false;
+    etcd.space.stores.remove(1);
+    let steps = etcd.settle();
+    let turns = |ordinal| steps.contains(&Step::Defragment { ordinal });
+    assert_eq!([turns(0), turns(1), turns(2)], [true, false, true], "{steps:?}");
+    assert!(steps.contains(&Step::MoveLeader { id: 3, ordinal: 2 }), "{steps:?}");
+    assert_eq!(steps.last(), Some(&Step::Disarm));
 }
 
 #[test]
