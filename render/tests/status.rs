@@ -84,6 +84,7 @@ struct Pass {
     jobs: PlaneJobs,
     failure: Option<Failure>,
     contested: Option<Blocked>,
+    cut_off_since: Option<Timestamp>,
     born: bool,
 }
 
@@ -99,12 +100,14 @@ impl Pass {
             jobs: PlaneJobs::default(),
             failure: None,
             contested: None,
+            cut_off_since: None,
             born: true,
         }
     }
 
     fn status(&self) -> TenantClusterStatus {
-        let tenant = resolved(&self.raw);
+        let cut_off_since = self.cut_off_since;
+        let tenant = resolved(&self.raw).map(|tenant| Tenant { cut_off_since, ..tenant });
         compute_status(&Findings {
             raw: &self.raw,
             now: self.now,
@@ -257,6 +260,17 @@ fn a_full_etcd_lets_nobody_join_and_says_what_to_do() {
     assert_eq!(says(&status, "Reconciling"), "absent");
     let told = &condition(&status, "Ready").unwrap().message;
     assert!(told.contains("32 MiB") && told.contains("raise spec.etcd.quota"), "{told}");
+}
+
+#[test]
+fn nodes_that_cannot_renew_because_etcd_is_full_are_not_sent_to_look_at_the_network() {
+    let mut pass = Pass { cut_off_since: Some(Timestamp::UNIX_EPOCH), ..valid() };
+    assert_eq!(says(&pass.status(), "NodesCutOff"), "True LeasesStale");
+    pass.etcd = Some(EtcdFindings { no_space: Some(32 << 20), ..etcd(Step::Full) });
+    let status = pass.status();
+    assert_eq!(says(&status, "NodesCutOff"), "True EtcdIsFull");
+    let told = &condition(&status, "NodesCutOff").unwrap().message;
+    assert!(told.contains("NoSpace") && !told.contains("between the nodes"), "{told}");
 }
 
 #[test]

@@ -18,15 +18,24 @@ pub(super) fn cut_off(findings: &Findings<'_>) -> Option<Verdict> {
             )
         });
     };
-    let endpoint = tenant.endpoint().map(|endpoint| endpoint.authority()).unwrap_or_default();
+    let is_full = findings.etcd.is_some_and(|etcd| etcd.no_space.is_some());
+    let (reason, hint) = if is_full {
+        ("EtcdIsFull", "a Lease cannot be written while etcd is full: see NoSpace".to_owned())
+    } else {
+        let endpoint = tenant.endpoint().map(|endpoint| endpoint.authority()).unwrap_or_default();
+        let hint = format!(
+            "see what is between the nodes and {endpoint}, and delete the Nodes of machines that were switched off for \
+             good"
+        );
+        ("LeasesStale", hint)
+    };
     Some(Verdict::new(
         State::True,
-        "LeasesStale",
+        reason,
         format!(
             "since about {since} no node has renewed its Lease, though the API server answers: kube-controller-manager \
              runs without node-lifecycle-controller and taint-eviction-controller, so that no node is marked and no pod \
-             is evicted, until a node renews again; see what is between the nodes and {endpoint}, and delete the Nodes \
-             of machines that were switched off for good"
+             is evicted, until a node renews again; {hint}"
         ),
     ))
 }
