@@ -79,7 +79,6 @@ async fn members_are_defragmented_one_after_the_other_and_the_tenant_stays_ready
     let expected = [
         Step::Defragment { ordinal: 1 },
         Step::Defragment { ordinal: 2 },
-        Step::MoveLeader { id: 2, ordinal: 1 },
         Step::Defragment { ordinal: 0 },
     ];
     assert_eq!(stage.etcds.upkeep(), expected);

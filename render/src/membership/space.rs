@@ -2,7 +2,7 @@
 //!
 //! etcd gives nothing back by itself. What is deleted and compacted leaves free pages in the file, and the quota
 //! counts the file; defragmentation writes it anew, and the member answers nobody meanwhile (`backend.defrag` holds
-//! every lock). So members take turns, and the one that leads comes last and leads no more.
+//! every lock). So members take turns, the leader last: it goes on leading, since raft has a log of its own.
 
 use std::time::Duration;
 
@@ -134,14 +134,7 @@ fn turn(members: &[Member], space: &Space, due: &[u8]) -> Step {
     }
     let leads = |ordinal: u8| members.iter().any(|one| one.leader && one.ordinal == Some(ordinal));
     let next = due.iter().copied().find(|ordinal| !leads(*ordinal)).or(due.first().copied());
-    let Some(ordinal) = next else { return Step::Pause };
-    let heirs = members.iter().filter(|one| one.ordinal != Some(ordinal) && !one.learner);
-    match heirs.min_by_key(|one| one.ordinal) {
-        Some(Member { id, ordinal: Some(heir), .. }) if leads(ordinal) => {
-            Step::MoveLeader { id: *id, ordinal: *heir }
-        }
-        _ => Step::Defragment { ordinal },
-    }
+    next.map_or(Step::Pause, |ordinal| Step::Defragment { ordinal })
 }
 
 fn all_caught_up(members: &[Member], space: &Space) -> bool {
