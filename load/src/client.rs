@@ -1,5 +1,7 @@
 //! Two ways to ask: over one connection for all (HTTP/2, as client-go does), or over one of its own.
 
+use std::error::Error;
+use std::iter;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -20,7 +22,7 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// Half of what kube-apiserver gives a request (`--request-timeout`): slow is not refused, and told apart.
 const DEADLINE: Duration = Duration::from_secs(30);
 
-/// What the client's libraries say when the server has not seen a request. In h2's words: GOAWAY without an error (RFC 9113
+/// What the client's libraries say when the server has not seen a request, beside hyper's `is_canceled`. In h2's words: GOAWAY without an error (RFC 9113
 /// section 6.8). In hyper's: more streams than the connection may have were open, and it ended before this one could be
 /// opened (`fut_ctx` in hyper's `proto/h2/client.rs`, dropped with the connection).
 const NOT_BEGUN: [&str; 2] = ["not a result of an error", "runtime dropped the dispatch task"];
@@ -49,12 +51,24 @@ enum Failure {
     For(Refusal),
 }
 
-impl From<Refusal> for Failure {
-    fn from(refusal: Refusal) -> Self {
-        if NOT_BEGUN.iter().any(|words| refusal.contains(words)) {
+impl Failure {
+    fn of(error: &(dyn Error + 'static)) -> Self {
+        if causes(error).filter_map(|cause| cause.downcast_ref()).any(hyper::Error::is_canceled) {
             return Self::Later;
         }
-        Self::For(refusal)
+        // The layers above the last one only say that something failed.
+        let words = causes(error).last().map(ToString::to_string).unwrap_or_default();
+        if NOT_BEGUN.iter().any(|known| words.contains(known)) {
+            return Self::Later;
+        }
+        Self::For(words)
+    }
+
+    fn words(self) -> Refusal {
+        match self {
+            Self::Later => "put off".to_owned(),
+            Self::For(refusal) => refusal,
+        }
     }
 }
 
@@ -65,10 +79,13 @@ impl Client {
     pub fn new(access: &Access) -> Self {
         let connector =
             || HttpsConnectorBuilder::new().with_tls_config(access.tls.clone()).https_only();
+        // Nothing is asked again that is not counted.
         let shared = Pool::builder(TokioExecutor::new())
+            .retry_canceled_requests(false)
             .http2_only(true)
             .build(connector().enable_http2().build());
         let fresh = Pool::builder(TokioExecutor::new())
+            .retry_canceled_requests(false)
             .pool_max_idle_per_host(0)
             .build(connector().enable_http1().build());
         Self { server: access.server.clone(), shared, fresh, deferred: AtomicU64::new(0) }
@@ -91,8 +108,7 @@ impl Client {
         tokio::time::sleep(PAUSE).await;
         match self.attempt(over, method, path, body).await {
             Err(Failure::Later) => Err("put off twice".to_owned()),
-            Err(Failure::For(refusal)) => Err(refusal),
-            Ok(answer) => Ok(answer),
+            answer => answer.map_err(Failure::words),
         }
     }
 
@@ -111,7 +127,7 @@ impl Client {
         let answer = tokio::time::timeout(DEADLINE, async {
             let answer = self.send(over, method, path, body).await?;
             let (status, later) = (answer.status(), answer.headers().contains_key(RETRY_AFTER));
-            let body = answer.into_body().collect().await.map_err(|error| words(&error))?;
+            let body = answer.into_body().collect().await.map_err(|error| Failure::of(&error))?;
             match status.as_u16() {
                 200..300 => Ok(serde_json::from_slice(&body.to_bytes()).unwrap_or_default()),
                 429 | 503 if later => Err(Failure::Later),
@@ -126,7 +142,8 @@ impl Client {
         let opened = self.send(Over::Fresh, Method::GET, path, None);
         let answer = tokio::time::timeout(DEADLINE, opened)
             .await
-            .unwrap_or_else(|_| Err("no answer in time".to_owned()))?;
+            .map_err(|_| "no answer in time".to_owned())?
+            .map_err(Failure::words)?;
         match answer.status().as_u16() {
             200 => Ok(answer.into_body()),
             status => Err(format!("status {status}")),
@@ -139,7 +156,7 @@ impl Client {
         method: Method,
         path: &str,
         body: Option<&Value>,
-    ) -> Result<Response<Incoming>, Refusal> {
+    ) -> Result<Response<Incoming>, Failure> {
         let kind = if method == Method::PATCH {
             "application/merge-patch+json"
         } else {
@@ -150,17 +167,12 @@ impl Client {
             .uri(format!("{}{path}", self.server))
             .header("content-type", kind)
             .body(Full::from(body.map(Value::to_string).unwrap_or_default()))
-            .map_err(|error| error.to_string())?;
+            .map_err(|error| Failure::For(error.to_string()))?;
         let client = if over == Over::Shared { &self.shared } else { &self.fresh };
-        client.request(request).await.map_err(|error| words(&error))
+        client.request(request).await.map_err(|error| Failure::of(&error))
     }
 }
 
-/// The cause at the bottom: the layers above it only say that something failed.
-fn words(error: &dyn std::error::Error) -> Refusal {
-    let mut cause = error;
-    while let Some(next) = cause.source() {
-        cause = next;
-    }
-    cause.to_string()
+fn causes<'e>(error: &'e (dyn Error + 'static)) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
+    iter::successors(Some(error), |&cause: &&'e (dyn Error + 'static)| cause.source())
 }
