@@ -11,7 +11,7 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use cargo_tests::{run_tests, run_tests_beside_others};
 use report::{Counts, Report};
@@ -66,6 +66,9 @@ const ONLY_LONG: [&str; 8] = [
 /// Those that want three management nodes, after them.
 const ON_THREE_NODES: [&str; 1] = ["drains"];
 const LONG_FORM: (&str, &str) = ("NAGAYA_RING_LONG", "1");
+
+/// What `make demo` promises whoever runs it again.
+const A_SECOND_DEMO: Duration = Duration::from_mins(1);
 
 /// How much a test of the ring that changes a running tenant does.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -181,9 +184,20 @@ const A_NEW_SANDBOX: [Part; 2] =
 
 const THE_DEMO: [Part; 3] = [
     ("the demo, from nothing to a page on a virtual machine", demo::up),
-    ("the demo again", demo::up),
+    ("the demo again", demo_again),
     ("the demo's machine rebooted", demo::reboot),
 ];
+
+/// It finds everything there.
+fn demo_again() -> Result<()> {
+    let began = Instant::now();
+    demo::up()?;
+    if began.elapsed() < A_SECOND_DEMO {
+        return Ok(());
+    }
+    let (what, hint) = ("the end of a second demo".to_owned(), "what did it do again?".to_owned());
+    Err(Error::Timeout { what, seconds: A_SECOND_DEMO.as_secs(), hint })
+}
 
 const BEFORE_THE_RING: [Part; 3] = [
     ("components and images of every minor", make_images),

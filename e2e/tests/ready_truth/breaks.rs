@@ -1,4 +1,4 @@
-//! Every single thing that a join needs, and two that it does not: how to break it, and what only we can
+//! What a join needs, piece by piece, and two things that it does not need: how to break it, and what only we can
 //! mend (the rest is Nagaya's to repair once the tenant is no longer paused).
 
 use std::time::Duration;
@@ -36,7 +36,7 @@ type Step = dyn Fn(&Stage) -> Outcome + Send;
 
 /// Objects inside the tenant that a join needs (kubeadm `discovery/token`, `phases/join`; the CSR
 /// approvers of kube-controller-manager), and whether it does.
-const OBJECTS: [(&str, Verdict); 14] = [
+const OBJECTS: [(&str, Verdict); 15] = [
     ("configmap/cluster-info -n kube-public", Verdict::JoinFails),
     ("role/kubeadm:bootstrap-signer-clusterinfo -n kube-public", Verdict::JoinFails),
     ("rolebinding/kubeadm:bootstrap-signer-clusterinfo -n kube-public", Verdict::JoinFails),
@@ -47,6 +47,7 @@ const OBJECTS: [(&str, Verdict); 14] = [
     ("role/kubeadm:kubelet-config -n kube-system", Verdict::JoinFails),
     ("rolebinding/kubeadm:kubelet-config -n kube-system", Verdict::JoinFails),
     ("clusterrole/kubeadm:get-nodes", Verdict::JoinFails),
+    ("clusterrolebinding/kubeadm:get-nodes", Verdict::JoinFails),
     ("clusterrolebinding/kubeadm:kubelet-bootstrap", Verdict::JoinFails),
     ("clusterrolebinding/kubeadm:node-autoapprove-bootstrap", Verdict::JoinFails),
     // Needed when a certificate is renewed after weeks, not now.
@@ -55,10 +56,18 @@ const OBJECTS: [(&str, Verdict); 14] = [
     ("configmap/kube-proxy -n kube-system", Verdict::Harmless),
 ];
 
+/// What kubeadm reads of them: namespace, `ConfigMap`, key.
+const CONTENTS: [(&str, &str, &str); 3] = [
+    ("kube-public", "cluster-info", "kubeconfig"),
+    ("kube-system", "kubeadm-config", "ClusterConfiguration"),
+    ("kube-system", "kubelet-config", "kubelet"),
+];
+
 /// All of them; the last is tried first.
 pub fn all() -> Vec<Break> {
     let mut all: Vec<Break> =
         OBJECTS.into_iter().map(|(object, verdict)| missing(object, verdict)).collect();
+    all.extend(CONTENTS.map(|(namespace, name, key)| garbled(namespace, name, key)));
     all.extend([
         Break {
             what: "kube-controller-manager scaled to 0".to_owned(),
@@ -113,6 +122,20 @@ fn missing(object: &'static str, verdict: Verdict) -> Break {
         verdict,
         make: Box::new(move |stage| {
             let words: Vec<&str> = ["delete"].into_iter().chain(object.split(' ')).collect();
+            stage.cluster.run(&words).map(drop)
+        }),
+        undo: Box::new(nothing),
+        hasten: Box::new(nothing),
+    }
+}
+
+fn garbled(namespace: &'static str, name: &'static str, key: &'static str) -> Break {
+    Break {
+        what: format!("configmap/{name} -n {namespace} garbled"),
+        verdict: Verdict::JoinFails,
+        make: Box::new(move |stage| {
+            let patch = json!({"data": {key: "no: [YAML"}}).to_string();
+            let words = ["patch", "configmap", name, "-n", namespace, "--type=merge", "-p", &patch];
             stage.cluster.run(&words).map(drop)
         }),
         undo: Box::new(nothing),

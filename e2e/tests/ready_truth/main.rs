@@ -84,6 +84,12 @@ fn compare(stage: &Stage, verdict: Verdict) -> Outcome {
         (Verdict::JoinFails | Verdict::JoinFailsFor(_), Ok(())) => {
             Err(Failure::new("stock kubeadm joined all the same"))
         }
+        // What the machine itself lacks says nothing about the cluster.
+        (Verdict::JoinFails | Verdict::JoinFailsFor(_), Err(words))
+            if words.contains("Some fatal errors occurred") =>
+        {
+            Err(Failure::new(format!("the machine cannot join anything: {words}")))
+        }
         (Verdict::Harmless, Err(words)) => {
             Err(Failure::new(format!("stock kubeadm did not join: {words}")))
         }
