@@ -5,6 +5,7 @@
 //! [`machine`], [`workload`], [`invariants`] (what holds after every scenario).
 
 pub mod counter;
+mod explain;
 pub mod filler;
 pub mod invariants;
 pub mod join_token;

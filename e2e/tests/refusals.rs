@@ -38,6 +38,23 @@ fn a_bad_change_is_refused_by_the_name_of_its_field_and_nothing_stops() -> Outco
 }
 
 #[test]
+fn a_protected_tenant_is_deleted_only_after_its_protection_was_taken_off() -> Outcome {
+    scenario("protected", |project| {
+        let spec = json!({"version": "1.37", "deletionProtection": true, "paused": true});
+        let tenant = Tenant::create(project, "demo", &spec)?;
+        let words = ["delete", "tnc", "-n", &project.name, "demo", "--wait=false"];
+        let refusal = project.management.refusal(&words)?;
+        ensure_says(&refusal, &["spec.deletionProtection"])?;
+        let object = project.management.get(&["tnc", "-n", &project.name, "demo"])?;
+        let deleted = object.pointer("/metadata/deletionTimestamp");
+        ensure(deleted.is_none(), || format!("it is being deleted since {deleted:?}"))?;
+        tenant.patch(&json!({"spec": {"deletionProtection": false}}))?;
+        tenant.delete()?;
+        tenant.await_gone(SOON)
+    })
+}
+
+#[test]
 fn a_new_tenant_that_cannot_be_served_says_which_field_and_makes_nothing() -> Outcome {
     scenario("unborn", |project| {
         for (field, spec) in specs_that_the_schema_refuses() {
