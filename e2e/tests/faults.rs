@@ -18,7 +18,13 @@ const NODE_READY: Duration = Duration::from_mins(2);
 const GONE: Duration = Duration::from_mins(2);
 /// Faults in each of the five changes: 20 in all.
 const FAULTS: usize = 4;
-const PROGRAMS: [&str; 4] = ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"];
+const MANAGER: &str = "nagaya";
+const PROGRAMS: [&str; 5] =
+    [MANAGER, "etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"];
+/// In seconds.
+const LONGEST_STOP: u64 = 7;
+/// Longer than the term of one that leads: another one takes over.
+const LONGEST_STOP_OF_A_MANAGER: u64 = 25;
 
 #[test]
 fn whoever_is_killed_or_stopped_in_a_tenants_life_each_change_gets_to_its_end() -> Outcome {
@@ -34,6 +40,7 @@ fn whoever_is_killed_or_stopped_in_a_tenants_life_each_change_gets_to_its_end() 
         machine.join(&tenant.token("nodes", "1h")?.secret()?)?;
         let cluster = tenant.admin()?;
         machine.await_ready(&cluster, NODE_READY)?;
+        let since = machine.ready_since(&cluster)?;
 
         for (name, change, pace) in [
             (
@@ -47,9 +54,8 @@ fn whoever_is_killed_or_stopped_in_a_tenants_life_each_change_gets_to_its_end() 
             tenant.patch(&json!({"spec": change}))?;
             faults.happen(&tenant, pace)?;
             tenant.settles(CHANGE)?;
-            let lost = counter.end(name)?.lost;
-            ensure(lost == 0, || format!("{lost} acknowledged writes are lost"))?;
-            machine.await_ready(&cluster, NODE_READY)?;
+            counter.end(name)?.ensure_nothing_lost()?;
+            machine.stayed_ready(&cluster, &since)?;
         }
         restore(&tenant, &cluster, &mut faults)?;
         machine.await_ready(&cluster, NODE_READY)?;
@@ -58,6 +64,7 @@ fn whoever_is_killed_or_stopped_in_a_tenants_life_each_change_gets_to_its_end() 
         faults.happen(&tenant, Duration::from_secs(2))?;
         tenant.await_gone(GONE)?;
         invariants::await_no_plane(project, GONE)?;
+        faults.ensure_everybody_was_hit()?;
         manager::both_ready()
     })
 }
@@ -73,56 +80,108 @@ fn restore(tenant: &Tenant, cluster: &Kubectl, faults: &mut Faults) -> Outcome {
     ensure(word == "nagaya", || format!("what was saved is {word}"))
 }
 
-/// SIGKILL and SIGSTOP at random moments. `NAGAYA_RING_SEED` repeats a run's choices.
-struct Faults(fastrand::Rng);
+/// SIGKILL and SIGSTOP at random moments, of everybody in a random order. `NAGAYA_RING_SEED` repeats a run's choices.
+struct Faults {
+    random: fastrand::Rng,
+    due: Vec<Fault>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Fault {
+    program: &'static str,
+    kill: bool,
+    /// The first of two of its kind.
+    first: bool,
+}
 
 impl Faults {
     fn new() -> Self {
         let given = std::env::var("NAGAYA_RING_SEED").ok().and_then(|seed| seed.parse().ok());
         let seed = given.unwrap_or_else(|| fastrand::u64(..));
         say(&format!("NAGAYA_RING_SEED={seed} repeats these faults"));
-        Self(fastrand::Rng::with_seed(seed))
+        let mut random = fastrand::Rng::with_seed(seed);
+        let mut due = Vec::new();
+        for first in [true, false] {
+            let both = |program| [true, false].map(|kill| Fault { program, kill, first });
+            let mut round: Vec<_> = PROGRAMS.into_iter().flat_map(both).collect();
+            random.shuffle(&mut round);
+            due.extend(round);
+        }
+        Self { random, due }
     }
 
     /// [`FAULTS`] of them, at most `pace` apart.
     fn happen(&mut self, tenant: &Tenant, pace: Duration) -> Outcome {
         for _ in 0..FAULTS {
-            thread::sleep(pace.mul_f64(self.0.f64()));
+            thread::sleep(pace.mul_f64(self.random.f64()));
             self.one(tenant)?;
         }
         Ok(())
     }
 
+    /// The next one that there is somebody for; a manager always is.
     fn one(&mut self, tenant: &Tenant) -> Outcome {
         let mut victims = victims(tenant)?;
-        self.0.shuffle(&mut victims);
-        let (kill, stopped) = (self.0.bool(), Duration::from_secs(self.0.u64(1..8)));
-        for (whose, process) in victims {
-            // It may end by itself just now: then it is another's turn.
-            let Ok(process) = process() else { continue };
-            if kill {
-                if process.kill().is_ok() {
-                    say(&format!("killed {whose}"));
-                    return Ok(());
-                }
-            } else if process.stop().is_ok() {
-                say(&format!("stopped {whose} for {} s", stopped.as_secs()));
-                thread::sleep(stopped);
+        self.random.shuffle(&mut victims);
+        for place in 0..self.due.len() {
+            let fault = self.due[place];
+            let of_it = victims.iter().filter(|victim| victim.program == fault.program);
+            if of_it.into_iter().any(|victim| victim.suffers(fault, &mut self.random)) {
+                self.due.remove(place);
                 return Ok(());
             }
         }
-        ensure(false, || "there was no process to kill or to stop".to_owned())
+        let fault = Fault { program: MANAGER, kill: true, first: false };
+        let managers = victims.iter().filter(|victim| victim.program == MANAGER);
+        let suffers = |victim: &Victim| victim.suffers(fault, &mut self.random);
+        ensure(managers.into_iter().any(suffers), || "there was no process to kill".to_owned())
+    }
+
+    fn ensure_everybody_was_hit(&self) -> Outcome {
+        let spared: Vec<_> = self.due.iter().filter(|fault| fault.first).collect();
+        ensure(spared.is_empty(), || format!("these never happened: {spared:?}"))
     }
 }
 
-type Victim = (String, Box<dyn Fn() -> Outcome<Process>>);
+struct Victim {
+    program: &'static str,
+    name: String,
+    process: Box<dyn Fn() -> Outcome<Process>>,
+}
+
+impl Victim {
+    /// Whether it did: it may end by itself just now, and then it is another's turn.
+    fn suffers(&self, fault: Fault, random: &mut fastrand::Rng) -> bool {
+        let Ok(process) = (self.process)() else { return false };
+        if fault.kill {
+            let done = process.kill().is_ok();
+            if done {
+                say(&format!("killed {}", self.name));
+            }
+            return done;
+        }
+        let longest =
+            if self.program == MANAGER { LONGEST_STOP_OF_A_MANAGER } else { LONGEST_STOP };
+        let stopped = Duration::from_secs(random.u64(1..=longest));
+        let done = process.stop().is_ok();
+        if done {
+            say(&format!("stopped {} for {} s", self.name, stopped.as_secs()));
+            thread::sleep(stopped);
+        }
+        done
+    }
+}
 
 /// The managers, and what runs in the tenant's control plane.
 fn victims(tenant: &Tenant) -> Outcome<Vec<Victim>> {
     let mut victims: Vec<Victim> = Vec::new();
     for pod in manager::pods()? {
         let pod = name(&pod).to_owned();
-        victims.push((format!("manager {pod}"), Box::new(move || Process::of_manager(&pod))));
+        victims.push(Victim {
+            program: MANAGER,
+            name: format!("manager {pod}"),
+            process: Box::new(move || Process::of_manager(&pod)),
+        });
     }
     for plane in invariants::planes(tenant.project)? {
         for pod in tenant.project.management.list(&["pods", "-n", &plane])? {
@@ -136,5 +195,6 @@ fn component(pod: &Value) -> Option<Victim> {
     let program = text(pod, "/metadata/labels/app.kubernetes.io~1name");
     let program = PROGRAMS.into_iter().find(|known| *known == program)?;
     let uid = text(pod, "/metadata/uid").to_owned();
-    Some((name(pod).to_owned(), Box::new(move || Process::of_pod(&uid, program))))
+    let process = Box::new(move || Process::of_pod(&uid, program));
+    Some(Victim { program, name: name(pod).to_owned(), process })
 }
