@@ -21,10 +21,24 @@ const OF_PLANES: [&str; 6] = [
     "deployments",
     "statefulsets",
 ];
-const OF_TENANTS: [&str; 5] = ["configmaps", "daemonsets", "deployments", "rolebindings", "roles"];
+const OF_TENANTS: [&str; 7] = [
+    "configmaps",
+    "daemonsets",
+    "deployments",
+    "rolebindings",
+    "roles",
+    "serviceaccounts",
+    "services",
+];
 const TENANT_NAMESPACES: [&str; 2] = ["kube-system", "kube-public"];
+const OF_WHOLE_TENANTS: [&str; 2] = ["clusterrolebindings", "clusterroles"];
+const POD_SECURITY: &str = "pod-security.kubernetes.io/enforce";
 /// For each kind a field that Nagaya sets, and what somebody else makes of it.
-const EDITS: [(&str, &str, &str); 6] = [
+const EDITS: [(&str, &str, &str); 10] = [
+    ("clusterrolebindings", "/subjects/0/name", r#""somebody""#),
+    ("clusterroles", "/rules", "[]"),
+    ("configmaps", "/data", "{}"),
+    ("roles", "/rules", "[]"),
     ("services", "/metadata/labels/app.kubernetes.io~1name", r#""somebody""#),
     ("poddisruptionbudgets", "/spec/maxUnavailable", "3"),
     ("deployments", "/spec/template/spec/containers/0/image", r#""somebody.example/else:1""#),
@@ -46,6 +60,10 @@ fn every_owned_object_that_is_edited_or_deleted_by_hand_is_put_right() -> Outcom
                 put_right(&cluster, namespace, kind, &mut times)?;
             }
         }
+        for kind in OF_WHOLE_TENANTS {
+            put_right(&cluster, "default", kind, &mut times)?;
+        }
+        pods_stay_restricted(&project.management, &plane, &mut times)?;
         for kind in OF_PLANES {
             put_right(&project.management, &plane, kind, &mut times)?;
             tenant.settles(WELL)?;
@@ -94,6 +112,16 @@ fn put_right(cluster: &Kubectl, namespace: &str, kind: &str, times: &mut Times) 
     Ok(())
 }
 
+/// The namespace itself cannot be deleted and made again with the same volumes.
+fn pods_stay_restricted(management: &Kubectl, plane: &str, times: &mut Times) -> Outcome {
+    let weaker = format!("{POD_SECURITY}=privileged");
+    management.run(&["label", "namespace", plane, &weaker, "--overwrite"])?;
+    await_repair("the namespace's Pod Security edited", times, || {
+        let now = management.get(&["namespace", plane])?["metadata"]["labels"].take();
+        Ok(Look::done_if(now[POD_SECURITY] == "restricted", || now.to_string()))
+    })
+}
+
 fn await_repair(what: &str, times: &mut Times, look: impl FnMut() -> Outcome<Look<()>>) -> Outcome {
     let began = Instant::now();
     wait_until(&format!("{what} by hand is put right"), REPAIRED, look)?;
@@ -104,14 +132,20 @@ fn await_repair(what: &str, times: &mut Times, look: impl FnMut() -> Outcome<Loo
 
 /// All that are not CAs and what lives as long: those are never made anew.
 fn secrets(tenant: &Tenant) -> Outcome {
-    let (management, plane) = (&tenant.project.management, tenant.plane()?);
-    let all = management.list(&["secrets", "-n", &plane, "-l", OURS])?;
+    secrets_of(tenant, &tenant.plane()?)?;
+    secrets_of(tenant, &tenant.project.name)
+}
+
+fn secrets_of(tenant: &Tenant, namespace: &str) -> Outcome {
+    let management = &tenant.project.management;
+    let list = || management.list(&["secrets", "-n", namespace, "-l", OURS]);
+    let all = list()?;
     let renewable: Vec<&Value> = all.iter().filter(|secret| secret["immutable"] != true).collect();
     for secret in &renewable {
-        management.run(&["delete", "secret", "-n", &plane, name(secret)])?;
+        management.run(&["delete", "secret", "-n", namespace, name(secret)])?;
     }
     wait_until("the Secrets are there again", SECRET_REPAIRED, || {
-        let now = management.list(&["secrets", "-n", &plane, "-l", OURS])?;
+        let now = list()?;
         let is_there = |secret: &&&Value| now.iter().any(|other| name(other) == name(secret));
         let missing: Vec<_> =
             renewable.iter().filter(|secret| !is_there(secret)).map(|one| name(one)).collect();
