@@ -1,4 +1,4 @@
-//! The members of an etcd of three are defragmented one after the other, and no request fails.
+//! The members of an etcd of three are defragmented one after the other, and restarted, and no request fails.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ const LOTS: usize = 26;
 const LARGE: u64 = 100 << 20;
 
 #[test]
-fn three_members_are_defragmented_without_a_failed_request() -> Outcome {
+fn three_members_are_defragmented_and_restarted_without_a_failed_request() -> Outcome {
     scenario("defragmentation", |project| {
         let mut spec = spec_for_namespaces("1.37");
         spec["controlPlane"] = json!({"replicas": 2});
@@ -45,7 +45,12 @@ fn three_members_are_defragmented_without_a_failed_request() -> Outcome {
         })?;
         counter.end("defragment-3")?.ensure_flawless()?;
         tenant.settles(SCALE)?;
-        is_told(&tenant)
+        is_told(&tenant)?;
+
+        let counter = Counter::start(&tenant, machine.name())?;
+        tenant.patch(&json!({"spec": {"etcd": {"quota": "256Mi"}}}))?;
+        tenant.settles(SCALE)?;
+        counter.end("restart-etcd-3")?.ensure_flawless()
     })
 }
 

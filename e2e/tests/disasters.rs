@@ -27,6 +27,7 @@ fn tenants_serve_on_while_the_management_api_server_and_etcd_restart() -> Outcom
     scenario("management-gone", |project| {
         let (tenant, machine) = with_a_node(project, &json!({}))?;
         alone()?;
+        let since = machine.ready_since(&tenant.admin()?)?;
         let counter = Counter::start(&tenant, machine.name())?;
         for program in ["kube-apiserver", "etcd"] {
             static_pod(program)?.kill()?;
@@ -38,7 +39,7 @@ fn tenants_serve_on_while_the_management_api_server_and_etcd_restart() -> Outcom
         tenant.patch(&json!({"spec": {"expose": {"extraNames": ["after.example.com"]}}}))?;
         tenant.settles(CHANGE)?;
         counter.end("management-restarts")?.ensure_flawless()?;
-        machine.await_ready(&tenant.admin()?, Duration::from_secs(1))
+        machine.stayed_ready(&tenant.admin()?, &since)
     })
 }
 
@@ -95,9 +96,7 @@ fn a_lost_majority_is_named_left_alone_and_restored() -> Outcome {
         let last = ["pvc", "-n", &plane, "data-etcd-0"];
         let kept = management.get(&last)?["metadata"]["uid"].take();
         for lost in ["etcd-1", "etcd-2"] {
-            let claim = format!("data-{lost}");
-            management.run(&["delete", "pvc", &claim, "-n", &plane, "--wait=false"])?;
-            management.run(&["delete", "pod", lost, "-n", &plane, "--grace-period=1"])?;
+            lose(management, &plane, lost)?;
         }
         let named = tenant.await_condition("EtcdReady", "False", CHANGE)?;
         wait_until("the lost majority is named", CHANGE, || {
@@ -109,14 +108,49 @@ fn a_lost_majority_is_named_left_alone_and_restored() -> Outcome {
             let now = management.get(&last)?["metadata"]["uid"].take();
             ensure(now == kept, || format!("its volume claim was {kept} and is {now}"))
         })?;
-        tenant.restore_from(&snapshot)?;
-        tenant.await_restored(&snapshot, CHANGE)?;
-        tenant.settles(CHANGE)?;
-        let word = cluster.get(&["configmap", "kept"])?["data"]["word"].take();
-        ensure(word == "nagaya", || format!("what was saved is {word}"))?;
-        machine.await_ready(&cluster, RECOVERY)?;
+        comes_back(&tenant, &machine, &snapshot)?;
         all_go(project, &[tenant])
     })
+}
+
+#[test]
+fn the_only_member_without_its_volume_is_named_never_started_blank_and_restored() -> Outcome {
+    scenario("lone-member", |project| {
+        let extra = json!({"snapshots": {"schedule": "1m", "keep": 3}});
+        let (tenant, machine) = with_a_node(project, &extra)?;
+        let cluster = tenant.admin()?;
+        cluster.run(&["create", "configmap", "kept", "--from-literal=word=nagaya"])?;
+        let snapshot = tenant.next_snapshot(CHANGE)?;
+        lose(&project.management, &tenant.plane()?, "etcd-0")?;
+        wait_until("the loss is named", CHANGE, || {
+            let found = tenant.condition("Stalled")?;
+            Ok(Look::done_if(found.reason == "EtcdDown", || format!("{found:?}")))
+        })?;
+        say(&tenant.condition("Stalled")?.message);
+        stays("no blank cluster answers", WATCHED, || {
+            let kept = cluster.find(&["configmap", "kept"]);
+            ensure(!matches!(kept, Ok(None)), || "what was written is not found".to_owned())
+        })?;
+        comes_back(&tenant, &machine, &snapshot)?;
+        all_go(project, &[tenant])
+    })
+}
+
+/// As when a disk is lost.
+fn lose(management: &Kubectl, plane: &str, member: &str) -> Outcome {
+    let claim = format!("data-{member}");
+    management.run(&["delete", "pvc", &claim, "-n", plane, "--wait=false"])?;
+    management.run(&["delete", "pod", member, "-n", plane, "--grace-period=1"]).map(drop)
+}
+
+fn comes_back(tenant: &Tenant, machine: &Machine, snapshot: &str) -> Outcome {
+    tenant.restore_from(snapshot)?;
+    tenant.await_restored(snapshot, CHANGE)?;
+    tenant.settles(CHANGE)?;
+    let cluster = tenant.admin()?;
+    let word = cluster.get(&["configmap", "kept"])?["data"]["word"].take();
+    ensure(word == "nagaya", || format!("what was saved is {word}"))?;
+    machine.await_ready(&cluster, RECOVERY)
 }
 
 #[test]

@@ -33,6 +33,7 @@ fn any_node_is_drained_without_a_failed_request_to_a_tenant_with_replicas() -> O
         machine.join(&tenant.token("nodes", "1h")?.secret()?)?;
         let cluster = tenant.admin()?;
         machine.await_ready(&cluster, NODE_READY)?;
+        let since = machine.ready_since(&cluster)?;
         for each in [&tenant, &single] {
             is_whole(each)?;
         }
@@ -54,7 +55,7 @@ fn any_node_is_drained_without_a_failed_request_to_a_tenant_with_replicas() -> O
         ensure(took_the_single_member == 1, || {
             format!("{took_the_single_member} drains took the member whose volume is on the node")
         })?;
-        machine.await_ready(&cluster, Duration::from_secs(1))
+        machine.stayed_ready(&cluster, &since)
     })
 }
 

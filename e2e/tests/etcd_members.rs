@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use e2e::ring::kubectl::{each, text};
 use e2e::ring::tenant::spec_for_namespaces;
 use e2e::ring::{Counter, Look, Machine, Outcome, Tenant, ensure, is_long, scenario, wait_until};
 use serde_json::{Value, json};
@@ -20,6 +21,7 @@ fn etcd_goes_from_one_to_three_members_and_back_without_a_failed_request() -> Ou
         machine.join(&tenant.token("nodes", "1h")?.secret()?)?;
         let cluster = tenant.admin()?;
         machine.await_ready(&cluster, NODE_READY)?;
+        let since = machine.ready_since(&cluster)?;
         tenant.settles(SCALE)?;
 
         let mut members = 1;
@@ -34,7 +36,8 @@ fn etcd_goes_from_one_to_three_members_and_back_without_a_failed_request() -> Ou
             }
             members = *next;
         }
-        machine.await_ready(&cluster, Duration::from_secs(1))
+        is_saved_before(&tenant)?;
+        machine.stayed_ready(&cluster, &since)
     })
 }
 
@@ -53,6 +56,15 @@ fn scale(tenant: &Tenant, members: usize) -> Outcome {
         .as_str()
         .and_then(|count| count.parse().ok());
     ensure(connected == Some(members), || format!("kube-apiserver connects to {connected:?}"))
+}
+
+/// Whoever left did so after a snapshot.
+fn is_saved_before(tenant: &Tenant) -> Outcome {
+    let saved = tenant.status("/snapshots")?;
+    let reasons: Vec<&str> = each(&saved, "").map(|one| text(one, "/reason")).collect();
+    ensure(reasons.iter().any(|reason| reason.contains("the removal of etcd members")), || {
+        format!("snapshots were taken for {reasons:?}")
+    })
 }
 
 /// Its claim and its pod go, as when a disk is lost; the others go on.

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use e2e::install;
 use e2e::interrupt;
 use e2e::progress::{say, seconds, step};
-use e2e::ring::kubectl::{each, text};
-use e2e::ring::tenant::spec_for_namespaces;
+use e2e::ring::kubectl::{each, name, text};
+use e2e::ring::tenant::{condition, spec_for_namespaces};
 use e2e::ring::{
     Kubectl, Machine, Outcome, Project, Tenant, alone, ensure, invariants, manager, scenario,
 };
@@ -20,6 +20,8 @@ const BUDGET: usize = 4;
 const BUDGET_VARIABLE: &str = "NAGAYA_ROLLOUT_BUDGET";
 const NODE_READY: Duration = Duration::from_mins(1);
 const ALL: Duration = Duration::from_mins(20);
+/// For etcd and for its API server to start again, one after the other, while others do too.
+const A_POD: Duration = Duration::from_mins(1);
 
 #[test]
 fn ten_tenants_of_the_previous_version_follow_the_new_one_in_turn() -> Outcome {
@@ -42,17 +44,24 @@ fn ten_tenants_of_the_previous_version_follow_the_new_one_in_turn() -> Outcome {
         let began = Instant::now();
         step("this version installed", install::install)?;
         set_budget(&format!("={BUDGET}"))?;
-        let most_at_once = follow(project, &tenants)?;
+        let (most_at_once, longest_away) = follow(project, &tenants)?;
         let after = pods(project)?;
         let kept = before.iter().filter(|(uid, _)| after.contains_key(*uid)).count();
         let restarts: u64 = after.values().sum();
         say(&format!(
             "manager-upgrade tenants={TENANTS} pods={} replaced={} restarts={restarts} \
-             most_at_once={most_at_once} took={}",
+             most_at_once={most_at_once} longest_not_ready={} took={}",
             before.len(),
             before.len() - kept,
+            seconds(longest_away),
             seconds(began.elapsed()),
         ));
+        ensure(kept < before.len(), || {
+            "that version makes the same pods, so that nothing was rolled: name an older one in \
+             e2e/previous-version"
+                .to_owned()
+        })?;
+        ensure(longest_away <= A_POD, || format!("a tenant was not Ready for {longest_away:?}"))?;
         ensure(restarts == 0, || format!("{restarts} containers restarted"))?;
         ensure(most_at_once <= BUDGET, || format!("{most_at_once} followed at once"))?;
         ensure(after.len() == before.len(), || format!("{} pods are there", after.len()))?;
@@ -62,22 +71,32 @@ fn ten_tenants_of_the_previous_version_follow_the_new_one_in_turn() -> Outcome {
     })
 }
 
-/// Until nobody waits and nothing is left to do; how many were under way at the same time.
-fn follow(project: &Project, tenants: &[Tenant]) -> Outcome<usize> {
+/// Until nobody waits and nothing is left to do; how many were under way at the same time, and how long one was not
+/// Ready.
+fn follow(project: &Project, tenants: &[Tenant]) -> Outcome<(usize, Duration)> {
     let (began, mut most, mut calm) = (Instant::now(), 0, 0);
+    let (mut away, mut longest) = (BTreeMap::<String, Instant>::new(), Duration::ZERO);
     // A tenant that the new manager has not looked at yet looks finished: three looks in a row count.
     while calm < 3 {
         let objects = project.list(&["tenantclusters"])?;
         let reasons: Vec<_> = objects.iter().filter_map(reconciling).collect();
         let under_way = reasons.iter().filter(|reason| *reason != "WaitingToRoll").count();
         most = most.max(under_way);
+        for object in &objects {
+            if condition(object, "Ready")?.status == "True" {
+                away.remove(name(object));
+            } else {
+                let since = away.entry(name(object).to_owned()).or_insert_with(Instant::now);
+                longest = longest.max(since.elapsed());
+            }
+        }
         calm = if reasons.is_empty() { calm + 1 } else { 0 };
         ensure(began.elapsed() < ALL, || format!("not all have followed: {reasons:?}"))?;
         interrupt::check()?;
         thread::sleep(Duration::from_secs(2));
     }
     tenants.iter().try_for_each(Tenant::await_ready)?;
-    Ok(most)
+    Ok((most, longest))
 }
 
 fn reconciling(object: &serde_json::Value) -> Option<String> {

@@ -18,11 +18,13 @@ fn a_single_api_server_that_is_upgraded_is_away_for_three_seconds_at_most() -> O
         machine.join(&tenant.token("nodes", "1h")?.secret()?)?;
         let cluster = tenant.admin()?;
         machine.await_ready(&cluster, NODE_READY)?;
+        let since = machine.ready_since(&cluster)?;
         tenant.settles(UPGRADE)?;
 
         for (name, change) in [
             ("upgrade-one-api-server", json!({"version": "v1.37.1"})),
             ("scale-etcd-1-3-one-api-server", json!({"etcd": {"replicas": 3}})),
+            ("scale-etcd-3-1-one-api-server", json!({"etcd": {"replicas": 1}})),
         ] {
             let counter = Counter::start(&tenant, machine.name())?;
             tenant.patch(&json!({"spec": change}))?;
@@ -34,6 +36,6 @@ fn a_single_api_server_that_is_upgraded_is_away_for_three_seconds_at_most() -> O
             let within = u64::from(Counter::rate() * GAP);
             ensure(failed <= within, || format!("{failed} failed, more than in {GAP} s"))?;
         }
-        machine.await_ready(&cluster, Duration::from_secs(1))
+        machine.stayed_ready(&cluster, &since)
     })
 }

@@ -31,6 +31,7 @@ fn a_tenant_with_two_api_servers_is_scaled_and_upgraded_without_a_failed_request
         machine.join(&tenant.token("nodes", "1h")?.secret()?)?;
         let cluster = tenant.admin()?;
         machine.await_ready(&cluster, NODE_READY)?;
+        let since = machine.ready_since(&cluster)?;
         workload::deploy(&cluster)?;
 
         let counter = Counter::start(&tenant, machine.name())?;
@@ -43,13 +44,18 @@ fn a_tenant_with_two_api_servers_is_scaled_and_upgraded_without_a_failed_request
             upgrade(&tenant, version)?;
             counter.end(&format!("upgrade-to-{minor}"))?.ensure_flawless()?;
             serves(&cluster, version)?;
-            machine.await_ready(&cluster, Duration::from_secs(1))?;
+            machine.stayed_ready(&cluster, &since)?;
             workload::check(&cluster, &machine)?;
         }
 
-        let counter = Counter::start(&tenant, machine.name())?;
-        scale(&tenant, 1)?;
-        counter.end("scale-api-servers-2-1")?.ensure_flawless()?;
+        let mut replicas = 2;
+        for next in if is_long() { &[5, 1][..] } else { &[1] } {
+            let counter = Counter::start(&tenant, machine.name())?;
+            scale(&tenant, *next)?;
+            counter.end(&format!("scale-api-servers-{replicas}-{next}"))?.ensure_flawless()?;
+            replicas = *next;
+        }
+        machine.stayed_ready(&cluster, &since)?;
         if is_long() { the_node_follows(&tenant, &machine) } else { Ok(()) }
     })
 }

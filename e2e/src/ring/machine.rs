@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{Failure, JoinSecret, Kubectl, Look, Outcome, wait_until};
+use super::kubectl::{each, text};
+use super::{Failure, JoinSecret, Kubectl, Look, Outcome, ensure, wait_until};
 use crate::command::{feed, output};
 use crate::components::{self, Component};
 use crate::host::{self, Host};
@@ -186,6 +187,27 @@ impl Machine {
     pub fn run(&self, words: &[&str]) -> Outcome<String> {
         let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
         Ok(output(&mut self.host().exec(&words)?)?)
+    }
+
+    /// Since when its node is Ready.
+    ///
+    /// # Errors
+    /// It is not Ready.
+    pub fn ready_since(&self, cluster: &Kubectl) -> Outcome<String> {
+        let node = cluster.get(&["node", self.name()])?;
+        let ready = each(&node, "/status/conditions").find(|one| text(one, "/type") == "Ready");
+        let ready = ready.filter(|one| text(one, "/status") == "True");
+        let ready = ready.ok_or_else(|| Failure::new(format!("it is {}", node["status"])))?;
+        Ok(text(ready, "/lastTransitionTime").to_owned())
+    }
+
+    /// Fails if the node is not Ready, or was not in between.
+    ///
+    /// # Errors
+    /// So it is.
+    pub fn stayed_ready(&self, cluster: &Kubectl, since: &str) -> Outcome {
+        let now = self.ready_since(cluster)?;
+        ensure(now == since, || format!("{} is Ready since {now}, not {since}", self.name()))
     }
 
     fn host(&self) -> Box<dyn Host> {
