@@ -77,6 +77,13 @@ pub fn all() -> Vec<Break> {
             hasten: Box::new(nothing),
         },
         Break {
+            what: "kube-controller-manager that signs nothing".to_owned(),
+            verdict: Verdict::JoinFails,
+            make: Box::new(sign_nothing),
+            undo: Box::new(nothing),
+            hasten: Box::new(nothing),
+        },
+        Break {
             what: "kube-apiserver scaled to 0".to_owned(),
             verdict: Verdict::JoinFails,
             make: Box::new(|stage| scale_to_zero(stage, "deployment/kube-apiserver")),
@@ -141,6 +148,19 @@ fn garbled(namespace: &'static str, name: &'static str, key: &'static str) -> Br
         undo: Box::new(nothing),
         hasten: Box::new(nothing),
     }
+}
+
+/// Its pod is ready all the same.
+fn sign_nothing(stage: &Stage) -> Outcome {
+    let patch = json!([{
+        "op": "add", "path": "/spec/template/spec/containers/0/command/-",
+        "value": "--controllers=-certificatesigningrequest-signing-controller",
+    }]);
+    let set = ["statefulset/kube-controller-manager", "-n", &stage.plane];
+    let patch = patch.to_string();
+    stage.management().run(&[&["patch"], &set[..], &["--type=json", "-p", &patch]].concat())?;
+    let wait = ["rollout", "status", "--timeout=60s", "--request-timeout=0"];
+    stage.management().run(&[&wait[..], &set].concat()).map(drop)
 }
 
 /// Scaled, and its processes gone, in the time that they ask for: one on its way out still answers.
