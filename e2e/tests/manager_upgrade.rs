@@ -18,6 +18,10 @@ const TENANTS: usize = 10;
 /// Two cores start no more at once.
 const BUDGET: usize = 4;
 const BUDGET_VARIABLE: &str = "NAGAYA_ROLLOUT_BUDGET";
+/// Ten tenants ask for more of two processors than there is.
+const RESOURCES: &str =
+    r#"{"etcd": {"requests": {"cpu": "10m"}}, "kube-apiserver": {"requests": {"cpu": "20m"}}}"#;
+const RESOURCES_VARIABLE: &str = "NAGAYA_RESOURCES";
 const NODE_READY: Duration = Duration::from_mins(1);
 const ALL: Duration = Duration::from_mins(20);
 /// For etcd and for its API server to start again, one after the other, while others do too.
@@ -27,7 +31,10 @@ const A_POD: Duration = Duration::from_mins(1);
 fn ten_tenants_of_the_previous_version_follow_the_new_one_in_turn() -> Outcome {
     scenario("manager-upgrade", |project| {
         alone()?;
+        let _this_version_again = ThisVersionAgain;
         step("the previous version, built and installed", install::install_previous)?;
+        set(RESOURCES_VARIABLE, RESOURCES)?;
+        manager::both_ready()?;
         let tenants: Vec<_> = (0..TENANTS)
             .map(|number| {
                 let spec = spec_for_namespaces("1.37");
@@ -43,7 +50,7 @@ fn ten_tenants_of_the_previous_version_follow_the_new_one_in_turn() -> Outcome {
         let before = pods(project)?;
         let began = Instant::now();
         step("this version installed", install::install)?;
-        set_budget(&format!("={BUDGET}"))?;
+        set(BUDGET_VARIABLE, &BUDGET.to_string())?;
         let (most_at_once, longest_away) = follow(project, &tenants)?;
         let after = pods(project)?;
         let kept = before.iter().filter(|(uid, _)| after.contains_key(*uid)).count();
@@ -65,8 +72,6 @@ fn ten_tenants_of_the_previous_version_follow_the_new_one_in_turn() -> Outcome {
         ensure(restarts == 0, || format!("{restarts} containers restarted"))?;
         ensure(most_at_once <= BUDGET, || format!("{most_at_once} followed at once"))?;
         ensure(after.len() == before.len(), || format!("{} pods are there", after.len()))?;
-        set_budget("-")?;
-        manager::both_ready()?;
         machine.await_ready(&cluster, NODE_READY)
     })
 }
@@ -104,10 +109,28 @@ fn reconciling(object: &serde_json::Value) -> Option<String> {
     found.map(|one| text(one, "/reason").to_owned())
 }
 
-fn set_budget(value: &str) -> Outcome {
-    let setting = format!("{BUDGET_VARIABLE}{value}");
-    let words = ["set", "env", "-n", install::NAMESPACE, "deployment/nagaya", &setting];
-    Kubectl::management().run(&words).map(drop)
+fn set(variable: &str, value: &str) -> Outcome {
+    environment(&[&format!("{variable}={value}")])
+}
+
+fn environment(changes: &[&str]) -> Outcome {
+    let words = ["set", "env", "-n", install::NAMESPACE, "deployment/nagaya"];
+    Kubectl::management().run(&[&words[..], changes].concat()).map(drop)
+}
+
+/// Other tests want this version, with its own settings, whatever became of this one.
+struct ThisVersionAgain;
+
+impl Drop for ThisVersionAgain {
+    fn drop(&mut self) {
+        let own = [BUDGET_VARIABLE, RESOURCES_VARIABLE].map(|variable| format!("{variable}-"));
+        let restored = environment(&own.each_ref().map(String::as_str))
+            .and_then(|()| install::install().map_err(Into::into))
+            .and_then(|()| manager::both_ready());
+        if let Err(failure) = restored {
+            say(&format!("this version is not installed again: {failure}"));
+        }
+    }
 }
 
 /// UIDs of all pods of the tenants' control planes, and how often their containers have restarted.
