@@ -1,5 +1,5 @@
 //! What a Prometheus gets of a tenant's components with the credential that is there for it, and that nobody gets it
-//! without; and how an object says that nobody has looked at it yet.
+//! without (etcd's metrics, plain HTTP beside the pod, ask for none); and how an object says that nobody has looked at it yet.
 
 use std::path::PathBuf;
 

@@ -21,7 +21,8 @@ pub struct Settings {
     pub control_plane_images: ImageSource,
     /// Images of addons, on the tenants' nodes.
     pub addon_images: ImageSource,
-    /// Nagaya's own image, required: control-plane pods run its `wait` verb before they start.
+    /// Nagaya's own image, required: control-plane pods run its verbs `wait` and `admit-member` before they start, and the
+    /// Jobs that save and restore etcd its verb `snapshot`.
     pub manager_image: String,
     /// `nodeSelector` of control-plane pods.
     pub node_selector: BTreeMap<String, String>,

@@ -6,13 +6,15 @@ mod fixture;
 
 use std::collections::BTreeMap;
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use nagaya_pki::CertificateInfo;
 use nagaya_render::certificates::{
-    AdminKubeconfig, Authorities, Authority, CertificateError, LeafPlan, build_authority_secret,
-    mint_manager_identity, missing_authorities, plan_admin_kubeconfig, plan_leaves,
+    AdminKubeconfig, Authorities, Authority, CertificateError, LeafPlan, build_admin_kubeconfig,
+    build_authority_secret, mint_manager_identity, missing_authorities, plan_admin_kubeconfig,
+    plan_leaves,
 };
 use nagaya_render::content::admin_user_name;
 use nagaya_render::tenant::Tenant;
@@ -130,6 +132,17 @@ fn another_endpoint_reissues_only_the_serving_certificate() {
 }
 
 #[test]
+fn an_endpoint_with_a_name_is_served_under_that_name() {
+    let (mut tenant, authorities, leaves) = made();
+    tenant.exposure.host = "demo.acme.clouds.example".to_owned();
+    let second = plan(&tenant, &authorities, &leaves, fixture::noon());
+    assert_eq!(written(&second), ["kube-apiserver-tls"]);
+    let info = CertificateInfo::parse(&text(&second.to_write[0], "tls.crt")).expect("readable");
+    assert!(info.dns_names.contains("demo.acme.clouds.example"), "{:?}", info.dns_names);
+    assert!(info.ip_addresses.contains(&tenant.exposure.addresses[0]), "{:?}", info.ip_addresses);
+}
+
+#[test]
 fn growing_etcd_reissues_nothing() {
     let (mut tenant, authorities, leaves) = made();
     tenant.etcd.replicas = 5;
@@ -212,6 +225,21 @@ fn the_managers_identity_lasts_a_day() {
     assert!(info.signed_by(authorities.client.cert_pem()).expect("readable"));
     assert_eq!(info.organizations, ["system:masters"]);
     assert_eq!(info.not_after, fixture::noon() + DAY);
+}
+
+#[test]
+fn the_administrator_is_a_user_without_a_group_whose_rights_can_be_taken_away() {
+    let (tenant, authorities, _) = made();
+    let authorities = Authorities::read(&authorities).expect("readable");
+    let endpoint = tenant.endpoint().expect("a port");
+    let made = build_admin_kubeconfig(&tenant, &endpoint, &authorities, fixture::noon());
+    let kubeconfig: serde_yaml_ng::Value =
+        serde_yaml_ng::from_str(&text(&made.expect("made"), "value")).expect("YAML");
+    let encoded = kubeconfig["users"][0]["user"]["client-certificate-data"].as_str();
+    let pem = STANDARD.decode(encoded.expect("a certificate")).expect("base64");
+    let info = CertificateInfo::parse(&String::from_utf8(pem).expect("PEM")).expect("readable");
+    assert_eq!(info.common_name, admin_user_name(&tenant));
+    assert_eq!(info.organizations, [""; 0]);
 }
 
 #[test]

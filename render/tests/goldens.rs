@@ -5,21 +5,33 @@
 
 mod fixture;
 
+use std::collections::BTreeMap;
+
+use nagaya_pki::BootstrapToken;
+use nagaya_render::certificates::{
+    Authorities, build_admin_kubeconfig, build_authority_secret, missing_authorities,
+};
 use nagaya_render::membership::EtcdShape;
 use nagaya_render::minors::MINORS;
 use nagaya_render::plane::{build_etcd_state, build_foundation, build_plane};
+use nagaya_render::rights::build_project_role_binding;
 use nagaya_render::rollout::Rollout;
 use nagaya_render::settings::Settings;
+use nagaya_render::signing_token::build_signing_token_secret;
 use serde_json::json;
 
 /// One file for each component and minor: `1.37-etcd.snap`.
 fn snapshot(minor: u16, component: &str, objects: &[serde_json::Value]) {
+    snapshot_as(&format!("1.{minor}-{component}"), objects);
+}
+
+fn snapshot_as(name: &str, objects: &[serde_json::Value]) {
     insta::with_settings!({
         snapshot_path => "snapshots/plane",
         prepend_module_to_snapshot => false,
         omit_expression => true,
     }, {
-        insta::assert_yaml_snapshot!(format!("1.{minor}-{component}"), objects);
+        insta::assert_yaml_snapshot!(name, objects);
     });
 }
 
@@ -58,4 +70,32 @@ fn every_object_is_as_reviewed() {
         snapshot(minor.minor, "kube-controller-manager", &[json!(plane.controller_manager)]);
         snapshot(minor.minor, "kube-scheduler", &[json!(plane.scheduler)]);
     }
+}
+
+#[test]
+fn what_is_the_same_for_every_minor_is_as_reviewed() {
+    let mut tenant = fixture::newest_tenant();
+    tenant.api_server_replicas = 2;
+    let three = EtcdShape { members: vec![0, 1, 2], replicas: 3, joining: None, serving: 3 };
+    let plane = build_plane(&tenant, &Rollout::done(&tenant), &three, &Settings::default());
+    snapshot_as("budgets", &[json!(plane.etcd_budget), json!(plane.api_server_budget)]);
+    snapshot_as("project", &[json!(build_project_role_binding("acme"))]);
+    let token: BootstrapToken = "abcdef.0123456789abcdef".parse().expect("a token");
+    snapshot_as("signing-token", &[json!(build_signing_token_secret(&tenant, &token))]);
+}
+
+/// Without its value, which is another one each time.
+#[test]
+fn the_secret_of_the_admin_kubeconfig_is_as_reviewed() {
+    let tenant = fixture::newest_tenant();
+    let made = missing_authorities(&BTreeMap::new()).into_iter().map(|authority| {
+        let secret = build_authority_secret(&tenant, authority, fixture::noon()).expect("made");
+        (authority.secret_name().to_owned(), secret)
+    });
+    let authorities = Authorities::read(&made.collect()).expect("readable");
+    let endpoint = tenant.endpoint().expect("a port");
+    let secret = build_admin_kubeconfig(&tenant, &endpoint, &authorities, fixture::noon());
+    let mut secret = json!(secret.expect("made"));
+    secret["data"]["value"] = json!("a kubeconfig");
+    snapshot_as("admin-kubeconfig", &[secret]);
 }

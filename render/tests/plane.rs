@@ -4,10 +4,11 @@
 
 mod fixture;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use fixture::objects;
-use k8s_openapi::api::core::v1::{Container, PodTemplateSpec, ResourceRequirements};
+use k8s_openapi::api::core::v1::{Container, PodTemplateSpec, ResourceRequirements, Toleration};
+use k8s_openapi::api::scheduling::v1::PriorityClass;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use nagaya_api::labels;
 use nagaya_render::certificates::{Authority, LeafSecret};
@@ -17,6 +18,7 @@ use nagaya_render::rollout::Rollout;
 use nagaya_render::settings::{ImageSource, Settings};
 use nagaya_render::tenant::Tenant;
 use nagaya_render::workloads::Workload;
+use serde::Deserialize as _;
 
 fn command(template: &PodTemplateSpec) -> &[String] {
     let spec = template.spec.as_ref().expect("a pod spec");
@@ -128,6 +130,7 @@ fn assert_restricted(component: &str, container: &Container) {
 #[test]
 fn the_operators_images_placement_and_resources_reach_every_pod() {
     let quantity = |text: &str| Quantity(text.to_owned());
+    let toleration = Toleration { key: Some("planes".to_owned()), ..Toleration::default() };
     let settings = Settings {
         control_plane_images: ImageSource {
             rewrite: ["registry.k8s.io", "gcr.io"]
@@ -137,6 +140,7 @@ fn the_operators_images_placement_and_resources_reach_every_pod() {
             ..ImageSource::default()
         },
         node_selector: [("pool".to_owned(), "planes".to_owned())].into(),
+        tolerations: vec![toleration],
         resources: [(
             "kube-apiserver".to_owned(),
             ResourceRequirements {
@@ -158,6 +162,7 @@ fn the_operators_images_placement_and_resources_reach_every_pod() {
         }
         let spec = template.spec.as_ref().expect("a pod spec");
         assert_eq!(spec.node_selector, Some(settings.node_selector.clone()), "{component}");
+        assert_eq!(spec.tolerations, Some(settings.tolerations.clone()), "{component}");
         assert_eq!(spec.image_pull_secrets.as_ref().map(Vec::len), Some(1), "{component}");
     }
     let api_server = template(&settings, "kube-apiserver");
@@ -166,6 +171,27 @@ fn the_operators_images_placement_and_resources_reach_every_pod() {
     let env = container.and_then(|one| one.env.clone()).expect("variables");
     let memory_limit = env.iter().find(|variable| variable.name == "GOMEMLIMIT");
     assert_eq!(memory_limit.and_then(|found| found.value.as_deref()), Some("900"));
+}
+
+#[test]
+fn a_full_management_node_keeps_etcd_before_api_servers_before_the_rest() {
+    let installed = include_str!("../../manifests/priorities.yaml");
+    let values: BTreeMap<String, i32> = serde_yaml_ng::Deserializer::from_str(installed)
+        .map(|document| PriorityClass::deserialize(document).expect("a PriorityClass"))
+        .map(|class| (class.metadata.name.expect("a name"), class.value))
+        .collect();
+    let templates = objects::templates(&fixture::newest_tenant(), &Settings::default());
+    let value: BTreeMap<&str, i32> = templates
+        .into_iter()
+        .map(|(component, template)| {
+            let class = template.spec.and_then(|spec| spec.priority_class_name);
+            (component, values[&class.expect("a class")])
+        })
+        .collect();
+    let rest = [value["kube-controller-manager"], value["kube-scheduler"]];
+    assert!(value["etcd"] > value["kube-apiserver"], "{value:?}");
+    assert!(rest.iter().all(|rest| value["kube-apiserver"] > *rest), "{value:?}");
+    assert!(values["nagaya-manager"] > value["etcd"], "{values:?}");
 }
 
 #[test]

@@ -249,17 +249,30 @@ fn a_lost_quorum_and_a_full_database_are_named() {
     assert!(
         condition(&status, "EtcdReady").unwrap().message.contains("1 of 3 etcd members answer")
     );
+    assert_says_since_when(pass, "EtcdReady");
+}
+
+/// Also in a later pass, which has nothing else to say.
+fn assert_says_since_when(mut pass: Pass, kind: &str) {
+    let first = pass.status();
+    let told = &condition(&first, kind).unwrap().message;
+    assert!(told.contains("(since 1970-01-01T00:00:00Z)"), "{told}");
+    pass.raw.status = Some(first.clone());
+    pass.now = Timestamp::from_second(3600).unwrap();
+    assert_eq!(pass.status(), first);
 }
 
 #[test]
 fn a_full_etcd_lets_nobody_join_and_says_what_to_do() {
     let full = EtcdFindings { no_space: Some(32 << 20), ..etcd(Step::Full) };
-    let status = Pass { etcd: Some(full), ..valid() }.status();
+    let pass = Pass { etcd: Some(full), ..valid() };
+    let status = pass.status();
     assert_eq!(says(&status, "EtcdReady"), "False NoSpace");
     assert_eq!(says(&status, "Ready"), "False NoSpace");
     assert_eq!(says(&status, "Reconciling"), "absent");
     let told = &condition(&status, "Ready").unwrap().message;
     assert!(told.contains("32 MiB") && told.contains("raise spec.etcd.quota"), "{told}");
+    assert_says_since_when(pass, "Ready");
 }
 
 #[test]

@@ -180,10 +180,10 @@ impl EtcdClient {
         join_all(ordinals.iter().map(state)).await.into_iter().flatten().collect()
     }
 
-    /// Linearizable: a member that is cut off from the others does not answer. `None`: nobody does.
+    /// `None`: nobody answers.
     async fn list(&self, states: &[(u8, MemberStatus)]) -> Option<Vec<ListedMember>> {
         for (ordinal, _) in states.iter().filter(|(_, state)| state.is_healthy()) {
-            let request = json!({"linearizable": true});
+            let request = list_request();
             match self.call::<MemberList>(*ordinal, "cluster/member/list", &request).await {
                 Ok(list) => return Some(list.members),
                 Err(error) => tracing::debug!(%error, "no member list"),
@@ -229,6 +229,11 @@ impl EtcdClient {
         let body = Limited::new(body, LARGEST_ANSWER).collect().await?.to_bytes();
         Ok((parts.status, body))
     }
+}
+
+/// Linearizable: a member that is cut off from the others does not answer.
+fn list_request() -> Value {
+    json!({"linearizable": true})
 }
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;

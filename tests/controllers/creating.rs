@@ -69,7 +69,9 @@ async fn a_tenant_cluster_leads_to_the_whole_plane() {
     let port = &stage.planes.get("Service", &plane, "kube-apiserver-public").unwrap();
     let endpoint =
         format!("{}:{}", stage.planes.node_address(), port["spec"]["ports"][0]["nodePort"]);
-    assert_eq!(stage.tenant().unwrap()["status"]["endpoint"], endpoint.as_str());
+    let status = &stage.tenant().unwrap()["status"];
+    assert_eq!(status["endpoint"], endpoint.as_str());
+    assert_eq!(status["addresses"], json!([stage.planes.node_address()]));
     assert!(stage.projects.get("Secret", PROJECT, "demo-kubeconfig").is_some());
 }
 

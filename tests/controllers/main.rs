@@ -2,11 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test's helper fails the test")]
 
+mod addons;
 mod blocked;
 mod contested;
 mod crashes;
 mod creating;
 mod deleting;
+mod field_changes;
 mod gitops;
 mod join_tokens;
 mod meltdown;

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 pub struct Process {
     pub term: Term,
     stops_at_write: Arc<AtomicBool>,
+    stops_after_look: Arc<AtomicBool>,
     stopped: Arc<watch::Sender<bool>>,
     cut_off: Arc<watch::Sender<bool>>,
 }
@@ -23,6 +24,7 @@ impl Process {
         Self {
             term: Term::new(Arc::new(move || started.elapsed())),
             stops_at_write: Arc::default(),
+            stops_after_look: Arc::default(),
             stopped: Arc::new(watch::channel(false).0),
             cut_off: Arc::new(watch::channel(false).0),
         }
@@ -35,6 +37,11 @@ impl Process {
     /// SIGSTOP, after the next write was decided and before it is sent.
     pub fn stop_at_next_write(&self) {
         self.stops_at_write.store(true, Ordering::SeqCst);
+    }
+
+    /// SIGSTOP, after the next look at an etcd and before anything follows from it.
+    pub fn stop_after_next_look(&self) {
+        self.stops_after_look.store(true, Ordering::SeqCst);
     }
 
     pub fn is_stopped(&self) -> bool {
@@ -57,9 +64,16 @@ impl Process {
             self.stopped.send_replace(true);
         }
         for gate in [&self.stopped, &self.cut_off] {
-            // The sender is held here: it cannot be gone.
-            let _ = gate.subscribe().wait_for(|closed| !closed).await;
+            is_open(gate).await;
         }
+    }
+
+    /// Where every answer of an etcd passes.
+    pub async fn has_looked(&self) {
+        if self.stops_after_look.swap(false, Ordering::SeqCst) {
+            self.stopped.send_replace(true);
+        }
+        is_open(&self.stopped).await;
     }
 
     /// Does `work`, and nothing of it while the process is stopped.
@@ -75,4 +89,9 @@ impl Process {
             }
         }
     }
+}
+
+async fn is_open(gate: &watch::Sender<bool>) {
+    // The sender is held by the caller: it cannot be gone.
+    let _ = gate.subscribe().wait_for(|closed| !closed).await;
 }

@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use crate::memory_api::{Id, Kind, MemoryApi};
 use crate::process::Process;
 use crate::running::Running;
-use crate::world::{MemoryEtcds, World};
+use crate::world::{EtcdsOf, MemoryEtcds, World};
 
 /// The project of every test.
 pub const PROJECT: &str = "acme";
@@ -119,7 +119,7 @@ impl Stage {
         };
         let (leases, term) = (clients.projects.clone(), process.term.clone());
         let manager = Manager {
-            etcds: self.etcds.clone(),
+            etcds: Arc::new(EtcdsOf { process: process.clone(), etcds: self.etcds.clone() }),
             leadership: Leadership::new(leases, DEFAULT_NAMESPACE, name.to_owned(), term),
             events: Events::new(clients.projects.clone(), None),
             config: self.config.clone(),

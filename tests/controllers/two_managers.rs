@@ -64,6 +64,23 @@ async fn a_leader_that_is_stopped_in_the_middle_of_a_write_and_goes_on_later_wri
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_leader_that_is_stopped_after_a_look_at_etcd_and_goes_on_later_takes_no_step_there() {
+    let (mut stage, _second) = with_two_managers().await;
+    let (first, members) = (stage.take_manager(), || stage.etcds.members(&Stage::plane()));
+    first.process.stop_after_next_look();
+    stage.projects.patch(&tenant_id(), &json!({"spec": {"etcd": {"replicas": 3}}}));
+    stage.until("the first stands still", |_| first.process.is_stopped()).await;
+    assert_eq!(members(), [0], "what it has seen asks for a step");
+    stage.until("the second does it", |_| members() == [0, 1, 2]).await;
+    stage.settled().await;
+    let taken = stage.etcds.taken();
+    first.process.go_on();
+    assert!(first.ended().await.is_err());
+    sleep(Duration::from_secs(10)).await;
+    assert_eq!(stage.etcds.taken(), taken);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_leader_that_reaches_no_api_server_ends_before_the_other_begins() {
     let (mut stage, second) = with_two_managers().await;
     let first = stage.take_manager();

@@ -3,6 +3,7 @@
 use nagaya_api::{conditions, labels};
 use serde_json::{Value, json};
 
+use crate::memory_api::{Id, Kind};
 use crate::stage::{Stage, tenant_id};
 
 const OLD: &str = "v1.36.3";
@@ -98,6 +99,30 @@ async fn what_cannot_be_gone_to_is_refused_and_what_runs_stays() {
         assert_eq!(version_of(&stage, "Deployment", "kube-apiserver"), OLD);
         assert_eq!(stage.condition(conditions::READY)["status"], "True");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_minor_that_is_too_new_for_a_kubelet_is_refused_by_the_name_of_its_node() {
+    let stage = ready_at_the_old_version().await;
+    let node = json!({"kind": "Node", "metadata": {"name": "veteran"}});
+    stage.inside.create(&node).unwrap();
+    let told = json!({"nodeInfo": {
+        "architecture": "", "bootID": "", "containerRuntimeVersion": "", "kernelVersion": "",
+        "kubeProxyVersion": "", "kubeletVersion": "v1.33.9", "machineID": "",
+        "operatingSystem": "", "osImage": "", "systemUUID": "",
+    }});
+    let id = Id::new(Kind::named("Node"), "", "veteran");
+    stage.inside.patch_status(&id, &told);
+    stage.projects.patch(&tenant_id(), &json!({"spec": {"version": NEW}}));
+    stage.settled().await;
+    let stalled = stage.condition(conditions::STALLED);
+    let says = "spec.version: the kubelet of node veteran is v1.33.9";
+    assert!(stalled["message"].as_str().unwrap().starts_with(says), "{stalled}");
+    assert_eq!(version_of(&stage, "Deployment", "kube-apiserver"), OLD);
+    stage.inside.delete(&id);
+    stage.touch();
+    stage.settled().await;
+    assert_all_at_the_new_version(&stage);
 }
 
 #[tokio::test(start_paused = true)]

@@ -23,7 +23,7 @@ use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
 use crate::memory_api::{Id, Kind, MemoryApi};
-pub use etcd::MemoryEtcds;
+pub use etcd::{EtcdsOf, MemoryEtcds};
 pub use kubelets::Kubelets;
 use removal::Removal;
 use tenant::Tenant;

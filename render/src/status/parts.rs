@@ -51,9 +51,8 @@ fn ready(findings: &Findings<'_>) -> Verdict {
     }
     // Nobody joins without a write, and the probe hardly ever writes.
     if let Some(quota) = findings.etcd.and_then(|etcd| etcd.no_space) {
-        let blockage = no_space(quota);
-        let reason = blockage.reason();
-        return Verdict::new(State::False, reason, Blocked::new(blockage, None).to_string());
+        let full = blocked(findings, types::READY, no_space(quota));
+        return Verdict::new(State::False, full.blockage.reason(), full.to_string());
     }
     match findings.probed {
         Probed::Report(report) => match report.first_failure() {
@@ -250,7 +249,16 @@ fn etcd(findings: &Findings<'_>) -> Verdict {
     let problem = problem.or_else(|| found?.failure.clone());
     let why = problem.map_or_else(String::new, |problem| format!(": {problem}"));
     let reason = blockage.reason();
-    Verdict::new(State::False, reason, format!("{}{why}", Blocked::new(blockage, None)))
+    let blocked = blocked(findings, types::ETCD_READY, blockage);
+    Verdict::new(State::False, reason, format!("{blocked}{why}"))
+}
+
+/// No object says since when: since the condition of it is False.
+fn blocked(findings: &Findings<'_>, kind: &str, blockage: Blockage) -> Blocked {
+    let mut previous = findings.raw.status.iter().flat_map(|status| &status.conditions);
+    let is_false = previous.find(|one| one.type_ == kind && one.status == "False");
+    let since = is_false.map_or(findings.now, |one| one.last_transition_time.0);
+    Blocked::new(blockage, Some(since))
 }
 
 fn no_space(quota: u64) -> Blockage {

@@ -42,6 +42,11 @@ fn a_member_is_known_by_its_peer_url_before_it_has_a_name() {
 }
 
 #[test]
+fn a_member_may_not_list_the_others_out_of_its_own_memory() {
+    assert_eq!(list_request().to_string(), r#"{"linearizable":true}"#);
+}
+
+#[test]
 fn a_refusal_is_told_in_etcds_words() {
     let body = br#"{"code":9, "message":"etcdserver: can only promote a learner member which is in sync with leader", "details":[]}"#;
     assert!(message(body).starts_with("etcdserver: can only promote"));

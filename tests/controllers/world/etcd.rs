@@ -1,19 +1,27 @@
 //! Plays etcd: members that are told to come and go, and are well while their pod is ready, and how full they are.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::future::BoxFuture;
 use nagaya::etcd::{Error, EtcdAccess, Etcds, Look};
 use nagaya_render::membership::{EtcdView, Member, Step, Store};
 
 use crate::memory_api::MemoryApi;
+use crate::process::Process;
 
 /// The etcds of all control planes.
 pub struct MemoryEtcds {
     planes: MemoryApi,
     members: Mutex<HashMap<String, Vec<Member>>>,
     room: Mutex<Room>,
+    taken: Mutex<Vec<Step>>,
+}
+
+/// The same as one manager's process reaches them.
+pub struct EtcdsOf {
+    pub process: Process,
+    pub etcds: Arc<MemoryEtcds>,
 }
 
 /// The same in every member of every etcd.
@@ -24,8 +32,6 @@ struct Room {
     in_use: u64,
     revision: u64,
     full: bool,
-    /// What was asked for that has to do with room.
-    steps: Vec<Step>,
 }
 
 /// What may be used; sizes are parts of it.
@@ -34,7 +40,12 @@ const QUOTA: u64 = 1000 << 20;
 impl MemoryEtcds {
     /// Whose pods are in `planes`.
     pub fn beside(planes: &MemoryApi) -> Self {
-        Self { planes: planes.clone(), members: Mutex::default(), room: Mutex::default() }
+        Self {
+            planes: planes.clone(),
+            members: Mutex::default(),
+            room: Mutex::default(),
+            taken: Mutex::default(),
+        }
     }
 
     fn with<T>(&self, namespace: &str, work: impl FnOnce(&mut Vec<Member>) -> T) -> T {
@@ -73,7 +84,21 @@ impl MemoryEtcds {
 
     /// What was done for the room in it.
     pub fn upkeep(&self) -> Vec<Step> {
-        self.room().steps.clone()
+        let for_room = |step: &Step| {
+            matches!(
+                step,
+                Step::Compact { .. }
+                    | Step::Defragment { .. }
+                    | Step::Disarm
+                    | Step::MoveLeader { .. }
+            )
+        };
+        self.taken().iter().filter(|step| for_room(step)).cloned().collect()
+    }
+
+    /// Every step that was asked for, by whomever.
+    pub fn taken(&self) -> Vec<Step> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn room(&self) -> MutexGuard<'_, Room> {
@@ -128,6 +153,7 @@ impl Etcds for MemoryEtcds {
         _: u8,
         step: &'a Step,
     ) -> BoxFuture<'a, Result<(), Error>> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner).push(step.clone());
         self.with(&access.namespace, |members| {
             let id = members.iter().map(|member| member.id).max().unwrap_or_default() + 1;
             match step {
@@ -155,10 +181,31 @@ impl Etcds for MemoryEtcds {
         match step {
             Step::Defragment { ordinal } => room.sizes[usize::from(*ordinal)] = room.in_use,
             Step::Disarm => room.full = false,
-            Step::Compact { .. } | Step::MoveLeader { .. } => {}
-            _ => return Box::pin(async { Ok(()) }),
+            _ => {}
         }
-        room.steps.push(step.clone());
         Box::pin(async { Ok(()) })
+    }
+}
+
+impl Etcds for EtcdsOf {
+    fn look<'a>(
+        &'a self,
+        access: &'a EtcdAccess,
+        ordinals: &'a [u8],
+    ) -> BoxFuture<'a, Result<Look, Error>> {
+        Box::pin(async move {
+            let look = self.etcds.look(access, ordinals).await;
+            self.process.has_looked().await;
+            look
+        })
+    }
+
+    fn take<'a>(
+        &'a self,
+        access: &'a EtcdAccess,
+        through: u8,
+        step: &'a Step,
+    ) -> BoxFuture<'a, Result<(), Error>> {
+        self.etcds.take(access, through, step)
     }
 }
