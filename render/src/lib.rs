@@ -13,6 +13,7 @@ pub mod join_token;
 pub mod meltdown;
 pub mod membership;
 pub mod minors;
+pub mod order;
 pub mod plane;
 pub mod plane_record;
 pub mod probe;

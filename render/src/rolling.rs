@@ -72,7 +72,7 @@ pub fn turn(
     rendered: &PlaneObjects,
     revision: &str,
 ) -> Turn {
-    let differs = differs(workloads, rendered);
+    let differs = differing(workloads, rendered).contains(&true);
     let state = if differs { TemplateState::Following } else { TemplateState::Written };
     let now = Some(revision.to_owned());
     let Some(record) = record.filter(|record| record.born) else {
@@ -97,8 +97,9 @@ pub fn begun(revision: &str) -> Templates {
     Templates { rolled: revision.clone(), revision, state: TemplateState::Following }
 }
 
-/// Whether a workload that is there has another template than the rendered one.
-fn differs(live: &Workloads, rendered: &PlaneObjects) -> bool {
+/// Of etcd, kube-apiserver, kube-controller-manager and kube-scheduler: whether it is there, with another template than the
+/// rendered one.
+pub(crate) fn differing(live: &Workloads, rendered: &PlaneObjects) -> [bool; 4] {
     let stateful = |set: &k8s_openapi::api::apps::v1::StatefulSet| {
         set.spec.as_ref().and_then(|spec| template_revision(&spec.template))
     };
@@ -109,8 +110,7 @@ fn differs(live: &Workloads, rendered: &PlaneObjects) -> bool {
         (&live.controller_manager, stateful(&rendered.controller_manager)),
         (&live.scheduler, stateful(&rendered.scheduler)),
     ]
-    .into_iter()
-    .any(|(live, rendered)| {
+    .map(|(live, rendered)| {
         live.as_ref().is_some_and(|live: &Workload| live.template_revision != rendered)
     })
 }

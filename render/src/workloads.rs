@@ -61,7 +61,8 @@ impl From<&StatefulSet> for Workload {
         Self {
             desired,
             ready: status.ready_replicas.unwrap_or(0),
-            rolled_out: seen && current,
+            // Those that were too many are gone too.
+            rolled_out: seen && current && status.replicas <= desired,
             version,
             etcd_members: None,
             template_revision,
@@ -123,4 +124,28 @@ pub struct Workloads {
     pub controller_manager: Option<Workload>,
     /// StatefulSet `kube-scheduler`.
     pub scheduler: Option<Workload>,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_stateful_set_is_settled_once_those_that_were_too_many_are_gone() {
+        let with = |pods: i32| {
+            let set = json!({
+                "metadata": {"generation": 2}, "spec": {"replicas": 1},
+                "status": {
+                    "observedGeneration": 2, "replicas": pods, "readyReplicas": pods,
+                    "currentRevision": "a", "updateRevision": "a",
+                },
+            });
+            let set: StatefulSet = serde_json::from_value(set).unwrap();
+            Workload::from(&set).is_settled()
+        };
+        assert!(with(1));
+        assert!(!with(3));
+    }
 }

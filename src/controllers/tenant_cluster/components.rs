@@ -7,6 +7,7 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Resource;
 use kube::runtime::reflector::Store;
 use nagaya_render::membership::EtcdShape;
+use nagaya_render::order::held;
 use nagaya_render::plane::{PlaneObjects, build_etcd_state, build_plane, names};
 use nagaya_render::rolling::TemplateState;
 use nagaya_render::rollout::Rollout;
@@ -30,6 +31,8 @@ pub async fn apply_components(
     (born, stopped): (bool, bool),
 ) -> Result<(), Error> {
     let plane = build_plane(tenant, rollout, members, context.settings());
+    let live = &observed.workloads;
+    let held = held(live, &plane);
     let PlaneObjects {
         etcd,
         api_server_authentication,
@@ -44,36 +47,44 @@ pub async fn apply_components(
     let caches = &context.caches;
     // A member that joins has to find itself there.
     apply_one(client, &caches.config_maps, &etcd_state).await?;
-    let live = &observed.workloads;
     let waits = matches!(tenant.templates.state, TemplateState::Waiting(_));
     // One that somebody has scaled is put right at once.
-    let keeps = |live: &Option<Workload>, replicas: Option<i32>| {
-        waits && live.as_ref().is_some_and(|live| Some(live.desired) == replicas)
+    let keeps = |held: bool, live: &Option<Workload>, replicas: Option<i32>| {
+        (waits || held) && live.as_ref().is_some_and(|live| Some(live.desired) == replicas)
     };
     let stateful = |set: &StatefulSet| set.spec.as_ref().and_then(|spec| spec.replicas);
-    // All at once: kubelet waits for what a pod mounts, and every pod waits for what it talks to.
+    // New ones all at once: kubelet waits for what a pod mounts, and every pod waits for what it talks to.
     let namespace = &tenant.plane_namespace;
     let (authentication, etcd, api_server, controller_manager, scheduler, budgets) = tokio::join!(
         apply_one(client, &caches.config_maps, &api_server_authentication),
-        apply_workload(client, &caches.stateful_sets, &etcd, keeps(&live.etcd, stateful(&etcd))),
+        apply_workload(
+            client,
+            &caches.stateful_sets,
+            &etcd,
+            keeps(false, &live.etcd, stateful(&etcd))
+        ),
         apply_workload(
             client,
             &caches.deployments,
             &api_server,
-            keeps(&live.api_server, api_server.spec.as_ref().and_then(|spec| spec.replicas)),
+            keeps(
+                held.api_server,
+                &live.api_server,
+                api_server.spec.as_ref().and_then(|spec| spec.replicas),
+            ),
         ),
         apply_workload(
             client,
             &caches.stateful_sets,
             &controller_manager,
-            keeps(&live.controller_manager, stateful(&controller_manager))
+            keeps(held.controller_manager, &live.controller_manager, stateful(&controller_manager))
                 && !meltdown::turns(tenant, observed),
         ),
         apply_workload(
             client,
             &caches.stateful_sets,
             &scheduler,
-            keeps(&live.scheduler, stateful(&scheduler)),
+            keeps(held.scheduler, &live.scheduler, stateful(&scheduler)),
         ),
         join(
             apply_or_remove(client, &caches.budgets, namespace, names::ETCD, etcd_budget.as_ref()),
