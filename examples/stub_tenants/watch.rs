@@ -56,7 +56,8 @@ where
     let events = watcher(Api::<T>::all(client.clone()), config).default_backoff();
     let seen = events.for_each(|event| {
         match event {
-            Ok(Event::Apply(object) | Event::InitApply(object)) => {
+            // What is handed out is in the tenant's project.
+            Ok(Event::Apply(object) | Event::InitApply(object)) if is_in_plane(&object) => {
                 let tenant = object.labels().get(labels::TENANT_NAME).cloned().unwrap_or_default();
                 let namespace = object.namespace().unwrap_or_default();
                 let plane = planes.plane(&namespace, &tenant);
@@ -65,12 +66,16 @@ where
             Ok(Event::Delete(object)) if IN_EVERY_PLANE.contains(&object.name_any().as_str()) => {
                 planes.remove(&object.namespace().unwrap_or_default());
             }
-            Ok(Event::Delete(_) | Event::Init | Event::InitDone) => {}
+            Ok(_) => {}
             Err(error) => eprintln!("stub_tenants: {error}"),
         }
         ready(())
     });
     seen.await;
+}
+
+fn is_in_plane(object: &impl Resource) -> bool {
+    object.labels().get(labels::TENANT_NAMESPACE) != object.namespace().as_ref()
 }
 
 fn take_secret(secret: &Secret, of: &Of) {

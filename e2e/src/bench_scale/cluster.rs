@@ -24,7 +24,8 @@ const RATE: u32 = 2000;
 const BURST: u32 = 4000;
 /// How many objects of a kind each of them works on at once.
 const AT_ONCE: u32 = 50;
-const PORT: u16 = 6443;
+/// Not that of the tenants, whose stand-in listens at all addresses.
+const PORT: u16 = 6444;
 const PATIENCE: Duration = Duration::from_mins(1);
 /// Who has a token of his own, and his groups. The token is the name.
 const USERS: &str = "\
@@ -177,6 +178,8 @@ fn controllers(daemons: &mut Vec<Daemon>) -> Outcome {
         path(&components::ensure(&Component::kwok(), "kwok")?),
         format!("--kubeconfig={}", kubeconfig("kwok").display()),
         "--manage-all-nodes".to_owned(),
+        // kubelet's default. Without Leases all nodes would be taken for lost.
+        "--node-lease-duration-seconds=40".to_owned(),
         "--cidr=10.0.0.0/14".to_owned(),
         format!("--node-ip={MANAGEMENT}"),
         format!("--config={}", path(&kubectl::manifests().join("scale/stages.yaml"))),

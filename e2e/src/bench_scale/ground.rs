@@ -9,7 +9,7 @@ use std::process::Stdio;
 use std::thread::sleep;
 use std::time::Duration;
 
-use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process_group, setrlimit};
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process_group, setrlimit};
 
 use super::{Extent, Programs};
 use crate::command::{command, run};
@@ -29,8 +29,6 @@ pub const ETCD: &str = "10.255.0.3";
 pub const SERVICES: &str = "10.96.0.0/12";
 /// The word that tells this program that it is inside.
 pub const INSIDE: &str = "--inside";
-/// Files and connections that a process may have open.
-const FILES: u64 = 65_536;
 
 /// Runs this program once more, inside.
 pub fn enter(extent: &Extent, programs: &Programs) -> Outcome {
@@ -71,6 +69,8 @@ pub fn prepare() -> Outcome {
     let resolver = Path::new(FOLDER).join("resolv.conf");
     fs::write(&resolver, format!("nameserver {ETCD}\n")).on("write", &resolver)?;
     run(&mut command(&["mount", "--bind", &resolver.to_string_lossy(), "/etc/resolv.conf"]))?;
-    let limit = Rlimit { current: Some(FILES), maximum: Some(FILES) };
+    // Files and connections that a process may have open: as many as the machine allows.
+    let most = getrlimit(Resource::Nofile).maximum;
+    let limit = Rlimit { current: most, maximum: most };
     Ok(setrlimit(Resource::Nofile, limit).doing(|| "allow many open files".to_owned())?)
 }

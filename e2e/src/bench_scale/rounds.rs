@@ -23,7 +23,7 @@ const LEADER: &str = "/apis/coordination.k8s.io/v1/namespaces/nagaya-system/leas
 /// Longer than any pause after which the manager may still write by itself.
 const QUIET: Duration = Duration::from_secs(15);
 const PATIENCE: Duration = Duration::from_mins(5);
-const LONG_PATIENCE: Duration = Duration::from_mins(20);
+const LONG_PATIENCE: Duration = Duration::from_mins(15);
 /// A restarted manager has written by then what it wants to write.
 const AFTER_RESTART: Duration = Duration::from_secs(20);
 

@@ -194,7 +194,9 @@ impl Stub {
         let variables = [("KUBECONFIG", kubeconfig("tenants").display().to_string())];
         let (daemon, orders, answers) =
             Daemon::start_with_pipes("stub_tenants", &words, &variables)?;
-        Ok(Self { daemon, orders, answers: BufReader::new(answers) })
+        let mut stub = Self { daemon, orders, answers: BufReader::new(answers) };
+        // Answered only if it could listen everywhere.
+        stub.count().map(|()| stub)
     }
 
     /// That tenant's API server is dead from now on.
