@@ -15,6 +15,7 @@ mod figures;
 mod ground;
 mod rounds;
 mod tenants;
+mod wait;
 
 use std::path::{Path, PathBuf};
 

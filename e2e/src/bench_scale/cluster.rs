@@ -7,16 +7,16 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use super::Programs;
 use super::api;
 use super::audit::{self, Audit};
 use super::daemon::Daemon;
 use super::ground::{ETCD, FOLDER, MANAGEMENT, NODE, SERVICES};
+use super::{Programs, wait};
 use crate::command::{command, output, run};
 use crate::components::{self, Component, NEWEST_MINOR};
 use crate::error::IoContext as _;
 use crate::progress::{say, step};
-use crate::ring::{Look, Outcome, wait_until};
+use crate::ring::{Look, Outcome};
 use crate::{kubectl, paths};
 
 /// Requests a second that the management cluster's own controllers may send, so that it is not they that are measured.
@@ -27,6 +27,7 @@ const AT_ONCE: u32 = 50;
 /// Not that of the tenants, whose stand-in listens at all addresses.
 const PORT: u16 = 6444;
 const PATIENCE: Duration = Duration::from_mins(1);
+const PAUSE: Duration = Duration::from_millis(200);
 /// Who has a token of his own, and his groups. The token is the name.
 const USERS: &str = "\
 admin,admin,admin,system:masters
@@ -56,7 +57,6 @@ impl Cluster {
             "Raised: kube-controller-manager and kube-scheduler may send {RATE} requests a second (burst {BURST}), and \
              the former works on {AT_ONCE} objects of a kind at once; kwok has no limit"
         ));
-        daemons.iter_mut().try_for_each(Daemon::check)?;
         Ok(Self { daemons })
     }
 }
@@ -80,7 +80,7 @@ fn management_api() -> Outcome<Vec<Daemon>> {
         write_kubeconfig(user, user)?;
     }
     let daemons = vec![etcd(&pki)?, api_server(&pki)?, proxy()?];
-    wait_until("the management API is ready", PATIENCE, || {
+    wait::until("the management API is ready", PATIENCE, PAUSE, || {
         let said = api::text("/readyz");
         Ok(Look::done_if(said.is_ok(), || {
             said.err().map(|error| error.to_string()).unwrap_or_default()

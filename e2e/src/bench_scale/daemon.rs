@@ -1,8 +1,10 @@
 //! A process that runs until it is ended, what it says in a file, and what the kernel says of it.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -65,21 +67,13 @@ impl Daemon {
         command.env("PATH", "/usr/bin:/bin").current_dir(FOLDER).stdin(input);
         command.stdout(output.unwrap_or(file.try_clone()?.into())).stderr(file);
         let child = command.spawn().doing(|| format!("start {name}"))?;
+        running().insert(child.id(), name);
         Ok(Self { name, child })
     }
 
     /// What it is called.
     pub fn name(&self) -> &'static str {
         self.name
-    }
-
-    /// Fails with its last words if it has ended.
-    pub fn check(&mut self) -> Outcome {
-        let ended = self.child.try_wait()?;
-        ensure(ended.is_none(), || {
-            let said = fs::read_to_string(log(self.name)).unwrap_or_default();
-            format!("{} has ended by itself:\n{}", self.name, last_lines(&said, LAST_WORDS))
-        })
     }
 
     /// Resident memory in MiB.
@@ -104,6 +98,7 @@ impl Daemon {
 
     /// SIGTERM, until it is gone.
     pub fn stop(mut self) -> Outcome {
+        running().remove(&self.child.id());
         let id = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
         if let Some(id) = id {
             kill_process(id, Signal::TERM)?;
@@ -123,10 +118,31 @@ impl Daemon {
 
 impl Drop for Daemon {
     fn drop(&mut self) {
+        running().remove(&self.child.id());
         // Already gone is as good.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Those that should run, by their process id.
+static RUNNING: Mutex<BTreeMap<u32, &'static str>> = Mutex::new(BTreeMap::new());
+
+fn running() -> MutexGuard<'static, BTreeMap<u32, &'static str>> {
+    RUNNING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Fails with the last words of one that has ended by itself.
+pub fn all_run() -> Outcome {
+    let has_ended = |id: &u32| {
+        let stat = fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
+        // Its state comes after its name. Z: nobody has asked yet how it ended.
+        stat.rsplit(") ").next().is_none_or(|state| state.is_empty() || state.starts_with('Z'))
+    };
+    let ended = running().iter().find(|(id, _)| has_ended(id)).map(|(_, name)| *name);
+    let Some(name) = ended else { return Ok(()) };
+    let said = fs::read_to_string(log(name)).unwrap_or_default();
+    Err(Failure::new(format!("{name} has ended by itself:\n{}", last_lines(&said, LAST_WORDS))))
 }
 
 /// Copies what all of them said to where it stays.

@@ -3,7 +3,6 @@
 
 mod edits;
 
-use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use super::api;
@@ -12,16 +11,18 @@ use super::cluster::{Cluster, start_manager};
 use super::daemon::Daemon;
 use super::figures::{Figures, float, last_to_first_tenth};
 use super::tenants::{self, Stub};
+use super::wait::{self, pause};
 use super::{Extent, Programs};
-use crate::interrupt;
 use crate::progress::step;
-use crate::ring::{Look, Outcome, ensure, wait_until};
+use crate::ring::{Look, Outcome};
 
 /// How much later tenants answer than machines beside each other would.
 const LATENCY: Duration = Duration::from_millis(200);
 const LEADER: &str = "/apis/coordination.k8s.io/v1/namespaces/nagaya-system/leases/nagaya-leader";
 /// Longer than any pause after which the manager may still write by itself.
 const QUIET: Duration = Duration::from_secs(15);
+const PAUSE: Duration = Duration::from_millis(200);
+const SHORT_PAUSE: Duration = Duration::from_millis(20);
 const PATIENCE: Duration = Duration::from_mins(5);
 const LONG_PATIENCE: Duration = Duration::from_mins(15);
 /// A restarted manager has written by then what it wants to write.
@@ -73,10 +74,11 @@ fn few(count: usize, programs: &Programs, figures: &mut Figures) -> Outcome {
 
 /// A manager that works.
 fn lead(programs: &Programs) -> Outcome<Daemon> {
-    let mut manager = start_manager(programs)?;
-    wait_until("the manager leads", PATIENCE, || {
-        manager.check()?;
-        let holder = api::get(LEADER)?["spec"]["holderIdentity"].clone();
+    let manager = start_manager(programs)?;
+    wait::until("the manager leads", PATIENCE, PAUSE, || {
+        // Before the first manager there is no Lease.
+        let lease = api::get(LEADER).unwrap_or_default();
+        let holder = &lease["spec"]["holderIdentity"];
         let leads = holder.as_str().is_some_and(|holder| !holder.is_empty());
         Ok(Look::done_if(leads, || holder.to_string()))
     })?;
@@ -136,17 +138,11 @@ fn restart(
     let audit = Audit::begin()?;
     stub.count()?;
     let started = Instant::now();
-    let mut manager = start_manager(programs)?;
-    loop {
-        interrupt::check()?;
-        manager.check()?;
+    let manager = start_manager(programs)?;
+    wait::until("every tenant was looked at", PATIENCE, SHORT_PAUSE, || {
         let unseen = stub.unseen()?;
-        if unseen == 0 {
-            break;
-        }
-        ensure(started.elapsed() < PATIENCE, || format!("{unseen} tenants were not looked at"))?;
-        sleep(Duration::from_millis(20));
-    }
+        Ok(Look::done_if(unseen == 0, || format!("{unseen} were not")))
+    })?;
     figures.set("restart_verify_s", started.elapsed().as_secs_f64());
     pause(AFTER_RESTART)?;
     figures.set("restart_writes", float(audit.count(Request::is_write)?));
@@ -155,22 +151,14 @@ fn restart(
 
 /// Waits until the manager has not written for a while.
 fn settle() -> Outcome {
-    wait_until("the manager has nothing to write", LONG_PATIENCE, || {
-        let audit = Audit::begin()?;
-        pause(QUIET)?;
-        let writes = audit.count(Request::is_write)?;
-        Ok(Look::done_if(writes == 0, || format!("{writes} writes within {QUIET:?}")))
+    step("the manager has nothing to write", || {
+        wait::until("it has nothing to write", LONG_PATIENCE, Duration::ZERO, || {
+            let audit = Audit::begin()?;
+            pause(QUIET)?;
+            let writes = audit.count(Request::is_write)?;
+            Ok(Look::done_if(writes == 0, || format!("{writes} writes within {QUIET:?}")))
+        })
     })
-}
-
-/// A sleep that Ctrl-C ends.
-fn pause(time: Duration) -> Outcome {
-    let until = Instant::now() + time;
-    while Instant::now() < until {
-        interrupt::check()?;
-        sleep(Duration::from_millis(100));
-    }
-    Ok(())
 }
 
 /// The writes of all clients since the API server was started, by its own metric; Events and Leases apart.

@@ -4,17 +4,16 @@ use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{ChildStdin, ChildStdout};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread::{self, sleep};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use super::api;
 use super::cluster::{kubeconfig, stub_tenants};
-use super::daemon::Daemon;
-use super::{Programs, figures};
-use crate::interrupt;
-use crate::ring::{Failure, Outcome, ensure};
+use super::daemon::{self, Daemon};
+use super::{Programs, figures, wait};
+use crate::ring::{Failure, Look, Outcome, ensure};
 
 /// The project namespace.
 pub const PROJECT: &str = "scale";
@@ -26,6 +25,7 @@ const SILENT_OF_TEN: usize = 2;
 const THREADS: usize = 8;
 /// Between two looks at all.
 const PAUSE: Duration = Duration::from_millis(500);
+const SHORT_PAUSE: Duration = Duration::from_millis(50);
 const TENANTS: &str = "/apis/nagaya.dev/v1alpha1/namespaces/scale/tenantclusters";
 const PLANES: &str = "/api/v1/namespaces?labelSelector=nagaya.dev%2Fcontrol-plane%3Dtrue";
 
@@ -34,7 +34,7 @@ pub fn in_parallel(count: usize, work: impl Fn(usize) -> Outcome + Sync) -> Outc
     let next = AtomicUsize::new(0);
     let worker = || -> Outcome {
         loop {
-            interrupt::check()?;
+            daemon::all_run()?;
             let number = next.fetch_add(1, Ordering::Relaxed);
             if number >= count {
                 return Ok(());
@@ -92,21 +92,19 @@ pub fn create(count: usize) -> Outcome {
 pub fn await_ready(count: usize, started: Instant, within: Duration) -> Outcome<Vec<f64>> {
     let wanted = answering(count).count();
     let mut since: BTreeMap<String, f64> = BTreeMap::new();
-    while since.len() < wanted {
-        interrupt::check()?;
+    wait::until("all that answer are Ready", within, PAUSE, || {
         let all = api::get(TENANTS)?;
-        let now = started.elapsed();
+        let now = started.elapsed().as_secs_f64();
         for tenant in items(&all).filter(|tenant| is_ready(tenant)) {
             let name = tenant["metadata"]["name"].as_str().unwrap_or_default();
-            since.entry(name.to_owned()).or_insert(now.as_secs_f64());
+            since.entry(name.to_owned()).or_insert(now);
         }
-        ensure(now < within, || {
+        Ok(Look::done_if(since.len() >= wanted, || {
             let others = items(&all).filter(|tenant| !is_ready(tenant));
             let said: Vec<String> = others.take(5).map(said).collect();
-            format!("{} of {wanted} are Ready after {now:?}; {}", since.len(), said.join("; "))
-        })?;
-        sleep(PAUSE);
-    }
+            format!("{} of {wanted}; {}", since.len(), said.join("; "))
+        }))
+    })?;
     let mut times: Vec<f64> = since.into_values().collect();
     times.sort_by(f64::total_cmp);
     Ok(times)
@@ -115,11 +113,10 @@ pub fn await_ready(count: usize, started: Instant, within: Duration) -> Outcome<
 /// Waits until one is not Ready, and how long that took.
 pub fn await_not_ready(name: &str, within: Duration) -> Outcome<Duration> {
     let started = Instant::now();
-    while is_ready(&api::get(&format!("{TENANTS}/{name}"))?) {
-        interrupt::check()?;
-        ensure(started.elapsed() < within, || format!("{name} is Ready after {within:?}"))?;
-        sleep(Duration::from_millis(50));
-    }
+    wait::until("it is not Ready", within, SHORT_PAUSE, || {
+        let tenant = api::get(&format!("{TENANTS}/{name}"))?;
+        Ok(Look::done_if(!is_ready(&tenant), || said(&tenant)))
+    })?;
     Ok(started.elapsed())
 }
 
@@ -133,19 +130,12 @@ pub fn edit(name: &str, value: usize) -> Outcome {
 pub fn delete_all(within: Duration) -> Outcome<Duration> {
     let started = Instant::now();
     api::delete(TENANTS)?;
-    loop {
-        interrupt::check()?;
+    wait::until("nothing of any tenant is left", within, PAUSE, || {
         let (objects, planes) = (api::count(TENANTS)?, api::count(PLANES)?);
-        if objects + planes == 0 {
-            return Ok(started.elapsed());
-        }
-        ensure(started.elapsed() < within, || {
-            format!(
-                "{objects} TenantClusters and {planes} control planes are left after {within:?}"
-            )
-        })?;
-        sleep(PAUSE);
-    }
+        let left = || format!("{objects} TenantClusters and {planes} control planes");
+        Ok(Look::done_if(objects + planes == 0, left))
+    })?;
+    Ok(started.elapsed())
 }
 
 /// What one control plane is made of.
@@ -221,7 +211,7 @@ impl Stub {
         writeln!(self.orders, "{order}")?;
         let mut said = String::new();
         self.answers.read_line(&mut said)?;
-        self.daemon.check()?;
+        daemon::all_run()?;
         Ok(said.trim_end().to_owned())
     }
 }

@@ -4,10 +4,11 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
 
-use super::{pause, settle};
+use super::settle;
 use crate::bench_scale::audit::{Audit, Request};
 use crate::bench_scale::figures::{Figures, float, p99};
 use crate::bench_scale::tenants::{edit, plane_prefix};
+use crate::bench_scale::wait::pause;
 use crate::ring::{Failure, Outcome};
 
 /// Changes whose answer is timed, and the time from one to the next.
