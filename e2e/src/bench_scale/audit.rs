@@ -89,7 +89,7 @@ pub struct Audit {
 impl Audit {
     /// Where the API server writes it.
     pub fn path() -> PathBuf {
-        Path::new(FOLDER).join("audit.log")
+        Path::new(FOLDER).join("logs/audit.log")
     }
 
     /// From now on.
