@@ -21,6 +21,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 const PATIENCE: Duration = Duration::from_secs(30);
 /// An attempt that takes longer is given up and repeated.
 const DEADLINE: Duration = Duration::from_secs(20);
+const NO_ANSWER: &str = "the tenant's API server does not answer";
 
 /// What a tenant cluster is to contain.
 #[derive(Clone)]
@@ -176,8 +177,8 @@ impl Worker {
         };
         match timeout(DEADLINE, pass).await {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => Err(error.to_string()),
-            Err(_) => Err("the tenant's API server did not answer in time".to_owned()),
+            Ok(Err(error)) => Err(told(&error)),
+            Err(_) => Err(NO_ANSWER.to_owned()),
         }
     }
 
@@ -209,6 +210,16 @@ async fn await_health(client: &Client) -> Result<(), kube_ops::Error> {
     })
 }
 
+/// The same words for the same trouble, since others are written to the status: of several objects another one may fail
+/// first, and a connection in more than one way.
+fn told(error: &kube_ops::Error) -> String {
+    if !error.is_unanswered() {
+        return error.to_string();
+    }
+    tracing::debug!(%error, "a tenant's API server does not answer");
+    NO_ANSWER.to_owned()
+}
+
 /// Steady while the API server is being born, then doubling.
 fn next_pause(pause: Duration, age: Duration) -> Duration {
     if age < PATIENCE { FIRST_PAUSE } else { (pause * 2).min(LONGEST_PAUSE) }
@@ -227,5 +238,19 @@ mod tests {
         assert_eq!(next_pause(FIRST_PAUSE, Duration::from_secs(5)), FIRST_PAUSE);
         assert_eq!(next_pause(FIRST_PAUSE, Duration::from_mins(1)), FIRST_PAUSE * 2);
         assert_eq!(next_pause(LONGEST_PAUSE, Duration::from_mins(10)), LONGEST_PAUSE);
+    }
+
+    #[test]
+    fn an_api_server_that_does_not_answer_is_told_in_the_same_words_each_time() {
+        let failed = |object: &str, source| kube_ops::Error::ApiCall {
+            verb: "read",
+            object: object.to_owned(),
+            source: Box::new(source),
+        };
+        let late = failed("Secret a/b", kube::Error::Service("deadline has elapsed".into()));
+        let broken = failed("Role c/d", kube::Error::Service("client error (Connect)".into()));
+        assert_eq!(told(&late), told(&broken));
+        let status = kube::core::Status::failure("it may not", "Forbidden").with_code(403).boxed();
+        assert!(told(&failed("Role c/d", kube::Error::Api(status))).contains("it may not"));
     }
 }
