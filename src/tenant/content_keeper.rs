@@ -21,6 +21,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 const PATIENCE: Duration = Duration::from_secs(30);
 /// An attempt that takes longer is given up and repeated.
 const DEADLINE: Duration = Duration::from_secs(20);
+/// The same for a newborn's first word: one that never says it holds a place that others wait for.
+const FIRST_WORD: Duration = Duration::from_secs(3);
 const NO_ANSWER: &str = "the tenant's API server does not answer";
 
 /// What a tenant cluster is to contain.
@@ -168,13 +170,14 @@ impl Worker {
 
     async fn attempt(&self, wanted: &Wanted) -> Result<(), String> {
         let _place = self.at_once.acquire().await.map_err(|error| error.to_string())?;
-        let newborn = lock(&self.outcome).state == ContentState::Pending;
-        let pass = async {
-            if newborn {
-                await_health(&wanted.client).await?;
+        if lock(&self.outcome).written.is_none() {
+            match timeout(FIRST_WORD, await_health(&wanted.client)).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => return Err(told(&error)),
+                Err(_) => return Err(NO_ANSWER.to_owned()),
             }
-            self.contents.apply(&self.tenant, &wanted.client, &wanted.content).await
-        };
+        }
+        let pass = self.contents.apply(&self.tenant, &wanted.client, &wanted.content);
         match timeout(DEADLINE, pass).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => Err(told(&error)),
