@@ -80,6 +80,7 @@ pub fn run_inside(extent: &Extent, programs: &Programs) -> Outcome {
     let measured = rounds::measure(extent, programs, &cluster, &mut figures);
     if let Err(failure) = measured {
         let kept = daemon::keep_logs()?;
+        say(&format!("Until then:\n{}", figures.told()));
         say(&format!("What the programs said is in {}", kept.display()));
         return Err(failure);
     }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::api;
+use super::api::{self, Table};
 use super::cluster::{kubeconfig, stub_tenants};
 use super::daemon::{self, Daemon};
 use super::{Programs, figures, wait};
@@ -27,6 +27,8 @@ const THREADS: usize = 8;
 const PAUSE: Duration = Duration::from_millis(500);
 const SHORT_PAUSE: Duration = Duration::from_millis(50);
 const TENANTS: &str = "/apis/nagaya.dev/v1alpha1/namespaces/scale/tenantclusters";
+/// Of `kubectl get tnc`.
+const COLUMNS: [&str; 3] = ["Name", "Ready", "Status"];
 const PLANES: &str = "/api/v1/namespaces?labelSelector=nagaya.dev%2Fcontrol-plane%3Dtrue";
 
 /// Does `work` for the numbers below `count`, several at the same time; the first failure ends it.
@@ -93,16 +95,16 @@ pub fn await_ready(count: usize, started: Instant, within: Duration) -> Outcome<
     let wanted = answering(count).count();
     let mut since: BTreeMap<String, f64> = BTreeMap::new();
     wait::until("all that answer are Ready", within, PAUSE, || {
-        let all = api::get(TENANTS)?;
+        let table = Table::get(TENANTS)?;
         let now = started.elapsed().as_secs_f64();
-        for tenant in items(&all).filter(|tenant| is_ready(tenant)) {
-            let name = tenant["metadata"]["name"].as_str().unwrap_or_default();
+        for [name, ..] in table.columns(COLUMNS).filter(|[_, ready, _]| *ready == "True") {
             since.entry(name.to_owned()).or_insert(now);
         }
         Ok(Look::done_if(since.len() >= wanted, || {
-            let others = items(&all).filter(|tenant| !is_ready(tenant));
-            let said: Vec<String> = others.take(5).map(said).collect();
-            format!("{} of {wanted}; {}", since.len(), said.join("; "))
+            let others = table.columns(COLUMNS).filter(|[_, ready, _]| *ready != "True");
+            let said: Vec<String> =
+                others.take(5).map(|[name, _, why]| format!("{name} {why}")).collect();
+            format!("{} of {wanted}; {}", since.len(), said.join(", "))
         }))
     })?;
     let mut times: Vec<f64> = since.into_values().collect();
@@ -114,8 +116,8 @@ pub fn await_ready(count: usize, started: Instant, within: Duration) -> Outcome<
 pub fn await_not_ready(name: &str, within: Duration) -> Outcome<Duration> {
     let started = Instant::now();
     wait::until("it is not Ready", within, SHORT_PAUSE, || {
-        let tenant = api::get(&format!("{TENANTS}/{name}"))?;
-        Ok(Look::done_if(!is_ready(&tenant), || said(&tenant)))
+        let ready = ready(&api::get(&format!("{TENANTS}/{name}"))?);
+        Ok(Look::done_if(ready["status"] != "True", || ready.to_string()))
     })?;
     Ok(started.elapsed())
 }
@@ -131,7 +133,7 @@ pub fn delete_all(within: Duration) -> Outcome<Duration> {
     let started = Instant::now();
     api::delete(TENANTS)?;
     wait::until("nothing of any tenant is left", within, PAUSE, || {
-        let (objects, planes) = (api::count(TENANTS)?, api::count(PLANES)?);
+        let (objects, planes) = (Table::get(TENANTS)?.len(), Table::get(PLANES)?.len());
         let left = || format!("{objects} TenantClusters and {planes} control planes");
         Ok(Look::done_if(objects + planes == 0, left))
     })?;
@@ -142,7 +144,9 @@ pub fn delete_all(within: Duration) -> Outcome<Duration> {
 pub fn count_objects(name: &str) -> Outcome<figures::Objects> {
     let status = &api::get(&format!("{TENANTS}/{name}"))?["status"];
     let plane = status["controlPlaneNamespace"].as_str().unwrap_or_default().to_owned();
-    let count = |kind: &str| api::count(&format!("/api/v1/namespaces/{plane}/{kind}"));
+    let count = |kind: &str| -> Outcome<usize> {
+        Ok(Table::get(&format!("/api/v1/namespaces/{plane}/{kind}"))?.len())
+    };
     Ok(figures::Objects {
         pods: count("pods")?,
         services: count("services")?,
@@ -151,22 +155,9 @@ pub fn count_objects(name: &str) -> Outcome<figures::Objects> {
     })
 }
 
-fn items(list: &Value) -> impl Iterator<Item = &Value> {
-    list["items"].as_array().into_iter().flatten()
-}
-
-fn ready(tenant: &Value) -> Option<&Value> {
+fn ready(tenant: &Value) -> Value {
     let mut conditions = tenant["status"]["conditions"].as_array().into_iter().flatten();
-    conditions.find(|condition| condition["type"] == "Ready")
-}
-
-fn is_ready(tenant: &Value) -> bool {
-    ready(tenant).is_some_and(|ready| ready["status"] == "True")
-}
-
-fn said(tenant: &Value) -> String {
-    let message = ready(tenant).map(|ready| ready["message"].to_string()).unwrap_or_default();
-    format!("{}: {message}", tenant["metadata"]["name"])
+    conditions.find(|condition| condition["type"] == "Ready").cloned().unwrap_or_default()
 }
 
 /// What answers for all tenants.
