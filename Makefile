@@ -3,7 +3,7 @@
 E2E := cargo run --locked --quiet --package e2e --bin
 
 .DEFAULT_GOAL := help
-.PHONY: help prerequisites programs demo demo-down test test-lifecycle ring bench lint build image install generate
+.PHONY: help prerequisites programs demo demo-down test test-lifecycle ring bench bench-scale lint build image install generate
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,6 +25,9 @@ ring: programs ## The tests of e2e/tests, in a sandbox of their own; replaces a 
 
 bench: programs ## Time and memory, beside the same objects without Nagaya; replaces a running sandbox
 	@$(E2E) bench
+
+bench-scale: programs ## What the manager costs with a thousand tenants, whose machines and API servers are played
+	@$(E2E) bench-scale
 
 lint: programs ## What a reviewer would say first
 	@$(E2E) suite lint

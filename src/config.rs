@@ -58,7 +58,7 @@ impl Default for ManagerSettings {
             log_filter: "info".to_owned(),
             log_format: LogFormat::Json,
             concurrent_reconciles: several(8),
-            probe_pool_size: several(32),
+            probe_pool_size: several(128),
             rollout_budget: several(1),
             planes_kubeconfig: None,
         }

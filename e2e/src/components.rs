@@ -14,10 +14,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 pub(crate) use build::hex;
-pub use needs::{for_control_plane, for_management, for_node};
+pub use needs::{Need, for_control_plane, for_management, for_node};
 pub use products::Product;
 use products::{
-    CONTAINERD, COREDNS, ETCD, KONNECTIVITY, KUBERNETES, LOCAL_PATH_PROVISIONER, VERSITYGW,
+    CONTAINERD, COREDNS, ETCD, KONNECTIVITY, KUBERNETES, KWOK, LOCAL_PATH_PROVISIONER, VERSITYGW,
 };
 
 use crate::error::{Error, Result};
@@ -92,6 +92,12 @@ impl Component {
     #[must_use]
     pub fn konnectivity() -> Self {
         Self::new(&KONNECTIVITY, "0.34")
+    }
+
+    /// What plays kubelets.
+    #[must_use]
+    pub fn kwok() -> Self {
+        Self::new(&KWOK, "0.8")
     }
 
     /// The pinned version without its `v`, such as `1.37.1`.
@@ -242,6 +248,7 @@ mod tests {
             Component::local_path_provisioner(),
             Component::konnectivity(),
             Component::versitygw(),
+            Component::kwok(),
         ];
         for minor in KUBERNETES_MINORS {
             all.push(Component::kubernetes(minor).unwrap());

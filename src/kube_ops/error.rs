@@ -67,6 +67,12 @@ impl Error {
         matches!(self, Self::ApiCall { source, .. } if is_status(source, kube::core::Status::is_forbidden))
     }
 
+    /// True if no API server has said anything.
+    #[must_use]
+    pub fn is_unanswered(&self) -> bool {
+        matches!(self, Self::ApiCall { source, .. } if !matches!(**source, kube::Error::Api(_)))
+    }
+
     /// What the API server has refused, and its words.
     #[must_use]
     pub fn refusal(&self) -> Option<(&str, &str)> {

@@ -21,6 +21,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 const PATIENCE: Duration = Duration::from_secs(30);
 /// An attempt that takes longer is given up and repeated.
 const DEADLINE: Duration = Duration::from_secs(20);
+/// The same for a newborn's first word: one that never says it holds a place that others wait for.
+const FIRST_WORD: Duration = Duration::from_secs(3);
+const NO_ANSWER: &str = "the tenant's API server does not answer";
 
 /// What a tenant cluster is to contain.
 #[derive(Clone)]
@@ -167,17 +170,18 @@ impl Worker {
 
     async fn attempt(&self, wanted: &Wanted) -> Result<(), String> {
         let _place = self.at_once.acquire().await.map_err(|error| error.to_string())?;
-        let newborn = lock(&self.outcome).state == ContentState::Pending;
-        let pass = async {
-            if newborn {
-                await_health(&wanted.client).await?;
+        if lock(&self.outcome).written.is_none() {
+            match timeout(FIRST_WORD, await_health(&wanted.client)).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => return Err(told(&error)),
+                Err(_) => return Err(NO_ANSWER.to_owned()),
             }
-            self.contents.apply(&self.tenant, &wanted.client, &wanted.content).await
-        };
+        }
+        let pass = self.contents.apply(&self.tenant, &wanted.client, &wanted.content);
         match timeout(DEADLINE, pass).await {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => Err(error.to_string()),
-            Err(_) => Err("the tenant's API server did not answer in time".to_owned()),
+            Ok(Err(error)) => Err(told(&error)),
+            Err(_) => Err(NO_ANSWER.to_owned()),
         }
     }
 
@@ -209,6 +213,16 @@ async fn await_health(client: &Client) -> Result<(), kube_ops::Error> {
     })
 }
 
+/// The same words for the same trouble, since others are written to the status: of several objects another one may fail
+/// first, and a connection in more than one way.
+fn told(error: &kube_ops::Error) -> String {
+    if !error.is_unanswered() {
+        return error.to_string();
+    }
+    tracing::debug!(%error, "a tenant's API server does not answer");
+    NO_ANSWER.to_owned()
+}
+
 /// Steady while the API server is being born, then doubling.
 fn next_pause(pause: Duration, age: Duration) -> Duration {
     if age < PATIENCE { FIRST_PAUSE } else { (pause * 2).min(LONGEST_PAUSE) }
@@ -227,5 +241,19 @@ mod tests {
         assert_eq!(next_pause(FIRST_PAUSE, Duration::from_secs(5)), FIRST_PAUSE);
         assert_eq!(next_pause(FIRST_PAUSE, Duration::from_mins(1)), FIRST_PAUSE * 2);
         assert_eq!(next_pause(LONGEST_PAUSE, Duration::from_mins(10)), LONGEST_PAUSE);
+    }
+
+    #[test]
+    fn an_api_server_that_does_not_answer_is_told_in_the_same_words_each_time() {
+        let failed = |object: &str, source| kube_ops::Error::ApiCall {
+            verb: "read",
+            object: object.to_owned(),
+            source: Box::new(source),
+        };
+        let late = failed("Secret a/b", kube::Error::Service("deadline has elapsed".into()));
+        let broken = failed("Role c/d", kube::Error::Service("client error (Connect)".into()));
+        assert_eq!(told(&late), told(&broken));
+        let status = kube::core::Status::failure("it may not", "Forbidden").with_code(403).boxed();
+        assert!(told(&failed("Role c/d", kube::Error::Api(status))).contains("it may not"));
     }
 }

@@ -4,7 +4,8 @@
 //! |---|---|
 //! | the controllers of StatefulSets and Deployments, and kubelet | `world/workloads.rs` |
 //! | the controller of Jobs, and what snapshots do | `world/jobs.rs` |
-//! | the tenant's own API server and its controllers | `world/tenant.rs` |
+//! | the tenant's own API server | `world/tenant.rs` |
+//! | its controllers that sign | `world/signers.rs` |
 //! | kubelets of the tenant's own nodes | `world/kubelets.rs` |
 //! | the members of etcd | `world/etcd.rs` |
 //! | the namespace controller and the garbage collector | `world/removal.rs` |
@@ -13,6 +14,7 @@ mod etcd;
 mod jobs;
 mod kubelets;
 mod removal;
+mod signers;
 mod tenant;
 mod workloads;
 
@@ -72,7 +74,9 @@ impl World {
                 jobs::tick(&planes);
                 let ready = workloads::is_serving(&planes, &namespace, "kube-apiserver");
                 match &serving {
-                    Some(_) if ready => tenant::tick(&planes, &namespace, &api),
+                    Some(_) if ready => signers::tick(&api, || {
+                        planes.get("Secret", &namespace, "client-ca-1").unwrap()
+                    }),
                     None if ready => {
                         serving = Some(Tenant::start(&planes, &namespace, &api).await);
                     }

@@ -94,3 +94,11 @@ pub static KONNECTIVITY: Product = Product {
     tags: "",
     stamped: false,
 };
+/// Plays kubelets, for very many pods that do not run.
+pub static KWOK: Product = Product {
+    name: "kwok",
+    module: "sigs.k8s.io/kwok",
+    binaries: &[("kwok", "sigs.k8s.io/kwok/cmd/kwok")],
+    tags: "",
+    stamped: false,
+};

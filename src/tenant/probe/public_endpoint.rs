@@ -69,7 +69,8 @@ async fn connect(target: &ProbeTarget) -> Result<TlsStream<TcpStream>, EndpointE
 }
 
 impl EndpointError {
-    /// What kubeadm would meet, in words.
+    /// What kubeadm would meet, in words: the same ones for the same trouble, since others are written to the status.
+    /// How a connection breaks off, by a reset or by its end, differs from time to time.
     pub(super) fn finding(&self, target: &ProbeTarget) -> Finding {
         let (address, endpoint) = (target.address, target.endpoint.authority());
         let unreachable = |why: &dyn std::fmt::Display| {
@@ -91,12 +92,16 @@ impl EndpointError {
                     let message = format!("TLS with {endpoint} fails: {error}");
                     Finding::failed(Reason::TlsFailed, message)
                 }
-                None => unreachable(error),
+                None => {
+                    tracing::debug!(endpoint, %error, "TLS breaks off");
+                    unreachable(&"it is closed before TLS is spoken")
+                }
             },
-            Self::Http(error) => Finding::failed(
-                Reason::EndpointUnhealthy,
-                format!("{endpoint} accepts connections and does not answer: {error}"),
-            ),
+            Self::Http(error) => {
+                tracing::debug!(endpoint, %error, "no answer");
+                let message = format!("{endpoint} accepts connections and does not answer");
+                Finding::failed(Reason::EndpointUnhealthy, message)
+            }
         }
     }
 }

@@ -30,7 +30,7 @@ impl Default for Pace {
             while_failing: Duration::from_secs(1),
             while_joinable: Duration::from_secs(5),
             deadline: Duration::from_secs(4),
-            probes_at_once: 32,
+            probes_at_once: 128,
         }
     }
 }

@@ -87,6 +87,12 @@ impl MemoryApi {
         self.act(|store| store.forbidden.insert(kind.name));
     }
 
+    /// What clients have asked for so far is no longer remembered.
+    #[allow(dead_code, reason = "for `examples/stub_tenants`, which is asked for hours")]
+    pub fn forget_asked(&self) {
+        self.asked.lock().unwrap().clear();
+    }
+
     fn change(&self, id: &Id, patch: &Value, writer: Writer<'_>) -> Value {
         let change = |live: &Value| {
             let mut patched = live.clone();

@@ -1,26 +1,21 @@
 //! The tenant's own API server: in memory too, but behind real TLS, with the certificate that Nagaya has put
-//! into the plane, at the addresses that the plane's Services have. Beside it, kube-controller-manager's
-//! controllers that a joining node needs.
+//! into the plane, at the addresses that the plane's Services have.
 
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use jiff::{SignedDuration, Timestamp};
-use nagaya_pki::{BootstrapToken, CertificateAuthority, LeafRequest, Usage, jws};
 use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
-use super::id_of;
+use super::signers::text;
 use crate::memory_api::MemoryApi;
 
 /// What kube-apiserver makes for itself.
@@ -52,56 +47,6 @@ impl Tenant {
         }
         Self { _listening: listening }
     }
-}
-
-/// One look of bootstrapsigner, csrapproving and csrsigning.
-pub fn tick(planes: &MemoryApi, namespace: &str, api: &MemoryApi) {
-    if let Some(cluster_info) = api.get("ConfigMap", "kube-public", "cluster-info") {
-        for secret in api.all("Secret", Some("kube-system")) {
-            sign_cluster_info(api, &cluster_info, &secret);
-        }
-    }
-    for request in api.all("CertificateSigningRequest", None) {
-        if request["status"].get("certificate").is_none() {
-            let ca = planes.get("Secret", namespace, "client-ca-1").unwrap();
-            let certificate = STANDARD.encode(certificate(&ca));
-            let approved = json!([{"type": "Approved", "status": "True"}]);
-            let status = json!({"conditions": approved, "certificate": certificate});
-            api.patch_status(&id_of(&request), &status);
-        }
-    }
-}
-
-fn sign_cluster_info(api: &MemoryApi, cluster_info: &Value, secret: &Value) {
-    if secret["data"].get("usage-bootstrap-signing").is_none() {
-        return;
-    }
-    let (id, rest) = (text(secret, "token-id"), text(secret, "token-secret"));
-    let token = BootstrapToken::from_parts(&id, &rest).unwrap();
-    let kubeconfig = cluster_info["data"]["kubeconfig"].as_str().unwrap();
-    let signature = jws::sign(kubeconfig.as_bytes(), &token);
-    let signed = json!({"data": {format!("jws-kubeconfig-{id}"): signature}});
-    api.patch(&id_of(cluster_info), &signed);
-}
-
-/// A node's certificate. Whose, nobody looks at: only by whom it is signed.
-fn certificate(ca: &Value) -> String {
-    let ca = CertificateAuthority::from_pem(&text(ca, "tls.crt"), &text(ca, "tls.key")).unwrap();
-    let request = LeafRequest {
-        common_name: "system:node:somebody".to_owned(),
-        organization: Some("system:nodes".to_owned()),
-        dns_names: Vec::new(),
-        ip_addresses: Vec::new(),
-        usage: Usage::ClientAuth,
-        validity: SignedDuration::from_mins(10),
-    };
-    ca.issue(&request, Timestamp::now()).unwrap().cert_pem().to_owned()
-}
-
-/// A value of a Secret.
-fn text(secret: &Value, key: &str) -> String {
-    let encoded = secret["data"][key].as_str().unwrap();
-    String::from_utf8(STANDARD.decode(encoded).unwrap()).unwrap()
 }
 
 fn acceptor(certificate: &str, key: &str) -> TlsAcceptor {

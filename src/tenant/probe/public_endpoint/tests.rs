@@ -95,3 +95,12 @@ async fn what_hangs_up_at_once_is_unreachable_and_what_does_not_speak_tls_fails_
     assert_eq!(ask(&target).await, Err(Some(Reason::EndpointUnreachable)));
     assert_eq!(ask(&target).await, Err(Some(Reason::TlsFailed)));
 }
+
+#[tokio::test]
+async fn a_connection_that_is_reset_and_one_that_ends_are_the_same_trouble() {
+    let server = TestServer::start().await;
+    let target = target(&server);
+    let found = [io::ErrorKind::ConnectionReset, io::ErrorKind::UnexpectedEof]
+        .map(|kind| EndpointError::Handshake(kind.into()).finding(&target));
+    assert_eq!(found[0], found[1]);
+}
