@@ -16,14 +16,13 @@ use nagaya_api::{conditions, labels};
 use nagaya_render::plane::plane_namespace_name;
 use nagaya_render::settings::Settings;
 use serde_json::{Value, json};
-use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::memory_api::{Id, Kind, MemoryApi};
 use crate::process::Process;
 use crate::running::Running;
-use crate::world::{MemoryEtcds, World};
+use crate::world::{MemoryEtcds, Network, World};
 
 /// The project of every test.
 pub const PROJECT: &str = "acme";
@@ -35,11 +34,6 @@ pub const FIRST: &str = "first";
 /// Longer than any pause after which something may still happen by itself: the pause between probes of a
 /// joinable tenant, and of looks at one that is not ready.
 const QUIET: Duration = Duration::from_secs(15);
-/// Virtual time jumps to the next timer whenever nobody can go on, also while the kernel has bytes on their
-/// way over loopback. With a timer always so near, and a moment for the kernel at each, no deadline passes
-/// between a question and its answer.
-const LONGEST_JUMP: Duration = Duration::from_millis(5);
-const MOMENT: Duration = Duration::from_micros(10);
 /// Whatever a test waits for has happened by then, or never will.
 const PATIENCE: Duration = Duration::from_mins(5);
 
@@ -55,8 +49,8 @@ pub struct Stage {
     pub etcds: Arc<MemoryEtcds>,
     /// What the next manager is started with.
     pub config: Config,
+    network: Network,
     world: World,
-    metronome: JoinHandle<()>,
     manager: Option<Running>,
 }
 
@@ -89,18 +83,13 @@ impl Stage {
         projects.create(&namespace).unwrap();
         let own = json!({"kind": "Namespace", "metadata": {"name": DEFAULT_NAMESPACE}});
         projects.create(&own).unwrap();
-        let world = World::without_nodes(&planes);
-        let metronome = tokio::spawn(async {
-            loop {
-                sleep(LONGEST_JUMP).await;
-                std::thread::sleep(MOMENT);
-            }
-        });
+        let network = Network::default();
+        let world = World::without_nodes(&planes, network.clone());
         let inside = MemoryApi::default();
         let etcds = Arc::new(MemoryEtcds::beside(&planes));
         let config = config(&planes);
         let mut stage =
-            Self { projects, planes, inside, etcds, config, world, metronome, manager: None };
+            Self { projects, planes, inside, etcds, config, network, world, manager: None };
         stage.start_manager();
         stage
     }
@@ -119,6 +108,7 @@ impl Stage {
         };
         let (leases, term) = (clients.projects.clone(), process.term.clone());
         let manager = Manager {
+            dial: Arc::new(self.network.clone()),
             etcds: self.etcds.clone(),
             leadership: Leadership::new(leases, DEFAULT_NAMESPACE, name.to_owned(), term),
             events: Events::new(clients.projects.clone(), None),
@@ -255,7 +245,6 @@ impl Stage {
 impl Drop for Stage {
     fn drop(&mut self) {
         self.kill_manager();
-        self.metronome.abort();
     }
 }
 

@@ -7,11 +7,13 @@
 //! | the tenant's own API server and its controllers | `world/tenant.rs` |
 //! | kubelets of the tenant's own nodes | `world/kubelets.rs` |
 //! | the members of etcd | `world/etcd.rs` |
+//! | what is between the manager and the tenants | `world/network.rs` |
 //! | the namespace controller and the garbage collector | `world/removal.rs` |
 
 mod etcd;
 mod jobs;
 mod kubelets;
+mod network;
 mod removal;
 mod tenant;
 mod workloads;
@@ -25,6 +27,7 @@ use tokio::time::sleep;
 use crate::memory_api::{Id, Kind, MemoryApi};
 pub use etcd::MemoryEtcds;
 pub use kubelets::Kubelets;
+pub use network::Network;
 use removal::Removal;
 use tenant::Tenant;
 
@@ -33,13 +36,14 @@ const TICK: Duration = Duration::from_millis(200);
 
 /// The world; ends when dropped.
 pub struct World {
+    network: Network,
     removal: JoinHandle<()>,
     planes: Vec<JoinHandle<()>>,
 }
 
 impl World {
     /// Removes what is deleted, starts nothing: nodes are missing.
-    pub fn without_nodes(api: &MemoryApi) -> Self {
+    pub fn without_nodes(api: &MemoryApi, network: Network) -> Self {
         let (api, mut removal) = (api.clone(), Removal::default());
         let task = tokio::spawn(async move {
             let mut known = 0;
@@ -52,29 +56,38 @@ impl World {
                 sleep(TICK).await;
             }
         });
-        Self { removal: task, planes: Vec::new() }
+        Self { network, removal: task, planes: Vec::new() }
     }
 
     /// From now on pods start, and get ready. Once its kube-apiserver is, the plane in `namespace` serves
     /// `tenant`.
     pub fn add_nodes(&mut self, planes: &MemoryApi, namespace: &str, tenant: &MemoryApi) {
         let (planes, namespace, api) = (planes.clone(), namespace.to_owned(), tenant.clone());
+        let network = self.network.clone();
         self.planes.push(tokio::spawn(async move {
             let mut serving = None;
             let mut known = (0, 0);
+            let mut plane = None;
             loop {
                 sleep(TICK).await;
                 if known == (planes.version(), api.version()) {
                     continue;
                 }
                 known = (planes.version(), api.version());
+                let now = uid(&planes, &namespace);
+                if plane.is_some() && plane != now {
+                    // Its volumes went with the namespace.
+                    serving = None;
+                    api.wipe();
+                }
+                plane = now;
                 workloads::tick(&planes);
                 jobs::tick(&planes);
                 let ready = workloads::is_serving(&planes, &namespace, "kube-apiserver");
                 match &serving {
                     Some(_) if ready => tenant::tick(&planes, &namespace, &api),
                     None if ready => {
-                        serving = Some(Tenant::start(&planes, &namespace, &api).await);
+                        serving = Some(Tenant::start(&network, &planes, &namespace, &api));
                     }
                     _ => serving = None,
                 }
@@ -95,6 +108,12 @@ impl Drop for World {
             task.abort();
         }
     }
+}
+
+/// Of a namespace, if it is there.
+fn uid(api: &MemoryApi, namespace: &str) -> Option<String> {
+    let found = api.get("Namespace", "", namespace)?;
+    found["metadata"]["uid"].as_str().map(str::to_owned)
 }
 
 fn id_of(object: &Value) -> Id {

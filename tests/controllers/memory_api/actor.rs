@@ -73,6 +73,14 @@ impl MemoryApi {
         self.change(id, &serde_json::json!({ "status": status }), SOMEBODYS_STATUS)
     }
 
+    /// Everything is gone at once, as if it had never been.
+    pub fn wipe(&self) {
+        self.act(|store| {
+            let all: Vec<Id> = store.all().map(|(id, _)| id.clone()).collect();
+            all.iter().for_each(|id| store.remove(id));
+        });
+    }
+
     /// From now on admission gives a field of an object this value; `None`: no longer.
     pub fn mutate(&self, id: &Id, mutation: Option<(&'static str, Value)>) {
         self.act(|store| match mutation {

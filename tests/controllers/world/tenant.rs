@@ -2,6 +2,7 @@
 //! into the plane, at the addresses that the plane's Services have. Beside it, kube-controller-manager's
 //! controllers that a joining node needs.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -16,11 +17,12 @@ use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::{Value, json};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::DuplexStream;
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
-use super::id_of;
+use super::{Network, id_of};
 use crate::memory_api::MemoryApi;
 
 /// What kube-apiserver makes for itself.
@@ -33,7 +35,12 @@ pub struct Tenant {
 
 impl Tenant {
     /// Starts the API server of the plane in `namespace`, with the content `api`.
-    pub async fn start(planes: &MemoryApi, namespace: &str, api: &MemoryApi) -> Self {
+    pub fn start(
+        network: &Network,
+        planes: &MemoryApi,
+        namespace: &str,
+        api: &MemoryApi,
+    ) -> Self {
         for name in NAMESPACES {
             api.create(&json!({"kind": "Namespace", "metadata": {"name": name}}));
         }
@@ -47,8 +54,8 @@ impl Tenant {
             [format!("{cluster_ip}:6443"), format!("{}:{node_port}", planes.node_address())];
         let mut listening = JoinSet::new();
         for address in addresses {
-            let listener = TcpListener::bind(&address).await.unwrap();
-            listening.spawn(listen(listener, acceptor.clone(), api.clone()));
+            let address: SocketAddr = address.parse().unwrap();
+            listening.spawn(listen(network.listen(address), acceptor.clone(), api.clone()));
         }
         Self { _listening: listening }
     }
@@ -118,16 +125,14 @@ fn acceptor(certificate: &str, key: &str) -> TlsAcceptor {
     TlsAcceptor::from(Arc::new(config))
 }
 
-async fn listen(listener: TcpListener, acceptor: TlsAcceptor, api: MemoryApi) {
+async fn listen(mut arriving: UnboundedReceiver<DuplexStream>, acceptor: TlsAcceptor, api: MemoryApi) {
     let mut connections = JoinSet::new();
-    loop {
-        let (stream, _) = listener.accept().await.unwrap();
-        stream.set_nodelay(true).unwrap();
+    while let Some(stream) = arriving.recv().await {
         connections.spawn(serve(acceptor.clone(), stream, api.clone()));
     }
 }
 
-async fn serve(acceptor: TlsAcceptor, stream: TcpStream, api: MemoryApi) {
+async fn serve(acceptor: TlsAcceptor, stream: DuplexStream, api: MemoryApi) {
     let Ok(stream) = acceptor.accept(stream).await else { return };
     let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
     let service = service_fn(move |request| {
