@@ -31,15 +31,18 @@ impl MemoryApi {
 
     /// Names of all objects in a namespace.
     pub fn names_in(&self, namespace: &str) -> Vec<Id> {
-        let store = self.lock();
-        store.all().filter(|(id, _)| id.namespace == namespace).map(|(id, _)| id.clone()).collect()
+        self.pick(|id, _| (id.namespace == namespace).then(|| id.clone()))
     }
 
     /// Every object with its name, but for what only tells of work: Events and the managers' Lease.
     pub fn everything(&self) -> Vec<(Id, Value)> {
-        let store = self.lock();
-        let lasting = store.all().filter(|(id, _)| !matches!(id.kind, "Event" | "Lease"));
-        lasting.map(|(id, object)| (id.clone(), object.clone())).collect()
+        let lasts = |id: &Id| !matches!(id.kind, "Event" | "Lease");
+        self.pick(|id, object| lasts(id).then(|| (id.clone(), object.clone())))
+    }
+
+    /// What `pick` makes of each object, past those of which it makes nothing.
+    pub fn pick<T>(&self, pick: impl Fn(&Id, &Value) -> Option<T>) -> Vec<T> {
+        self.lock().all().filter_map(|(id, object)| pick(id, object)).collect()
     }
 
     /// What came into being, in order.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use serde_json::{Value, json};
@@ -37,17 +38,17 @@ impl std::fmt::Display for Id {
 pub struct Change {
     pub version: u64,
     pub id: Id,
-    pub before: Option<Value>,
-    pub after: Option<Value>,
+    pub before: Option<Arc<Value>>,
+    pub after: Option<Arc<Value>>,
 }
 
 /// All objects. Each change has a resourceVersion of its own; what changes nothing has none.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Store {
     network: [u8; 2],
     version: u64,
     uids: u64,
-    objects: BTreeMap<Id, Value>,
+    objects: BTreeMap<Id, Arc<Value>>,
     /// What a mutating admission policy makes of an object: pointer and value.
     pub mutations: BTreeMap<Id, (&'static str, Value)>,
     /// Kinds that nobody may list.
@@ -84,12 +85,12 @@ impl Store {
     }
 
     pub fn get(&self, id: &Id) -> Option<&Value> {
-        self.objects.get(id)
+        self.objects.get(id).map(AsRef::as_ref)
     }
 
     /// All objects, sorted by kind, namespace and name.
     pub fn all(&self) -> impl Iterator<Item = (&Id, &Value)> {
-        self.objects.iter()
+        self.objects.iter().map(|(id, object)| (id, object.as_ref()))
     }
 
     pub fn of_kind<'a>(
@@ -100,7 +101,7 @@ impl Store {
         let wanted = move |id: &Id| {
             id.kind == kind.name && namespace.is_none_or(|namespace| id.namespace == namespace)
         };
-        self.objects.iter().filter(move |(id, _)| wanted(id)).map(|(_, object)| object)
+        self.objects.iter().filter(move |(id, _)| wanted(id)).map(|(_, object)| object.as_ref())
     }
 
     /// Everything that happened after `version`.
@@ -119,26 +120,21 @@ impl Store {
         let before = self.objects.get(&id).cloned();
         if let Some(before) = &before {
             object["metadata"]["resourceVersion"] = before["metadata"]["resourceVersion"].clone();
-            if object == *before {
+            if object == **before {
                 return object;
             }
         }
         self.version += 1;
         object["metadata"]["resourceVersion"] = json!(self.version.to_string());
-        self.objects.insert(id.clone(), object.clone());
-        self.history.push(Change {
-            version: self.version,
-            id,
-            before,
-            after: Some(object.clone()),
-        });
+        let after = Arc::new(object.clone());
+        self.objects.insert(id.clone(), Arc::clone(&after));
+        self.history.push(Change { version: self.version, id, before, after: Some(after) });
         object
     }
 
     pub fn remove(&mut self, id: &Id) {
-        if let Some(mut before) = self.objects.remove(id) {
+        if let Some(before) = self.objects.remove(id) {
             self.version += 1;
-            before["metadata"]["resourceVersion"] = json!(self.version.to_string());
             let change =
                 Change { version: self.version, id: id.clone(), before: Some(before), after: None };
             self.history.push(change);

@@ -87,14 +87,15 @@ impl Watch {
         {
             return None;
         }
-        let matching =
-            |object: &Option<Value>| object.clone().filter(|object| self.selector.matches(object));
-        let (what, mut object) = match (matching(&change.before), matching(&change.after)) {
+        let before = change.before.as_ref().filter(|object| self.selector.matches(object));
+        let after = change.after.as_ref().filter(|object| self.selector.matches(object));
+        let (what, object) = match (before, after) {
             (None, None) => return None,
             (None, Some(after)) => ("ADDED", after),
             (Some(_), Some(after)) => ("MODIFIED", after),
             (Some(before), None) => ("DELETED", before),
         };
+        let mut object = object.as_ref().clone();
         object["metadata"]["resourceVersion"] = json!(change.version.to_string());
         Some(json!({"type": what, "object": as_asked(self.metadata_only, object)}))
     }
