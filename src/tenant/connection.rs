@@ -198,7 +198,8 @@ mod tests {
     #[tokio::test]
     async fn all_requests_are_streams_of_one_http2_connection() {
         let server = TestServer::start().await;
-        let client = TenantConnection::open(&server.identity(), &reads_only(), &over_tcp()).unwrap();
+        let client =
+            TenantConnection::open(&server.identity(), &reads_only(), &over_tcp()).unwrap();
         get(&client, "/first").await.unwrap();
         let answers = join_all((0..50).map(|_| get(&client, "/other"))).await;
         assert!(answers.iter().all(|answer| answer.as_ref().unwrap()["version"] == "HTTP/2.0"));
@@ -224,7 +225,10 @@ mod tests {
     async fn an_identity_that_cannot_be_used_says_which_part() {
         let server = TestServer::start().await;
         let refused = |identity: TenantIdentity| {
-            TenantConnection::open(&identity, &reads_only(), &over_tcp()).err().expect("refused").to_string()
+            TenantConnection::open(&identity, &reads_only(), &over_tcp())
+                .err()
+                .expect("refused")
+                .to_string()
         };
         let empty = String::new();
         assert!(

@@ -22,8 +22,8 @@ use nagaya_render::probe::{Finding, ProbeReport, Reason};
 use nagaya_render::tenant::Endpoint;
 use tokio::time::timeout;
 
-use super::{Dial, TenantKey};
 use super::prober::Probe;
+use super::{Dial, TenantKey};
 use bootstrap_rights::BootstrapRights;
 use canary::{Canary, Landed};
 use discovery::Discovery;

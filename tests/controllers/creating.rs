@@ -3,7 +3,7 @@
 use nagaya_api::{conditions, labels};
 use serde_json::{Value, json};
 
-use crate::memory_api::Asked;
+use crate::memory_api::{Asked, NODE_ADDRESS};
 use crate::stage::{PROJECT, Stage, TENANT, spec, tenant_id};
 
 /// Everything that Nagaya puts into a control-plane namespace.
@@ -67,8 +67,7 @@ async fn a_tenant_cluster_leads_to_the_whole_plane() {
         assert_eq!(stage.planes.get("Secret", &plane, name).unwrap()["immutable"], true, "{name}");
     }
     let port = &stage.planes.get("Service", &plane, "kube-apiserver-public").unwrap();
-    let endpoint =
-        format!("{}:{}", stage.planes.node_address(), port["spec"]["ports"][0]["nodePort"]);
+    let endpoint = format!("{NODE_ADDRESS}:{}", port["spec"]["ports"][0]["nodePort"]);
     assert_eq!(stage.tenant().unwrap()["status"]["endpoint"], endpoint.as_str());
     assert!(stage.projects.get("Secret", PROJECT, "demo-kubeconfig").is_some());
 }

@@ -2,6 +2,8 @@
 //!
 //! Time is tokio's virtual one (`start_paused`): a test that waits for a minute takes milliseconds.
 
+mod picture;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,10 +21,11 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
-use crate::memory_api::{Id, Kind, MemoryApi};
+use crate::memory_api::{Id, Kind, MemoryApi, NODE_ADDRESS};
 use crate::process::Process;
 use crate::running::Running;
 use crate::world::{MemoryEtcds, Network, World};
+pub use picture::Picture;
 
 /// The project of every test.
 pub const PROJECT: &str = "acme";
@@ -63,11 +66,17 @@ impl Stage {
 
     /// [`Stage::new`] with nodes and a tenant that is joinable and settled.
     pub async fn ready() -> Self {
-        let mut stage = Self::new();
-        stage.add_nodes();
+        let stage = Self::with_nodes();
         stage.create_tenant(&spec());
         stage.settled().await;
         assert_eq!(stage.condition(conditions::READY)["status"], "True");
+        stage
+    }
+
+    /// [`Stage::new`] with nodes.
+    pub fn with_nodes() -> Self {
+        let mut stage = Self::new();
+        stage.add_nodes();
         stage
     }
 
@@ -83,11 +92,15 @@ impl Stage {
         projects.create(&namespace).unwrap();
         let own = json!({"kind": "Namespace", "metadata": {"name": DEFAULT_NAMESPACE}});
         projects.create(&own).unwrap();
+        let etcds = MemoryEtcds::beside(&planes);
+        Self::set(projects, planes, MemoryApi::default(), etcds)
+    }
+
+    /// The manager begins on what there is.
+    fn set(projects: MemoryApi, planes: MemoryApi, inside: MemoryApi, etcds: MemoryEtcds) -> Self {
         let network = Network::default();
         let world = World::without_nodes(&planes, network.clone());
-        let inside = MemoryApi::default();
-        let etcds = Arc::new(MemoryEtcds::beside(&planes));
-        let config = config(&planes);
+        let (etcds, config) = (Arc::new(etcds), config());
         let mut stage =
             Self { projects, planes, inside, etcds, config, network, world, manager: None };
         stage.start_manager();
@@ -125,6 +138,11 @@ impl Stage {
     /// The manager, which from now on belongs to the test.
     pub fn take_manager(&mut self) -> Running {
         self.manager.take().unwrap()
+    }
+
+    /// Whether the manager has ended by itself.
+    pub fn manager_is_over(&self) -> bool {
+        self.manager.as_ref().is_some_and(Running::is_over)
     }
 
     /// Ends the manager without a goodbye.
@@ -248,9 +266,9 @@ impl Drop for Stage {
     }
 }
 
-fn config(planes: &MemoryApi) -> Config {
+fn config() -> Config {
     let render = Settings {
-        node_port_host: Some(planes.node_address().to_string()),
+        node_port_host: Some(NODE_ADDRESS.to_string()),
         manager_image: "nagaya".to_owned(),
         ..Settings::default()
     };

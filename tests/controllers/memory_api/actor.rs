@@ -1,12 +1,14 @@
 //! How a test, or the world, looks into the server and acts on it: past faults, and not among what clients
 //! asked for.
 
+use std::sync::{Arc, Mutex};
+
 use serde_json::Value;
 
 use super::answer::merge_patch;
 use super::kinds::Kind;
 use super::ownership::Writer;
-use super::store::Id;
+use super::store::{Change, Id};
 use super::{MemoryApi, writes};
 
 /// Owner of the fields that are written here.
@@ -45,6 +47,11 @@ impl MemoryApi {
         self.lock().all().filter_map(|(id, object)| pick(id, object)).collect()
     }
 
+    /// Everything that has happened, in order.
+    pub fn changes(&self) -> Vec<Change> {
+        self.lock().since(0).to_vec()
+    }
+
     /// What came into being, in order.
     pub fn made(&self) -> Vec<Id> {
         let store = self.lock();
@@ -74,6 +81,15 @@ impl MemoryApi {
     /// Merges `{"status": status}` into an object. Panics if the server refuses.
     pub fn patch_status(&self, id: &Id, status: &Value) -> Value {
         self.change(id, &serde_json::json!({ "status": status }), SOMEBODYS_STATUS)
+    }
+
+    /// Another server, with the same objects.
+    pub fn copy(&self) -> Self {
+        let store = self.lock().without_history();
+        let shown = store.version();
+        let copy = Self { store: Arc::new(Mutex::new(store)), ..Self::default() };
+        copy.shown.send_replace(shown);
+        copy
     }
 
     /// Everything is gone at once, as if it had never been.

@@ -1,9 +1,7 @@
 //! What is stored, and the history of it that watches read.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::Ipv4Addr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
 
 use serde_json::{Value, json};
 
@@ -43,9 +41,8 @@ pub struct Change {
 }
 
 /// All objects. Each change has a resourceVersion of its own; what changes nothing has none.
-#[derive(Clone, Debug)]
+#[derive(Debug, Default)]
 pub struct Store {
-    network: [u8; 2],
     version: u64,
     uids: u64,
     objects: BTreeMap<Id, Arc<Value>>,
@@ -56,30 +53,7 @@ pub struct Store {
     history: Vec<Change>,
 }
 
-impl Default for Store {
-    fn default() -> Self {
-        static STORES: AtomicU8 = AtomicU8::new(1);
-        let process = u8::try_from(std::process::id() % 250).unwrap() + 1;
-        Self {
-            network: [process, STORES.fetch_add(1, Ordering::Relaxed)],
-            version: 0,
-            uids: 0,
-            objects: BTreeMap::new(),
-            mutations: BTreeMap::new(),
-            forbidden: BTreeSet::new(),
-            history: Vec::new(),
-        }
-    }
-}
-
 impl Store {
-    /// An address that no other store of this machine gives away. It is loopback: what connects to it meets
-    /// what the test has put there, or is refused at once.
-    pub fn address(&self, number: u8) -> Ipv4Addr {
-        let [a, b] = self.network;
-        Ipv4Addr::new(127, a, b, number)
-    }
-
     pub fn version(&self) -> u64 {
         self.version
     }
@@ -108,6 +82,31 @@ impl Store {
     pub fn since(&self, version: u64) -> &[Change] {
         let start = self.history.partition_point(|change| change.version <= version);
         &self.history[start..]
+    }
+
+    /// The same objects, as if they had always been as they are.
+    pub fn without_history(&self) -> Self {
+        Self {
+            version: self.version,
+            uids: self.uids,
+            objects: self.objects.clone(),
+            mutations: self.mutations.clone(),
+            forbidden: self.forbidden.clone(),
+            history: Vec::new(),
+        }
+    }
+
+    /// What it was before the last so many changes.
+    pub fn as_before(&self, changes: u64) -> Self {
+        let version = self.version.saturating_sub(changes).max(1);
+        let mut before = Self { version, ..self.without_history() };
+        for change in self.since(version).iter().rev() {
+            match &change.before {
+                Some(object) => before.objects.insert(change.id.clone(), Arc::clone(object)),
+                None => before.objects.remove(&change.id),
+            };
+        }
+        before
     }
 
     pub fn next_uid(&mut self) -> String {

@@ -39,6 +39,16 @@ impl MemoryEtcds {
         Self { planes: planes.clone(), members: Mutex::default(), room: Mutex::default() }
     }
 
+    /// The same members, whose pods are in `planes`.
+    pub fn copy(&self, planes: &MemoryApi) -> Self {
+        let members = self.members.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Self {
+            planes: planes.clone(),
+            members: Mutex::new(members),
+            room: Mutex::new(self.room().clone()),
+        }
+    }
+
     fn with<T>(&self, namespace: &str, work: impl FnOnce(&mut Vec<Member>) -> T) -> T {
         let mut all = self.members.lock().unwrap_or_else(PoisonError::into_inner);
         let plane = uid(&self.planes, namespace).unwrap_or_default();

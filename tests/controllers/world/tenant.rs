@@ -23,7 +23,7 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
 use super::{Network, id_of};
-use crate::memory_api::MemoryApi;
+use crate::memory_api::{MemoryApi, NODE_ADDRESS};
 
 /// What kube-apiserver makes for itself.
 const NAMESPACES: [&str; 4] = ["default", "kube-system", "kube-public", "kube-node-lease"];
@@ -35,12 +35,7 @@ pub struct Tenant {
 
 impl Tenant {
     /// Starts the API server of the plane in `namespace`, with the content `api`.
-    pub fn start(
-        network: &Network,
-        planes: &MemoryApi,
-        namespace: &str,
-        api: &MemoryApi,
-    ) -> Self {
+    pub fn start(network: &Network, planes: &MemoryApi, namespace: &str, api: &MemoryApi) -> Self {
         for name in NAMESPACES {
             api.create(&json!({"kind": "Namespace", "metadata": {"name": name}}));
         }
@@ -50,8 +45,7 @@ impl Tenant {
         let public = planes.get("Service", namespace, "kube-apiserver-public").unwrap();
         let cluster_ip = internal["spec"]["clusterIP"].as_str().unwrap();
         let node_port = &public["spec"]["ports"][0]["nodePort"];
-        let addresses =
-            [format!("{cluster_ip}:6443"), format!("{}:{node_port}", planes.node_address())];
+        let addresses = [format!("{cluster_ip}:6443"), format!("{NODE_ADDRESS}:{node_port}")];
         let mut listening = JoinSet::new();
         for address in addresses {
             let address: SocketAddr = address.parse().unwrap();
@@ -125,7 +119,11 @@ fn acceptor(certificate: &str, key: &str) -> TlsAcceptor {
     TlsAcceptor::from(Arc::new(config))
 }
 
-async fn listen(mut arriving: UnboundedReceiver<DuplexStream>, acceptor: TlsAcceptor, api: MemoryApi) {
+async fn listen(
+    mut arriving: UnboundedReceiver<DuplexStream>,
+    acceptor: TlsAcceptor,
+    api: MemoryApi,
+) {
     let mut connections = JoinSet::new();
     while let Some(stream) = arriving.recv().await {
         connections.spawn(serve(acceptor.clone(), stream, api.clone()));
