@@ -9,6 +9,7 @@ mod creating;
 mod deleting;
 mod ending;
 mod gitops;
+mod history;
 mod join_tokens;
 mod meltdown;
 mod memory_api;

@@ -206,6 +206,15 @@ impl Stage {
         all.find(|condition| condition["type"] == kind).cloned().unwrap_or_default()
     }
 
+    /// It says itself that the spec that it has is served.
+    pub fn is_settled(&self) -> bool {
+        let tenant = self.tenant().unwrap_or_default();
+        !tenant.is_null()
+            && tenant["status"]["observedGeneration"] == tenant["metadata"]["generation"]
+            && self.condition(conditions::READY)["status"] == "True"
+            && self.condition(conditions::RECONCILING).is_null()
+    }
+
     /// Everything that the manager has asked to be written, in order.
     pub fn writes(&self) -> Vec<String> {
         in_order(&[&self.projects, &self.planes, &self.inside])

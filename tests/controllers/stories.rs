@@ -7,7 +7,6 @@
 
 mod clean;
 mod foreign;
-mod history;
 mod play;
 mod plot;
 

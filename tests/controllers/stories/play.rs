@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use nagaya_api::conditions;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::time::{Instant, sleep};
 
 use super::foreign;
-use super::history;
 use super::plot::{Plot, Step};
 use crate::ending::{End, Expected};
+use crate::history;
 use crate::memory_api::{Fault, Id, Kind, Storm};
 use crate::running::Running;
 use crate::stage::{PROJECT, Picture, Stage, TENANT, tenant_id};
@@ -169,12 +168,12 @@ impl Story {
         let mut pause = TICK;
         loop {
             self.passes(pause).await;
-            let differences = match (exists, self.stage.tenant()) {
-                (true, Some(tenant)) if is_settled(&tenant) => {
-                    expected.differences(&End::of(&self.stage))
-                }
-                (false, None) => expected.differences(&End::of(&self.stage)),
-                _ => vec!["it is not settled".to_owned()],
+            let there = self.stage.tenant().is_some();
+            let over = if exists { self.stage.is_settled() } else { !there };
+            let differences = if over {
+                expected.differences(&End::of(&self.stage))
+            } else {
+                vec!["it is not settled".to_owned()]
             };
             if differences.is_empty() {
                 return;
@@ -220,16 +219,4 @@ impl Story {
             &writes[last..]
         )
     }
-}
-
-/// It says so itself, of this very spec.
-fn is_settled(tenant: &Value) -> bool {
-    let condition = |kind: &str| {
-        let mut all = tenant["status"]["conditions"].as_array().into_iter().flatten();
-        all.find(|one| one["type"] == kind).map(|one| one["status"].clone())
-    };
-    let seen = &tenant["status"]["observedGeneration"];
-    *seen == tenant["metadata"]["generation"]
-        && condition(conditions::READY) == Some(json!("True"))
-        && condition(conditions::RECONCILING).is_none()
 }

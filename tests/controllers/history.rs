@@ -1,4 +1,4 @@
-//! What must hold at every moment of a story, read from the history of the API server: keys are made once in the life
+//! What must hold at every moment, read from the history of the API server: keys are made once in the life
 //! of a control plane and go with it, a control plane goes only when it was deleted, and the finalizer goes last.
 
 use std::collections::BTreeMap;
