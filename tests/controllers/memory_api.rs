@@ -14,11 +14,13 @@
 //! | who owns which field | `ownership.rs`, `fields.rs` |
 //! | watches | `watch.rs` |
 //! | what goes wrong on purpose | `faults.rs`, `storm.rs` |
+//! | what the manager gets wrong on purpose | `bugs.rs` |
 //! | how tests and the world look in and act | `actor.rs` |
 
 mod actor;
 mod admission;
 mod answer;
+mod bugs;
 mod faults;
 mod fields;
 mod kinds;
@@ -47,12 +49,14 @@ use tokio::sync::watch as channel;
 use tokio::time::sleep;
 use tower::{BoxError, Layer as _, ServiceExt as _};
 
+pub use bugs::Bug;
 pub use faults::Fault;
 pub use fields::leaves as owned_fields;
 pub use kinds::Kind;
 pub use store::Id;
 pub use storm::Storm;
 
+use bugs::Bugs;
 use faults::Faults;
 use refusal::Refusal;
 use request::{Request, Verb};
@@ -103,6 +107,7 @@ pub struct MemoryApi {
     store: Arc<Mutex<Store>>,
     asked: Arc<Mutex<Vec<Asked>>>,
     faults: Arc<Mutex<Faults>>,
+    bugs: Bugs,
     /// Watches show changes up to this version; sent at every change.
     shown: Arc<channel::Sender<u64>>,
 }
@@ -113,6 +118,7 @@ impl Default for MemoryApi {
             store: Arc::default(),
             asked: Arc::default(),
             faults: Arc::default(),
+            bugs: Bugs::default(),
             shown: Arc::new(channel::channel(0).0),
         }
     }
@@ -124,7 +130,7 @@ impl MemoryApi {
         let api = self.clone();
         let fenced = process.fence().layer(tower::service_fn(move |request| {
             let api = api.clone();
-            async move { api.serve::<Body>(request).await }
+            async move { api.bugs.send(&api, request).await }
         }));
         let process = process.clone();
         let service = tower::service_fn(move |request: http::Request<Body>| {
@@ -166,6 +172,11 @@ impl MemoryApi {
 
     pub fn forget_planned_faults(&self) {
         self.faults.lock().unwrap().forget_planned();
+    }
+
+    /// From now on the manager has a bug.
+    pub fn set_bug(&self, bug: Bug) {
+        self.bugs.set(bug);
     }
 
     /// From now on requests fail at random; `None`: no longer.

@@ -18,19 +18,33 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::memory_api::Bug;
 use clean::Clean;
 use play::play;
 use plot::Plot;
 
 const STORIES: u64 = 2000;
 const SECONDS: u64 = 150;
+/// A bug is caught by one of the first so many.
+const STORIES_FOR_A_BUG: u64 = 60;
+const BUGS: [Bug; 9] = [
+    Bug::MakesKeysAnew,
+    Bug::BelievesInLostWrites,
+    Bug::LetsGoTooEarly,
+    Bug::ForgetsWhatItRetains,
+    Bug::NeverRemovesFields,
+    Bug::WritesInEveryPass,
+    Bug::OwnsNothing,
+    Bug::IsDeafAfterAWatchEnds,
+    Bug::DeletesByNameAlone,
+];
 /// After so many that end wrongly it is clear that something is wrong.
 const ENOUGH: usize = 3;
 
 #[test]
 fn every_story_ends_as_if_nothing_had_gone_wrong() {
     if let Some(seed) = number("NAGAYA_SEED") {
-        return tell(&Clean::default(), seed).unwrap_or_else(|why| panic!("{why}"));
+        return tell(&Clean::default(), seed, None).unwrap_or_else(|why| panic!("{why}"));
     }
     let stories = number("NAGAYA_STORIES").unwrap_or(STORIES);
     let seconds = Duration::from_secs(number("NAGAYA_STORIES_SECONDS").unwrap_or(SECONDS));
@@ -42,7 +56,7 @@ fn every_story_ends_as_if_nothing_had_gone_wrong() {
             if seed >= stories {
                 return;
             }
-            if let Err(why) = tell(&clean, seed) {
+            if let Err(why) = tell(&clean, seed, None) {
                 failures.lock().unwrap().push(why);
             }
         }
@@ -60,13 +74,23 @@ fn every_story_ends_as_if_nothing_had_gone_wrong() {
     assert!(failures.is_empty(), "{}", failures.join("\n\n"));
 }
 
+/// The ring is worth what it finds.
+#[test]
+fn bugs_that_operators_have_had_are_caught() {
+    let clean = Clean::default();
+    let caught_by =
+        |bug| (0..STORIES_FOR_A_BUG).find(|seed| tell(&clean, *seed, Some(bug)).is_err());
+    let missed: Vec<Bug> = BUGS.into_iter().filter(|bug| caught_by(*bug).is_none()).collect();
+    assert_eq!(missed, []);
+}
+
 /// The story of a seed, or what was wrong with its end.
-fn tell(clean: &Clean, seed: u64) -> Result<(), String> {
+fn tell(clean: &Clean, seed: u64, bug: Option<Bug>) -> Result<(), String> {
     let plot = Plot::of(seed);
     let told = catch_unwind(AssertUnwindSafe(|| {
         let (born, end) = (plot.born.then(|| clean.born()), clean.end(&plot));
         let expected = end.get().unwrap();
-        in_virtual_time(play(&plot, born, expected));
+        in_virtual_time(play(&plot, born, expected, bug));
     }));
     told.map_err(|why| {
         format!(

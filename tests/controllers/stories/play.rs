@@ -9,7 +9,7 @@ use super::foreign;
 use super::plot::{Plot, Step};
 use crate::ending::{End, Expected};
 use crate::history;
-use crate::memory_api::{Fault, Id, Kind, Storm};
+use crate::memory_api::{Bug, Fault, Id, Kind, Storm};
 use crate::running::Running;
 use crate::stage::{PROJECT, Picture, Stage, TENANT, tenant_id};
 
@@ -22,9 +22,12 @@ const PATIENCE: Duration = Duration::from_mins(20);
 /// Longer than any pause after which a plane that is settled writes, if it does.
 const QUIET: Duration = Duration::from_secs(6);
 
-/// Plays `plot`, out of `born` if it begins so. Panics if it does not end as `expected`.
-pub async fn play(plot: &Plot, born: Option<&Picture>, expected: &Expected) {
+/// Plays `plot`, out of `born` if it begins so, with a manager that has `bug`. Panics if it does not end as `expected`.
+pub async fn play(plot: &Plot, born: Option<&Picture>, expected: &Expected, bug: Option<Bug>) {
     let stage = born.map_or_else(Stage::with_nodes, Stage::out_of);
+    if let Some(bug) = bug {
+        stage.planes.set_bug(bug);
+    }
     foreign::put(&stage);
     let untouched = foreign::all(&stage);
     let mut story = Story { stage, second: None };
