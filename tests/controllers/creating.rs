@@ -103,6 +103,17 @@ async fn a_plane_without_nodes_says_what_it_waits_for() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_tenant_that_is_paused_from_birth_is_made_when_it_is_no_longer() {
+    let stage = Stage::with_nodes();
+    stage.create_tenant(&json!({"version": "v1.37.1", "paused": true}));
+    stage.settled().await;
+    assert_eq!(stage.planes.get("Namespace", "", &Stage::plane()), None);
+    stage.projects.patch(&tenant_id(), &json!({"spec": {"paused": false}}));
+    stage.settled().await;
+    assert!(stage.is_settled(), "{:#}", stage.tenant().unwrap_or_default());
+}
+
+#[tokio::test(start_paused = true)]
 async fn with_nodes_the_tenant_becomes_joinable_and_every_condition_says_so() {
     let stage = Stage::ready().await;
     let tenant = stage.tenant().unwrap();
