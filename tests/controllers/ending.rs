@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
 use crate::memory_api::{Id, MemoryApi, owned_fields};
-use crate::stage::Stage;
+use crate::stage::{PROJECT, Stage};
 
 /// Of all UIDs that the API server in memory gives away.
 const UID: &str = "00000000-0000-4000-8000-";
@@ -17,8 +17,14 @@ const UID_DIGITS: usize = 12;
 const TOKEN: &str = "(token)";
 const FIRST_PORT: &str = "30000";
 /// They tell when, how often or to whom something happened on the way.
-const OF_THE_WAY: [&str; 4] =
-    ["lastTransitionTime", "observedGeneration", "applied-digest", "f:touched"];
+const OF_THE_WAY: [&str; 6] = [
+    "lastTransitionTime",
+    "observedGeneration",
+    "applied-digest",
+    "f:touched",
+    "/retained",
+    "/tenant-uid",
+];
 
 /// Everything there is.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,11 +34,11 @@ impl End {
     /// The end of a run that is over.
     pub fn of(stage: &Stage) -> Self {
         let mut fields = BTreeMap::new();
-        let token = token_id(stage);
+        let (token, gone) = (token_id(stage), stage.tenant().is_none());
         for (place, api) in [("", &stage.planes), ("inside, ", &stage.inside)] {
             let names = Names::of(api);
             for (id, object) in api.everything() {
-                if ends_by_itself(&id, &object) {
+                if ends_by_itself(&id, &object) || (gone && is_of_the_project(&id)) {
                     continue;
                 }
                 let name = format!("{place}{id}").replace(&token, TOKEN);
@@ -66,6 +72,11 @@ impl End {
 fn ends_by_itself(id: &Id, object: &Value) -> bool {
     id.kind == "CertificateSigningRequest"
         || (id.kind == "Secret" && object["data"].get("expiration").is_some())
+}
+
+/// The manager's rights in a project outlast the tenants for which it has taken them.
+fn is_of_the_project(id: &Id) -> bool {
+    id.kind == "RoleBinding" && id.namespace == PROJECT
 }
 
 /// A word that is nowhere if there is none.

@@ -87,7 +87,7 @@ impl World {
                 match &serving {
                     Some(_) if ready => tenant::tick(&planes, &namespace, &api),
                     None if ready => {
-                        serving = Some(Tenant::start(&network, &planes, &namespace, &api));
+                        serving = Tenant::start(&network, &planes, &namespace, &api);
                     }
                     _ => serving = None,
                 }

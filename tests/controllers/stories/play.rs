@@ -83,6 +83,8 @@ impl Story {
                 self.stage.planes.plan_fault(*number, Fault::Silence);
                 self.passes(Duration::from_secs(3)).await;
                 self.stage.planes.forget_planned_faults();
+                // Whoever leads.
+                self.second = None;
                 self.restart();
             }
             Step::TakeOver => {
@@ -105,6 +107,10 @@ impl Story {
     }
 
     async fn second_stands_by(&mut self) {
+        if self.second.as_ref().is_some_and(|second| second.leadership.is_held()) {
+            self.second = None;
+            self.passes(TAKEN_OVER).await;
+        }
         if self.second.is_none() {
             self.second = Some(self.stage.start(SECOND));
             self.passes(Duration::from_secs(2)).await;

@@ -34,15 +34,20 @@ pub struct Tenant {
 }
 
 impl Tenant {
-    /// Starts the API server of the plane in `namespace`, with the content `api`.
-    pub fn start(network: &Network, planes: &MemoryApi, namespace: &str, api: &MemoryApi) -> Self {
+    /// Starts the API server of the plane in `namespace`, with the content `api`, if its Services lead to it.
+    pub fn start(
+        network: &Network,
+        planes: &MemoryApi,
+        namespace: &str,
+        api: &MemoryApi,
+    ) -> Option<Self> {
+        let secret = planes.get("Secret", namespace, "kube-apiserver-tls")?;
+        let acceptor = acceptor(&text(&secret, "tls.crt"), &text(&secret, "tls.key"));
+        let internal = planes.get("Service", namespace, "kube-apiserver")?;
+        let public = planes.get("Service", namespace, "kube-apiserver-public")?;
         for name in NAMESPACES {
             api.create(&json!({"kind": "Namespace", "metadata": {"name": name}}));
         }
-        let secret = planes.get("Secret", namespace, "kube-apiserver-tls").unwrap();
-        let acceptor = acceptor(&text(&secret, "tls.crt"), &text(&secret, "tls.key"));
-        let internal = planes.get("Service", namespace, "kube-apiserver").unwrap();
-        let public = planes.get("Service", namespace, "kube-apiserver-public").unwrap();
         let cluster_ip = internal["spec"]["clusterIP"].as_str().unwrap();
         let node_port = &public["spec"]["ports"][0]["nodePort"];
         let addresses = [format!("{cluster_ip}:6443"), format!("{NODE_ADDRESS}:{node_port}")];
@@ -51,7 +56,7 @@ impl Tenant {
             let address: SocketAddr = address.parse().unwrap();
             listening.spawn(listen(network.listen(address), acceptor.clone(), api.clone()));
         }
-        Self { _listening: listening }
+        Some(Self { _listening: listening })
     }
 }
 
