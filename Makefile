@@ -3,7 +3,7 @@
 E2E := cargo run --locked --quiet --package e2e --bin
 
 .DEFAULT_GOAL := help
-.PHONY: help prerequisites programs demo demo-down test test-lifecycle ring bench bench-scale lint build image install generate
+.PHONY: help prerequisites programs demo demo-down test test-lifecycle test-long ring bench bench-scale lint build image install generate
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,6 +19,9 @@ test: programs ## Everything that CI runs: lint, units, goldens, kubeadm parity,
 
 test-lifecycle: programs ## The long form of what changes a running tenant: a line per operation; replaces a running sandbox
 	@$(E2E) suite lifecycle
+
+test-long: programs ## The fault ring at length: 100,000 stories out of as many seeds
+	@$(E2E) suite stories
 
 ring: programs ## The tests of e2e/tests, in a sandbox of their own; replaces a running sandbox
 	@$(E2E) suite ring

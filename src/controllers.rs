@@ -71,7 +71,11 @@ pub async fn run(manager: Arc<Manager>) -> Result<(), Error> {
     let context = Arc::new(Context {
         caches,
         keyring: Keyring::default(),
-        connections: Connections::new(CONNECTIONS, manager.leadership.fence()),
+        connections: Connections::new(
+            CONNECTIONS,
+            manager.leadership.fence(),
+            Arc::clone(&manager.dial),
+        ),
         etcd: EtcdKeeper::new(
             probes_at_once,
             Arc::clone(&manager.etcds),

@@ -18,6 +18,7 @@ use crate::metrics::Metrics;
 use crate::readiness::Readiness;
 use crate::server::Server;
 use crate::telemetry;
+use crate::tenant::{Dial, Tcp};
 
 /// What every controller is given.
 pub struct Manager {
@@ -27,6 +28,8 @@ pub struct Manager {
     pub build: String,
     /// Connections to the projects' and the planes' side.
     pub clients: Clients,
+    /// How the tenants' API servers are connected to.
+    pub dial: Arc<dyn Dial>,
     /// The etcds of the tenants.
     pub etcds: Arc<dyn Etcds>,
     /// Which of several managers works.
@@ -115,6 +118,7 @@ async fn work(config: Config, pod: Pod) -> Result<(), Error> {
     let clients = Clients::connect(planes, &metrics.api_requests, &term).await?;
     let leases = clients.projects.clone();
     let manager = Arc::new(Manager {
+        dial: Arc::new(Tcp),
         etcds: Arc::new(Gateway),
         build: digest_of_this_program()?,
         leadership: Leadership::new(leases, &pod.namespace, pod.name.clone(), term),

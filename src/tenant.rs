@@ -3,7 +3,7 @@
 //! | what | file |
 //! |---|---|
 //! | which tenant | `key.rs` |
-//! | the connection, and the registry of all of them | `connection.rs`, `connections.rs`, `tls.rs` |
+//! | the connection, and the registry of all of them | `connection.rs`, `connections.rs`, `dial.rs`, `tls.rs` |
 //! | what a stock `kubeadm join` would meet now | `probe.rs` |
 //! | when each tenant is probed, and what was seen last | `prober.rs` |
 //! | node count, Leases, drift and certificate requests, without a cache | `watches.rs` |
@@ -15,6 +15,7 @@ pub mod connection;
 pub mod connections;
 pub mod content;
 pub mod content_keeper;
+pub mod dial;
 pub mod key;
 pub mod probe;
 pub mod prober;
@@ -28,6 +29,7 @@ pub use connection::{TenantConnection, TenantIdentity};
 pub use connections::Connections;
 pub use content::Contents;
 pub use content_keeper::{ContentKeeper, Wanted};
+pub use dial::{Dial, Link, Tcp};
 pub use key::TenantKey;
 pub use probe::{JoinProbe, ProbeTarget, SignerView};
 pub use prober::{ProbeStore, Prober};

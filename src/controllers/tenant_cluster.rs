@@ -128,6 +128,7 @@ async fn pass(context: &Context, raw: &TenantCluster, key: &TenantKey) -> Result
         None => (None, None),
     };
     let next_snapshot = progress.as_ref().and_then(|progress| progress.next_snapshot);
+    let plane_exists = !observed.planes.is_empty() || progress.is_some();
     let tenant = match progress {
         Some(progress) => {
             let followed = follow::follow(context, raw, key, &progress, &observed);
@@ -137,8 +138,12 @@ async fn pass(context: &Context, raw: &TenantCluster, key: &TenantKey) -> Result
         }
         None => tenant,
     };
-    let verdict =
-        Verdict { tenant: tenant.as_ref(), refusal: refusal.as_ref(), trouble: trouble.as_ref() };
+    let verdict = Verdict {
+        tenant: tenant.as_ref(),
+        plane_exists,
+        refusal: refusal.as_ref(),
+        trouble: trouble.as_ref(),
+    };
     let status = status(context, raw, key, &verdict, &observed);
     let keys = context.keyring.last_seen(key);
     let first_expiry = keys.as_ref().and_then(|keys| keys.first_expiry);
@@ -190,6 +195,8 @@ async fn make(
 struct Verdict<'a> {
     /// Whose plane is in force, as far as it was applied.
     tenant: Option<&'a Tenant>,
+    /// Not so for one that is paused from birth: status would tell of a namespace, and the next pass miss it.
+    plane_exists: bool,
     refusal: Option<&'a Refusal>,
     trouble: Option<&'a Error>,
 }
@@ -209,8 +216,7 @@ fn status(
         now: Timestamp::now(),
         tenant: verdict.tenant,
         refusal: verdict.refusal,
-        plane_exists: !observed.planes.is_empty()
-            || (verdict.tenant.is_some() && verdict.trouble.is_none()),
+        plane_exists: verdict.plane_exists,
         failure: failure.as_ref(),
         contested: context.contests.of(key).as_ref(),
         certificates_ready: context.keyring.last_seen(key).is_some(),

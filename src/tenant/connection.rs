@@ -6,6 +6,7 @@
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -17,11 +18,11 @@ use hyper_util::client::legacy;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use kube::client::Body;
 use rustls::pki_types::ServerName;
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tower::{BoxError, Layer, Service};
 use tower_http::timeout::TimeoutBody;
 
+use super::dial::{Dial, Link};
 use super::tls::{self, ClientCertificate, TlsError};
 use crate::leader::Fence;
 
@@ -73,12 +74,16 @@ pub struct TenantConnection {
 }
 
 impl TenantConnection {
-    /// A client for the tenant, that writes only as `fence` allows. Must be called inside a tokio runtime. Nothing is sent yet; the
-    /// connection ends when the last clone of the client is dropped.
+    /// A client for the tenant, that connects with `dial` and writes only as `fence` allows. Must be called inside a
+    /// tokio runtime. Nothing is sent yet; the connection ends when the last clone of the client is dropped.
     ///
     /// # Errors
     /// [`TlsError`]: the identity cannot be used.
-    pub fn open(identity: &TenantIdentity, fence: &Fence) -> Result<kube::Client, TlsError> {
+    pub fn open(
+        identity: &TenantIdentity,
+        fence: &Fence,
+        dial: &Arc<dyn Dial>,
+    ) -> Result<kube::Client, TlsError> {
         let bad_name = || TlsError::ServerName { name: identity.server_name.clone() };
         let server_name =
             ServerName::try_from(identity.server_name.clone()).map_err(|_| bad_name())?;
@@ -99,7 +104,7 @@ impl TenantConnection {
             .https_only()
             .with_server_name_resolver(FixedServerNameResolver::new(server_name))
             .enable_http2()
-            .wrap_connector(FixedAddress(identity.address));
+            .wrap_connector(FixedAddress { address: identity.address, dial: Arc::clone(dial) });
         let http = legacy::Client::builder(TokioExecutor::new())
             .http2_only(true)
             .timer(TokioTimer::new())
@@ -157,11 +162,14 @@ fn is_watch(uri: &Uri) -> bool {
 }
 
 /// Connects to the one address, whatever the URI says.
-#[derive(Clone, Copy, Debug)]
-struct FixedAddress(SocketAddr);
+#[derive(Clone)]
+struct FixedAddress {
+    address: SocketAddr,
+    dial: Arc<dyn Dial>,
+}
 
 impl Service<Uri> for FixedAddress {
-    type Response = TokioIo<TcpStream>;
+    type Response = TokioIo<Link>;
     type Error = BoxError;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
 
@@ -170,12 +178,8 @@ impl Service<Uri> for FixedAddress {
     }
 
     fn call(&mut self, _: Uri) -> Self::Future {
-        let address = self.0;
-        Box::pin(async move {
-            let stream = timeout(CONNECT_DEADLINE, TcpStream::connect(address)).await??;
-            stream.set_nodelay(true)?;
-            Ok(TokioIo::new(stream))
-        })
+        let link = self.dial.dial(self.address);
+        Box::pin(async move { Ok(TokioIo::new(timeout(CONNECT_DEADLINE, link).await??)) })
     }
 }
 
@@ -184,7 +188,7 @@ mod tests {
     use futures::future::join_all;
     use serde_json::Value;
 
-    use super::super::test_server::{TestServer, authority, reads_only};
+    use super::super::test_server::{TestServer, authority, over_tcp, reads_only};
     use super::*;
 
     async fn get(client: &kube::Client, path: &str) -> Result<Value, kube::Error> {
@@ -194,7 +198,8 @@ mod tests {
     #[tokio::test]
     async fn all_requests_are_streams_of_one_http2_connection() {
         let server = TestServer::start().await;
-        let client = TenantConnection::open(&server.identity(), &reads_only()).unwrap();
+        let client =
+            TenantConnection::open(&server.identity(), &reads_only(), &over_tcp()).unwrap();
         get(&client, "/first").await.unwrap();
         let answers = join_all((0..50).map(|_| get(&client, "/other"))).await;
         assert!(answers.iter().all(|answer| answer.as_ref().unwrap()["version"] == "HTTP/2.0"));
@@ -211,7 +216,7 @@ mod tests {
             ..server.identity()
         };
         for identity in [misnamed, untrusted] {
-            let client = TenantConnection::open(&identity, &reads_only()).unwrap();
+            let client = TenantConnection::open(&identity, &reads_only(), &over_tcp()).unwrap();
             assert!(get(&client, "/").await.is_err());
         }
     }
@@ -220,7 +225,10 @@ mod tests {
     async fn an_identity_that_cannot_be_used_says_which_part() {
         let server = TestServer::start().await;
         let refused = |identity: TenantIdentity| {
-            TenantConnection::open(&identity, &reads_only()).err().expect("refused").to_string()
+            TenantConnection::open(&identity, &reads_only(), &over_tcp())
+                .err()
+                .expect("refused")
+                .to_string()
         };
         let empty = String::new();
         assert!(

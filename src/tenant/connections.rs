@@ -1,17 +1,17 @@
 //! All tenant connections: one per tenant, reused while the tenant's identity is unchanged.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::{TenantConnection, TenantIdentity, TenantKey, TlsError};
+use super::{Dial, TenantConnection, TenantIdentity, TenantKey, TlsError};
 use crate::leader::Fence;
 
 /// The registry. It holds one connection per tenant that was not forgotten, and never more than its
 /// limit: the one that was not asked for the longest gives way, and is opened again when asked for.
-#[derive(Debug)]
 pub struct Connections {
     limit: usize,
     fence: Fence,
+    dial: Arc<dyn Dial>,
     inner: Mutex<Inner>,
 }
 
@@ -34,10 +34,10 @@ impl std::fmt::Debug for Open {
 }
 
 impl Connections {
-    /// A registry of at most `limit` connections, at least one, that write only as `fence` allows.
+    /// A registry of at most `limit` connections, at least one, made with `dial`, that write only as `fence` allows.
     #[must_use]
-    pub fn new(limit: usize, fence: Fence) -> Self {
-        Self { limit: limit.max(1), fence, inner: Mutex::default() }
+    pub fn new(limit: usize, fence: Fence, dial: Arc<dyn Dial>) -> Self {
+        Self { limit: limit.max(1), fence, dial, inner: Mutex::default() }
     }
 
     /// The tenant's client. A changed identity opens a new connection; requests that run on the old
@@ -59,7 +59,7 @@ impl Connections {
             open.last_asked = now;
             return Ok(open.client.clone());
         }
-        let client = TenantConnection::open(identity, &self.fence)?;
+        let client = TenantConnection::open(identity, &self.fence, &self.dial)?;
         if !inner.open.contains_key(tenant) && inner.open.len() >= self.limit {
             inner.evict_the_idlest();
         }
@@ -102,7 +102,7 @@ impl Inner {
 
 #[cfg(test)]
 mod tests {
-    use super::super::test_server::{TestServer, reads_only};
+    use super::super::test_server::{TestServer, over_tcp, reads_only};
     use super::*;
 
     fn tenant(name: &str) -> TenantKey {
@@ -126,7 +126,7 @@ mod tests {
     #[tokio::test]
     async fn a_tenant_keeps_its_connection_until_its_identity_changes() {
         let server = TestServer::start().await;
-        let connections = Connections::new(10, reads_only());
+        let connections = Connections::new(10, reads_only(), over_tcp());
         let identity = server.identity();
         for _ in 0..3 {
             ask(&connections.client(&tenant("demo"), &identity).unwrap()).await;
@@ -140,7 +140,7 @@ mod tests {
     #[tokio::test]
     async fn tenants_do_not_share_a_connection() {
         let server = TestServer::start().await;
-        let connections = Connections::new(10, reads_only());
+        let connections = Connections::new(10, reads_only(), over_tcp());
         let identity = server.identity();
         ask(&connections.client(&tenant("a"), &identity).unwrap()).await;
         ask(&connections.client(&tenant("b"), &identity).unwrap()).await;
@@ -152,7 +152,7 @@ mod tests {
     #[tokio::test]
     async fn beyond_the_limit_the_one_not_asked_for_the_longest_gives_way() {
         let server = TestServer::start().await;
-        let connections = Connections::new(2, reads_only());
+        let connections = Connections::new(2, reads_only(), over_tcp());
         let identity = server.identity();
         for name in ["a", "b", "a", "c"] {
             connections.client(&tenant(name), &identity).unwrap();

@@ -13,6 +13,7 @@ mod public_endpoint;
 mod renewals;
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use nagaya_pki::BootstrapToken;
@@ -21,8 +22,8 @@ use nagaya_render::probe::{Finding, ProbeReport, Reason};
 use nagaya_render::tenant::Endpoint;
 use tokio::time::timeout;
 
-use super::TenantKey;
 use super::prober::Probe;
+use super::{Dial, TenantKey};
 use bootstrap_rights::BootstrapRights;
 use canary::{Canary, Landed};
 use discovery::Discovery;
@@ -37,6 +38,8 @@ pub struct ProbeTarget {
     pub tenant: TenantKey,
     /// Where to connect to for the public endpoint: an address behind `endpoint.host`.
     pub address: SocketAddr,
+    /// How.
+    pub dial: Arc<dyn Dial>,
     /// Host and port that kubelets bake in.
     pub endpoint: Endpoint,
     /// Cluster CA, the current one first.

@@ -21,7 +21,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
-use super::TenantIdentity;
+use super::{Dial, Tcp, TenantIdentity};
 use crate::leader::{Fence, Term, boot_clock};
 
 pub(crate) struct TestServer {
@@ -38,6 +38,10 @@ pub(crate) fn authority(name: &str) -> CertificateAuthority {
 /// For connections that only read.
 pub(crate) fn reads_only() -> Fence {
     Fence::new(Term::new(boot_clock()))
+}
+
+pub(crate) fn over_tcp() -> Arc<dyn Dial> {
+    Arc::new(Tcp)
 }
 
 fn leaf(ca: &CertificateAuthority, dns: &[&str], ips: &[&str], usage: Usage) -> Leaf {

@@ -1,115 +1,153 @@
 //! Whichever write goes wrong, and however: the end is the one that a run without faults has, with the keys
 //! that were made first.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod flows;
+
 use std::time::Duration;
 
-use nagaya_api::conditions;
-use serde_json::Value;
+use tokio::time::{Instant, sleep};
 
-use crate::memory_api::{Fault, Id, owned_fields};
-use crate::stage::{PROJECT, Stage, spec};
+use crate::ending::{End, Expected};
+use crate::history;
+use crate::memory_api::{Fault, Id};
+use crate::stage::{Picture, Stage};
+use flows::{BIRTH, Flow};
 
 /// Long enough for a pass, and short: a tenant that does not answer is asked ten times a second.
 const A_PASS_MORE: Duration = Duration::from_millis(500);
+const OFTEN: Duration = Duration::from_millis(50);
+const PATIENCE: Duration = Duration::from_mins(10);
+
+const FAULTS: [Fault; 4] = [
+    Fault::Refused(500),
+    Fault::Refused(409),
+    Fault::AnswerLost(Duration::ZERO),
+    // The manager is killed.
+    Fault::Silence,
+];
 
 #[tokio::test(start_paused = true)]
-async fn a_refused_write_changes_nothing_about_the_end() {
-    every_write_suffers(Fault::Refused).await;
+async fn a_refused_write_of_a_birth_changes_nothing_about_the_end() {
+    every_write_suffers(&BIRTH, None, &FAULTS[..1]).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_write_that_somebody_else_was_faster_than_changes_nothing_about_the_end() {
-    every_write_suffers(Fault::Conflict).await;
+async fn a_write_of_a_birth_that_somebody_else_was_faster_than_changes_nothing_about_the_end() {
+    every_write_suffers(&BIRTH, None, &FAULTS[1..2]).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_write_whose_answer_is_lost_changes_nothing_about_the_end() {
-    every_write_suffers(Fault::AnswerLost).await;
+async fn a_write_of_a_birth_whose_answer_is_lost_changes_nothing_about_the_end() {
+    every_write_suffers(&BIRTH, None, &FAULTS[2..3]).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_manager_that_dies_after_a_write_changes_nothing_about_the_end() {
-    every_write_suffers(Fault::Silence).await;
+async fn a_manager_that_dies_after_a_write_of_a_birth_changes_nothing_about_the_end() {
+    every_write_suffers(&BIRTH, None, &FAULTS[3..]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_fault_of_any_write_changes_how_it_grows_and_shrinks() {
+    later(&flows::SCALE).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_fault_of_any_write_changes_the_end_of_an_upgrade() {
+    later(&flows::UPGRADE).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_fault_of_any_write_changes_what_a_pause_comes_to() {
+    later(&flows::PAUSE).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_fault_of_any_write_changes_what_a_refused_spec_leaves_behind() {
+    later(&flows::REFUSAL).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_fault_of_any_write_changes_the_end_of_a_restore() {
+    later(&flows::RESTORE).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_fault_of_any_write_changes_how_new_templates_arrive() {
+    later(&flows::TEMPLATES).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_fault_of_any_write_leaves_anything_of_what_is_deleted() {
+    later(&flows::DELETION).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_fault_of_any_write_loses_what_is_retained() {
+    later(&flows::RETENTION).await;
+}
+
+/// In the life of a tenant that is Ready.
+async fn later(flow: &Flow) {
+    let born = flows::born().await;
+    every_write_suffers(flow, Some(&born), &FAULTS).await;
 }
 
 /// Runs as often as a run has writes; each time another one gets the fault.
-async fn every_write_suffers(fault: Fault) {
-    let clean = Stage::new();
-    let expected = run(clean, None).await;
-    assert!(expected.writes > 30, "hardly anything was written");
-    for number in 1..=expected.writes {
-        let end = run(Stage::new(), Some((number, fault))).await;
-        let what = format!("after {fault:?} of write {number}");
-        let all = expected.fields.keys().chain(end.fields.keys());
-        let other: BTreeSet<&String> =
-            all.filter(|field| expected.fields.get(*field) != end.fields.get(*field)).collect();
-        assert_eq!(other, BTreeSet::new(), "{what}, these fields are not as without");
-        assert_eq!(end.remade, [], "{what}, keys were made twice");
+async fn every_write_suffers(flow: &Flow, born: Option<&Picture>, faults: &[Fault]) {
+    let clean = run(flow, born, None).await;
+    assert!(clean.writes >= flow.least_writes, "only {} writes", clean.writes);
+    // What has a time in seconds in its name has another one then.
+    std::thread::sleep(Duration::from_secs(1));
+    let expected = Expected::of(clean.end, &run(flow, born, None).await.end);
+    for number in 1..=clean.writes {
+        for fault in faults {
+            let what = format!("after {fault:?} of write {number}");
+            let end = run(flow, born, Some((number, *fault))).await;
+            assert_eq!(expected.differences(&end.end), [""; 0], "{what}");
+            assert_eq!(end.remade, [], "{what}, Secrets were made twice");
+        }
     }
 }
 
-struct End {
-    /// Every field of every object, but for what differs from run to run.
-    fields: BTreeMap<String, Value>,
+struct Run {
+    end: End,
     /// Secrets of the plane that were made more than once.
     remade: Vec<Id>,
-    /// Until the plane first waited for nodes.
+    /// To the management side.
     writes: usize,
 }
 
-/// From nothing to a plane that waits for its nodes.
-async fn run(mut stage: Stage, fault: Option<(usize, Fault)>) -> End {
+async fn run(flow: &Flow, born: Option<&Picture>, fault: Option<(usize, Fault)>) -> Run {
+    let mut stage = born.map_or_else(Stage::new, Stage::out_of);
+    if born.is_some() {
+        stage.settled_for(A_PASS_MORE).await;
+    }
+    let (keys, before) = (history::keys(&stage), stage.planes.writes().len());
     if let Some((number, fault)) = fault {
         stage.planes.plan_fault(number, fault);
     }
-    stage.create_tenant(&spec());
-    if let Some((_, Fault::Silence)) = fault {
-        stage.until("the fault", |stage| stage.planes.all_faults_happened()).await;
-        stage.kill_manager();
-        stage.start_manager();
+    let mut kills = fault.is_some_and(|(_, fault)| fault == Fault::Silence);
+    for act in flow.acts {
+        (act.does)(&mut stage);
+        let begun = Instant::now();
+        while !(act.done)(&stage) {
+            if kills && stage.planes.all_faults_happened() {
+                stage.kill_manager();
+                stage.start_manager();
+                kills = false;
+            }
+            assert!(begun.elapsed() < PATIENCE, "{fault:?}: never {}", act.comes_to);
+            sleep(OFTEN).await;
+        }
     }
-    stage
-        .until("a plane that waits for nodes", |stage| {
-            stage.condition(conditions::ENDPOINT_REACHABLE)["status"] == "False"
-                && stage.projects.get("Secret", PROJECT, "demo-kubeconfig").is_some()
-                && stage.condition(conditions::SCHEDULER_READY)["reason"] == "NotReady"
-        })
-        .await;
-    let writes = stage.writes().len();
-    stage.touch();
+    let writes = stage.planes.writes().len() - before;
+    if stage.tenant().is_some() {
+        stage.touch();
+    }
     stage.settled_for(A_PASS_MORE).await;
-    assert!(stage.planes.all_faults_happened(), "{fault:?} never came");
-    let address = stage.planes.node_address().to_string();
-    let network = address.trim_end_matches("255").to_owned();
-    let everything = stage.planes.everything();
-    let fields = everything.into_iter().flat_map(|(id, object)| {
-        let fields = comparable(&object, &network).into_iter();
-        fields.map(move |(path, value)| (format!("{id}: {path}"), value)).collect::<Vec<_>>()
-    });
-    let fields = fields.collect();
+    history::check(&stage, keys);
     let mut made: Vec<Id> = stage.planes.made();
     made.retain(|id| id.kind == "Secret");
     let remade = made.iter().filter(|id| made.iter().filter(|one| one == id).count() > 1);
-    End { fields, remade: remade.cloned().collect(), writes }
-}
-
-/// The fields of an object, with any address for the cluster's own, and without what depends on keys, on
-/// time, or on the address.
-fn comparable(object: &Value, network: &str) -> BTreeMap<String, Value> {
-    let text = object.to_string().replace(network, "127.0.0.");
-    let fields = owned_fields(&serde_json::from_str(&text).unwrap()).into_iter();
-    let fields = fields.map(|(path, value)| (path.join("."), value));
-    let differs =
-        ["applied-digest", "render-revision", "nagaya.dev/templates", "lastTransitionTime"];
-    fields
-        .filter(|(path, _)| !differs.iter().any(|name| path.ends_with(name)))
-        .map(|(path, value)| {
-            if path.starts_with("f:data.") && object["kind"] == "Secret" {
-                (path, Value::Null)
-            } else {
-                (path, value)
-            }
-        })
-        .collect()
+    Run { end: End::of(&stage), remade: remade.cloned().collect(), writes }
 }

@@ -3,7 +3,7 @@
 use nagaya_api::{conditions, labels};
 use serde_json::{Value, json};
 
-use crate::memory_api::Asked;
+use crate::memory_api::{Asked, NODE_ADDRESS};
 use crate::stage::{PROJECT, Stage, TENANT, spec, tenant_id};
 
 /// Everything that Nagaya puts into a control-plane namespace.
@@ -67,11 +67,10 @@ async fn a_tenant_cluster_leads_to_the_whole_plane() {
         assert_eq!(stage.planes.get("Secret", &plane, name).unwrap()["immutable"], true, "{name}");
     }
     let port = &stage.planes.get("Service", &plane, "kube-apiserver-public").unwrap();
-    let endpoint =
-        format!("{}:{}", stage.planes.node_address(), port["spec"]["ports"][0]["nodePort"]);
+    let endpoint = format!("{NODE_ADDRESS}:{}", port["spec"]["ports"][0]["nodePort"]);
     let status = &stage.tenant().unwrap()["status"];
     assert_eq!(status["endpoint"], endpoint.as_str());
-    assert_eq!(status["addresses"], json!([stage.planes.node_address()]));
+    assert_eq!(status["addresses"], json!([NODE_ADDRESS.to_string()]));
     assert!(stage.projects.get("Secret", PROJECT, "demo-kubeconfig").is_some());
 }
 
@@ -103,6 +102,17 @@ async fn a_plane_without_nodes_says_what_it_waits_for() {
     assert_eq!(stage.condition(conditions::RECONCILING)["message"], "waiting for etcd");
     assert_eq!(stage.condition(conditions::CERTIFICATES_READY)["status"], "True");
     assert_eq!(is_born(&stage), Value::Null);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tenant_that_is_paused_from_birth_is_made_when_it_is_no_longer() {
+    let stage = Stage::with_nodes();
+    stage.create_tenant(&json!({"version": "v1.37.1", "paused": true}));
+    stage.settled().await;
+    assert_eq!(stage.planes.get("Namespace", "", &Stage::plane()), None);
+    stage.projects.patch(&tenant_id(), &json!({"spec": {"paused": false}}));
+    stage.settled().await;
+    assert!(stage.is_settled(), "{:#}", stage.tenant().unwrap_or_default());
 }
 
 #[tokio::test(start_paused = true)]

@@ -13,12 +13,14 @@
 //! | create, change, apply, delete | `writes.rs`, `admission.rs` |
 //! | who owns which field | `ownership.rs`, `fields.rs` |
 //! | watches | `watch.rs` |
-//! | what goes wrong on purpose | `faults.rs` |
+//! | what goes wrong on purpose | `faults.rs`, `storm.rs` |
+//! | what the manager gets wrong on purpose | `bugs.rs` |
 //! | how tests and the world look in and act | `actor.rs` |
 
 mod actor;
 mod admission;
 mod answer;
+mod bugs;
 mod faults;
 mod fields;
 mod kinds;
@@ -27,6 +29,7 @@ mod refusal;
 mod request;
 mod select;
 mod store;
+mod storm;
 mod watch;
 mod writes;
 
@@ -43,13 +46,17 @@ use kube::Client;
 use kube::client::Body;
 use serde_json::Value;
 use tokio::sync::watch as channel;
+use tokio::time::sleep;
 use tower::{BoxError, Layer as _, ServiceExt as _};
 
+pub use bugs::Bug;
 pub use faults::Fault;
 pub use fields::leaves as owned_fields;
 pub use kinds::Kind;
 pub use store::Id;
+pub use storm::Storm;
 
+use bugs::Bugs;
 use faults::Faults;
 use refusal::Refusal;
 use request::{Request, Verb};
@@ -91,12 +98,16 @@ impl std::fmt::Display for Asked {
     }
 }
 
+/// The address of every cluster's nodes.
+pub const NODE_ADDRESS: Ipv4Addr = admission::address(u8::MAX);
+
 /// The server; clones are the same one.
 #[derive(Clone)]
 pub struct MemoryApi {
     store: Arc<Mutex<Store>>,
     asked: Arc<Mutex<Vec<Asked>>>,
     faults: Arc<Mutex<Faults>>,
+    bugs: Bugs,
     /// Watches show changes up to this version; sent at every change.
     shown: Arc<channel::Sender<u64>>,
 }
@@ -107,6 +118,7 @@ impl Default for MemoryApi {
             store: Arc::default(),
             asked: Arc::default(),
             faults: Arc::default(),
+            bugs: Bugs::default(),
             shown: Arc::new(channel::channel(0).0),
         }
     }
@@ -118,7 +130,7 @@ impl MemoryApi {
         let api = self.clone();
         let fenced = process.fence().layer(tower::service_fn(move |request| {
             let api = api.clone();
-            async move { api.serve::<Body>(request).await }
+            async move { api.bugs.send(&api, request).await }
         }));
         let process = process.clone();
         let service = tower::service_fn(move |request: http::Request<Body>| {
@@ -130,11 +142,6 @@ impl MemoryApi {
             }
         });
         Client::new(service, "default")
-    }
-
-    /// The address of this cluster's nodes.
-    pub fn node_address(&self) -> Ipv4Addr {
-        self.lock().address(u8::MAX)
     }
 
     /// Everything that clients have asked for, in order.
@@ -150,6 +157,31 @@ impl MemoryApi {
     /// Plans a fault for the write number `write` from now, the next one being 1.
     pub fn plan_fault(&self, write: usize, fault: Fault) {
         self.faults.lock().unwrap().plan(write, fault);
+    }
+
+    /// From now on nobody can connect, and who was connected is no longer; or all is as ever again.
+    pub fn set_outage(&self, outage: bool) {
+        self.faults.lock().unwrap().outage = outage;
+        // Watches look again.
+        self.shown.send_modify(|_| {});
+    }
+
+    fn is_out(&self) -> bool {
+        self.faults.lock().unwrap().outage
+    }
+
+    pub fn forget_planned_faults(&self) {
+        self.faults.lock().unwrap().forget_planned();
+    }
+
+    /// From now on the manager has a bug.
+    pub fn set_bug(&self, bug: Bug) {
+        self.bugs.set(bug);
+    }
+
+    /// From now on requests fail at random; `None`: no longer.
+    pub fn set_storm(&self, storm: Option<Storm>) {
+        self.faults.lock().unwrap().set_storm(storm);
     }
 
     pub fn all_faults_happened(&self) -> bool {
@@ -183,6 +215,9 @@ impl MemoryApi {
     where
         B: http_body::Body<Error: Into<BoxError>>,
     {
+        if self.is_out() {
+            return Err(io::ErrorKind::ConnectionRefused.into());
+        }
         let (head, body) = request.into_parts();
         if head.uri.path() == "/livez" {
             return Ok(Response::new(Full::from("ok").boxed_unsync()));
@@ -194,16 +229,24 @@ impl MemoryApi {
         };
         if request.verb == Verb::Watch {
             self.note(&request, 200);
-            return Ok(match watch::open(self, &request) {
+            let trouble = self.faults.lock().unwrap().next_watch(&request);
+            return Ok(match watch::open(self, &request, trouble) {
                 Ok(events) => Response::new(StreamBody::new(events).boxed_unsync()),
                 Err(refusal) => whole(refusal.code, &refusal.status()),
             });
         }
         let changes = is_change(request.verb, request.kind.name);
-        let fault = if changes { self.faults.lock().unwrap().next() } else { None };
+        let fault = self.faults.lock().unwrap().next(&request, changes);
         let answer = match fault {
-            Some(Fault::Refused) => Err(Refusal::new(500, "InternalError", "a fault of the test")),
-            Some(Fault::Conflict) => Err(Refusal::new(409, "Conflict", "a fault of the test")),
+            Some(Fault::Refused(code)) => Err(Refusal::on_purpose(code)),
+            Some(Fault::Lost(after)) => {
+                sleep(after).await;
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+            Some(Fault::Stale(changes)) => {
+                let mut store = self.lock().as_before(changes);
+                answer::answer(&mut store, &request)
+            }
             _ => self.act(|store| answer::answer(store, &request)),
         };
         let code = match &answer {
@@ -213,7 +256,10 @@ impl MemoryApi {
         };
         self.note(&request, code);
         match fault {
-            Some(Fault::AnswerLost) => Err(io::ErrorKind::ConnectionReset.into()),
+            Some(Fault::AnswerLost(after)) => {
+                sleep(after).await;
+                Err(io::ErrorKind::ConnectionReset.into())
+            }
             Some(Fault::Silence) => std::future::pending().await,
             _ => Ok(match answer {
                 Ok(object) => whole(code, &answer::as_asked(request.metadata_only, object)),
@@ -239,5 +285,9 @@ impl MemoryApi {
 
 fn whole(code: u16, body: &Value) -> Answer {
     let body = Full::new(Bytes::from(body.to_string())).boxed_unsync();
-    Response::builder().status(code).body(body).unwrap()
+    let mut answer = Response::builder().status(code);
+    if code == 429 {
+        answer = answer.header(http::header::RETRY_AFTER, 1);
+    }
+    answer.body(body).unwrap()
 }

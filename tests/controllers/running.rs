@@ -57,6 +57,11 @@ impl Running {
         self.readiness.waiting_for()
     }
 
+    /// Whether it has ended by itself.
+    pub fn is_over(&self) -> bool {
+        self.task.is_finished()
+    }
+
     /// How it ended by itself.
     pub async fn ended(mut self) -> Result<(), controllers::Error> {
         (&mut self.task).await.unwrap()

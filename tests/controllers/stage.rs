@@ -2,6 +2,8 @@
 //!
 //! Time is tokio's virtual one (`start_paused`): a test that waits for a minute takes milliseconds.
 
+mod picture;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,14 +18,14 @@ use nagaya_api::{conditions, labels};
 use nagaya_render::plane::plane_namespace_name;
 use nagaya_render::settings::Settings;
 use serde_json::{Value, json};
-use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
-use crate::memory_api::{Id, Kind, MemoryApi};
+use crate::memory_api::{Id, Kind, MemoryApi, NODE_ADDRESS};
 use crate::process::Process;
 use crate::running::Running;
-use crate::world::{EtcdsOf, MemoryEtcds, World};
+use crate::world::{EtcdsOf, MemoryEtcds, Network, World};
+pub use picture::Picture;
 
 /// The project of every test.
 pub const PROJECT: &str = "acme";
@@ -35,11 +37,6 @@ pub const FIRST: &str = "first";
 /// Longer than any pause after which something may still happen by itself: the pause between probes of a
 /// joinable tenant, and of looks at one that is not ready.
 const QUIET: Duration = Duration::from_secs(15);
-/// Virtual time jumps to the next timer whenever nobody can go on, also while the kernel has bytes on their
-/// way over loopback. With a timer always so near, and a moment for the kernel at each, no deadline passes
-/// between a question and its answer.
-const LONGEST_JUMP: Duration = Duration::from_millis(5);
-const MOMENT: Duration = Duration::from_micros(10);
 /// Whatever a test waits for has happened by then, or never will.
 const PATIENCE: Duration = Duration::from_mins(5);
 
@@ -55,8 +52,8 @@ pub struct Stage {
     pub etcds: Arc<MemoryEtcds>,
     /// What the next manager is started with.
     pub config: Config,
+    network: Network,
     world: World,
-    metronome: JoinHandle<()>,
     manager: Option<Running>,
 }
 
@@ -69,11 +66,17 @@ impl Stage {
 
     /// [`Stage::new`] with nodes and a tenant that is joinable and settled.
     pub async fn ready() -> Self {
-        let mut stage = Self::new();
-        stage.add_nodes();
+        let stage = Self::with_nodes();
         stage.create_tenant(&spec());
         stage.settled().await;
         assert_eq!(stage.condition(conditions::READY)["status"], "True");
+        stage
+    }
+
+    /// [`Stage::new`] with nodes.
+    pub fn with_nodes() -> Self {
+        let mut stage = Self::new();
+        stage.add_nodes();
         stage
     }
 
@@ -89,18 +92,17 @@ impl Stage {
         projects.create(&namespace).unwrap();
         let own = json!({"kind": "Namespace", "metadata": {"name": DEFAULT_NAMESPACE}});
         projects.create(&own).unwrap();
-        let world = World::without_nodes(&planes);
-        let metronome = tokio::spawn(async {
-            loop {
-                sleep(LONGEST_JUMP).await;
-                std::thread::sleep(MOMENT);
-            }
-        });
-        let inside = MemoryApi::default();
-        let etcds = Arc::new(MemoryEtcds::beside(&planes));
-        let config = config(&planes);
+        let etcds = MemoryEtcds::beside(&planes);
+        Self::set(projects, planes, MemoryApi::default(), etcds)
+    }
+
+    /// The manager begins on what there is.
+    fn set(projects: MemoryApi, planes: MemoryApi, inside: MemoryApi, etcds: MemoryEtcds) -> Self {
+        let network = Network::default();
+        let world = World::without_nodes(&planes, network.clone());
+        let (etcds, config) = (Arc::new(etcds), config());
         let mut stage =
-            Self { projects, planes, inside, etcds, config, world, metronome, manager: None };
+            Self { projects, planes, inside, etcds, config, network, world, manager: None };
         stage.start_manager();
         stage
     }
@@ -119,6 +121,7 @@ impl Stage {
         };
         let (leases, term) = (clients.projects.clone(), process.term.clone());
         let manager = Manager {
+            dial: Arc::new(self.network.clone()),
             etcds: Arc::new(EtcdsOf { process: process.clone(), etcds: self.etcds.clone() }),
             leadership: Leadership::new(leases, DEFAULT_NAMESPACE, name.to_owned(), term),
             events: Events::new(clients.projects.clone(), None),
@@ -135,6 +138,11 @@ impl Stage {
     /// The manager, which from now on belongs to the test.
     pub fn take_manager(&mut self) -> Running {
         self.manager.take().unwrap()
+    }
+
+    /// Whether the manager has ended by itself.
+    pub fn manager_is_over(&self) -> bool {
+        self.manager.as_ref().is_some_and(Running::is_over)
     }
 
     /// Ends the manager without a goodbye.
@@ -177,7 +185,8 @@ impl Stage {
 
     /// Somebody changes the tenant in a way that means nothing.
     pub fn touch(&self) {
-        let annotation = json!({"metadata": {"annotations": {"touched": "yes"}}});
+        let annotation =
+            json!({"metadata": {"annotations": {"touched": self.writes().len().to_string()}}});
         self.projects.patch(&tenant_id(), &annotation);
     }
 
@@ -196,6 +205,15 @@ impl Stage {
         let tenant = self.projects.get("TenantCluster", PROJECT, name).unwrap_or_default();
         let mut all = tenant["status"]["conditions"].as_array().into_iter().flatten();
         all.find(|condition| condition["type"] == kind).cloned().unwrap_or_default()
+    }
+
+    /// It says itself that the spec that it has is served.
+    pub fn is_settled(&self) -> bool {
+        let tenant = self.tenant().unwrap_or_default();
+        !tenant.is_null()
+            && tenant["status"]["observedGeneration"] == tenant["metadata"]["generation"]
+            && self.condition(conditions::READY)["status"] == "True"
+            && self.condition(conditions::RECONCILING).is_null()
     }
 
     /// Everything that the manager has asked to be written, in order.
@@ -255,13 +273,12 @@ impl Stage {
 impl Drop for Stage {
     fn drop(&mut self) {
         self.kill_manager();
-        self.metronome.abort();
     }
 }
 
-fn config(planes: &MemoryApi) -> Config {
+fn config() -> Config {
     let render = Settings {
-        node_port_host: Some(planes.node_address().to_string()),
+        node_port_host: Some(NODE_ADDRESS.to_string()),
         manager_image: "nagaya".to_owned(),
         ..Settings::default()
     };

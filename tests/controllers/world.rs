@@ -8,11 +8,13 @@
 //! | its controllers that sign | `world/signers.rs` |
 //! | kubelets of the tenant's own nodes | `world/kubelets.rs` |
 //! | the members of etcd | `world/etcd.rs` |
+//! | what is between the manager and the tenants | `world/network.rs` |
 //! | the namespace controller and the garbage collector | `world/removal.rs` |
 
 mod etcd;
 mod jobs;
 mod kubelets;
+mod network;
 mod removal;
 mod signers;
 mod tenant;
@@ -27,6 +29,7 @@ use tokio::time::sleep;
 use crate::memory_api::{Id, Kind, MemoryApi};
 pub use etcd::{EtcdsOf, MemoryEtcds};
 pub use kubelets::Kubelets;
+pub use network::Network;
 use removal::Removal;
 use tenant::Tenant;
 
@@ -35,13 +38,14 @@ const TICK: Duration = Duration::from_millis(200);
 
 /// The world; ends when dropped.
 pub struct World {
+    network: Network,
     removal: JoinHandle<()>,
     planes: Vec<JoinHandle<()>>,
 }
 
 impl World {
     /// Removes what is deleted, starts nothing: nodes are missing.
-    pub fn without_nodes(api: &MemoryApi) -> Self {
+    pub fn without_nodes(api: &MemoryApi, network: Network) -> Self {
         let (api, mut removal) = (api.clone(), Removal::default());
         let task = tokio::spawn(async move {
             let mut known = 0;
@@ -54,22 +58,31 @@ impl World {
                 sleep(TICK).await;
             }
         });
-        Self { removal: task, planes: Vec::new() }
+        Self { network, removal: task, planes: Vec::new() }
     }
 
     /// From now on pods start, and get ready. Once its kube-apiserver is, the plane in `namespace` serves
     /// `tenant`.
     pub fn add_nodes(&mut self, planes: &MemoryApi, namespace: &str, tenant: &MemoryApi) {
         let (planes, namespace, api) = (planes.clone(), namespace.to_owned(), tenant.clone());
+        let network = self.network.clone();
         self.planes.push(tokio::spawn(async move {
             let mut serving = None;
             let mut known = (0, 0);
+            let mut plane = None;
             loop {
                 sleep(TICK).await;
                 if known == (planes.version(), api.version()) {
                     continue;
                 }
                 known = (planes.version(), api.version());
+                let now = uid(&planes, &namespace);
+                if plane.is_some() && plane != now {
+                    // Its volumes went with the namespace.
+                    serving = None;
+                    api.wipe();
+                }
+                plane = now;
                 workloads::tick(&planes);
                 jobs::tick(&planes);
                 let ready = workloads::is_serving(&planes, &namespace, "kube-apiserver");
@@ -78,7 +91,7 @@ impl World {
                         planes.get("Secret", &namespace, "client-ca-1").unwrap()
                     }),
                     None if ready => {
-                        serving = Some(Tenant::start(&planes, &namespace, &api).await);
+                        serving = Tenant::start(&network, &planes, &namespace, &api);
                     }
                     _ => serving = None,
                 }
@@ -99,6 +112,12 @@ impl Drop for World {
             task.abort();
         }
     }
+}
+
+/// Of a namespace, if it is there.
+fn uid(api: &MemoryApi, namespace: &str) -> Option<String> {
+    let found = api.get("Namespace", "", namespace)?;
+    found["metadata"]["uid"].as_str().map(str::to_owned)
 }
 
 fn id_of(object: &Value) -> Id {

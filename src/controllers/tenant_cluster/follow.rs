@@ -71,6 +71,7 @@ pub fn follow(
         context.prober.watch(ProbeTarget {
             tenant: key.clone(),
             address: SocketAddr::new(*address, endpoint.port),
+            dial: Arc::clone(&context.manager.dial),
             endpoint: endpoint.clone(),
             cluster_ca_pem: authorities.cluster_ca_pem().to_owned(),
             client_ca_pem: authorities.client.cert_pem().to_owned(),

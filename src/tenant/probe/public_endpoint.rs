@@ -12,13 +12,12 @@ use hyper_util::rt::TokioIo;
 use nagaya_render::probe::{Finding, Reason};
 use rustls::CertificateError;
 use rustls::pki_types::ServerName;
-use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::ProbeTarget;
-use crate::tenant::tls;
+use crate::tenant::{Link, tls};
 
 /// Far more than any answer that we ask for.
 const LARGEST_ANSWER: usize = 2 << 20;
@@ -55,13 +54,12 @@ pub(super) async fn call(
     Ok((parts.status, body.to_bytes()))
 }
 
-async fn connect(target: &ProbeTarget) -> Result<TlsStream<TcpStream>, EndpointError> {
+async fn connect(target: &ProbeTarget) -> Result<TlsStream<Link>, EndpointError> {
     let host = &target.endpoint.host;
     let name = ServerName::try_from(host.clone())
         .map_err(|_| tls::TlsError::ServerName { name: host.clone() })?;
     let config = tls::client_config(&target.cluster_ca_pem, None)?;
-    let stream = TcpStream::connect(target.address).await.map_err(EndpointError::Connect)?;
-    stream.set_nodelay(true).map_err(EndpointError::Connect)?;
+    let stream = target.dial.dial(target.address).await.map_err(EndpointError::Connect)?;
     TlsConnector::from(Arc::new(config))
         .connect(name, stream)
         .await

@@ -1,12 +1,14 @@
 //! How a test, or the world, looks into the server and acts on it: past faults, and not among what clients
 //! asked for.
 
+use std::sync::{Arc, Mutex};
+
 use serde_json::Value;
 
 use super::answer::merge_patch;
 use super::kinds::Kind;
 use super::ownership::Writer;
-use super::store::Id;
+use super::store::{Change, Id};
 use super::{MemoryApi, writes};
 
 /// Owner of the fields that are written here.
@@ -31,15 +33,23 @@ impl MemoryApi {
 
     /// Names of all objects in a namespace.
     pub fn names_in(&self, namespace: &str) -> Vec<Id> {
-        let store = self.lock();
-        store.all().filter(|(id, _)| id.namespace == namespace).map(|(id, _)| id.clone()).collect()
+        self.pick(|id, _| (id.namespace == namespace).then(|| id.clone()))
     }
 
     /// Every object with its name, but for what only tells of work: Events and the managers' Lease.
     pub fn everything(&self) -> Vec<(Id, Value)> {
-        let store = self.lock();
-        let lasting = store.all().filter(|(id, _)| !matches!(id.kind, "Event" | "Lease"));
-        lasting.map(|(id, object)| (id.clone(), object.clone())).collect()
+        let lasts = |id: &Id| !matches!(id.kind, "Event" | "Lease");
+        self.pick(|id, object| lasts(id).then(|| (id.clone(), object.clone())))
+    }
+
+    /// What `pick` makes of each object, past those of which it makes nothing.
+    pub fn pick<T>(&self, pick: impl Fn(&Id, &Value) -> Option<T>) -> Vec<T> {
+        self.lock().all().filter_map(|(id, object)| pick(id, object)).collect()
+    }
+
+    /// Everything that has happened, in order.
+    pub fn changes(&self) -> Vec<Change> {
+        self.lock().since(0).to_vec()
     }
 
     /// What came into being, in order.
@@ -71,6 +81,23 @@ impl MemoryApi {
     /// Merges `{"status": status}` into an object. Panics if the server refuses.
     pub fn patch_status(&self, id: &Id, status: &Value) -> Value {
         self.change(id, &serde_json::json!({ "status": status }), SOMEBODYS_STATUS)
+    }
+
+    /// Another server, with the same objects.
+    pub fn copy(&self) -> Self {
+        let store = self.lock().without_history();
+        let shown = store.version();
+        let copy = Self { store: Arc::new(Mutex::new(store)), ..Self::default() };
+        copy.shown.send_replace(shown);
+        copy
+    }
+
+    /// Everything is gone at once, as if it had never been.
+    pub fn wipe(&self) {
+        self.act(|store| {
+            let all: Vec<Id> = store.all().map(|(id, _)| id.clone()).collect();
+            all.iter().for_each(|id| store.remove(id));
+        });
     }
 
     /// From now on admission gives a field of an object this value; `None`: no longer.

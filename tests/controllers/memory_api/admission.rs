@@ -1,5 +1,7 @@
 //! What kube-apiserver adds to a new object, and what it refuses of a changed one.
 
+use std::net::Ipv4Addr;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
@@ -78,13 +80,18 @@ pub fn check_ports(store: &Store, kind: &Kind, object: &Value) -> Result<(), Ref
     }
 }
 
+/// Of what is in the cluster, out of those for documentation: nobody can connect but over [`crate::world::Network`].
+pub const fn address(number: u8) -> Ipv4Addr {
+    Ipv4Addr::new(192, 0, 2, number)
+}
+
 /// Addresses and ports depend on what is there and on nothing else, so that runs can be compared.
 fn complete_service(store: &Store, object: &mut Value) {
     let services = || store.of_kind(Kind::named("Service"), None);
     if object["spec"].get("clusterIP").is_none() {
         let name = object["metadata"]["name"].as_str().unwrap();
         let start = name.bytes().fold(0_u8, u8::wrapping_add) % u8::MAX;
-        let mut candidates = (start..u8::MAX).chain(0..start).map(|n| store.address(n).to_string());
+        let mut candidates = (start..u8::MAX).chain(0..start).map(|n| address(n).to_string());
         let free = candidates.find(|ip| services().all(|one| one["spec"]["clusterIP"] != **ip));
         object["spec"]["clusterIP"] = json!(free.unwrap());
     }

@@ -44,6 +44,19 @@ impl Refusal {
         Self::new(501, "NotPlayed", format!("the in-memory API server cannot {what}"))
     }
 
+    /// Of a request that was all right.
+    pub fn on_purpose(code: u16) -> Self {
+        let reason = match code {
+            404 => "NotFound",
+            409 => "Conflict",
+            410 => "Expired",
+            422 => "Invalid",
+            429 => "TooManyRequests",
+            _ => "InternalError",
+        };
+        Self::new(code, reason, "a fault of the test")
+    }
+
     pub fn status(&self) -> Value {
         json!({
             "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",

@@ -1,8 +1,7 @@
 //! What is stored, and the history of it that watches read.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::Ipv4Addr;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
@@ -37,17 +36,16 @@ impl std::fmt::Display for Id {
 pub struct Change {
     pub version: u64,
     pub id: Id,
-    pub before: Option<Value>,
-    pub after: Option<Value>,
+    pub before: Option<Arc<Value>>,
+    pub after: Option<Arc<Value>>,
 }
 
 /// All objects. Each change has a resourceVersion of its own; what changes nothing has none.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Store {
-    network: [u8; 2],
     version: u64,
     uids: u64,
-    objects: BTreeMap<Id, Value>,
+    objects: BTreeMap<Id, Arc<Value>>,
     /// What a mutating admission policy makes of an object: pointer and value.
     pub mutations: BTreeMap<Id, (&'static str, Value)>,
     /// Kinds that nobody may list.
@@ -55,41 +53,18 @@ pub struct Store {
     history: Vec<Change>,
 }
 
-impl Default for Store {
-    fn default() -> Self {
-        static STORES: AtomicU8 = AtomicU8::new(1);
-        let process = u8::try_from(std::process::id() % 250).unwrap() + 1;
-        Self {
-            network: [process, STORES.fetch_add(1, Ordering::Relaxed)],
-            version: 0,
-            uids: 0,
-            objects: BTreeMap::new(),
-            mutations: BTreeMap::new(),
-            forbidden: BTreeSet::new(),
-            history: Vec::new(),
-        }
-    }
-}
-
 impl Store {
-    /// An address that no other store of this machine gives away. It is loopback: what connects to it meets
-    /// what the test has put there, or is refused at once.
-    pub fn address(&self, number: u8) -> Ipv4Addr {
-        let [a, b] = self.network;
-        Ipv4Addr::new(127, a, b, number)
-    }
-
     pub fn version(&self) -> u64 {
         self.version
     }
 
     pub fn get(&self, id: &Id) -> Option<&Value> {
-        self.objects.get(id)
+        self.objects.get(id).map(AsRef::as_ref)
     }
 
     /// All objects, sorted by kind, namespace and name.
     pub fn all(&self) -> impl Iterator<Item = (&Id, &Value)> {
-        self.objects.iter()
+        self.objects.iter().map(|(id, object)| (id, object.as_ref()))
     }
 
     pub fn of_kind<'a>(
@@ -100,13 +75,38 @@ impl Store {
         let wanted = move |id: &Id| {
             id.kind == kind.name && namespace.is_none_or(|namespace| id.namespace == namespace)
         };
-        self.objects.iter().filter(move |(id, _)| wanted(id)).map(|(_, object)| object)
+        self.objects.iter().filter(move |(id, _)| wanted(id)).map(|(_, object)| object.as_ref())
     }
 
     /// Everything that happened after `version`.
     pub fn since(&self, version: u64) -> &[Change] {
         let start = self.history.partition_point(|change| change.version <= version);
         &self.history[start..]
+    }
+
+    /// The same objects, as if they had always been as they are.
+    pub fn without_history(&self) -> Self {
+        Self {
+            version: self.version,
+            uids: self.uids,
+            objects: self.objects.clone(),
+            mutations: self.mutations.clone(),
+            forbidden: self.forbidden.clone(),
+            history: Vec::new(),
+        }
+    }
+
+    /// What it was before the last so many changes.
+    pub fn as_before(&self, changes: u64) -> Self {
+        let version = self.version.saturating_sub(changes).max(1);
+        let mut before = Self { version, ..self.without_history() };
+        for change in self.since(version).iter().rev() {
+            match &change.before {
+                Some(object) => before.objects.insert(change.id.clone(), Arc::clone(object)),
+                None => before.objects.remove(&change.id),
+            };
+        }
+        before
     }
 
     pub fn next_uid(&mut self) -> String {
@@ -119,26 +119,21 @@ impl Store {
         let before = self.objects.get(&id).cloned();
         if let Some(before) = &before {
             object["metadata"]["resourceVersion"] = before["metadata"]["resourceVersion"].clone();
-            if object == *before {
+            if object == **before {
                 return object;
             }
         }
         self.version += 1;
         object["metadata"]["resourceVersion"] = json!(self.version.to_string());
-        self.objects.insert(id.clone(), object.clone());
-        self.history.push(Change {
-            version: self.version,
-            id,
-            before,
-            after: Some(object.clone()),
-        });
+        let after = Arc::new(object.clone());
+        self.objects.insert(id.clone(), Arc::clone(&after));
+        self.history.push(Change { version: self.version, id, before, after: Some(after) });
         object
     }
 
     pub fn remove(&mut self, id: &Id) {
-        if let Some(mut before) = self.objects.remove(id) {
+        if let Some(before) = self.objects.remove(id) {
             self.version += 1;
-            before["metadata"]["resourceVersion"] = json!(self.version.to_string());
             let change =
                 Change { version: self.version, id: id.clone(), before: Some(before), after: None };
             self.history.push(change);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures::stream::{self, Stream};
 use hyper::body::{Bytes, Frame};
 use serde_json::{Value, json};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 use super::MemoryApi;
 use super::answer::as_asked;
@@ -15,6 +15,7 @@ use super::refusal::Refusal;
 use super::request::Request;
 use super::select::Selector;
 use super::store::Change;
+use super::storm::Trouble;
 
 /// What kube-apiserver takes if the client does not say.
 const USUAL_SECONDS: u64 = 1800;
@@ -28,15 +29,20 @@ struct Watch {
     /// Everything up to this version has been looked at.
     version: u64,
     ends: Instant,
+    trouble: Trouble,
 }
 
 /// The events after the resourceVersion that the request names, until its time is over.
 pub fn open(
     api: &MemoryApi,
     request: &Request,
+    trouble: Trouble,
 ) -> Result<impl Stream<Item = Result<Frame<Bytes>, Infallible>> + Send + use<>, Refusal> {
     if request.parameter("sendInitialEvents").is_some() {
         return Err(Refusal::not_played("send initial events"));
+    }
+    if trouble.refused {
+        return Err(Refusal::on_purpose(410));
     }
     let number = |name| request.parameter(name).and_then(|value| value.parse::<u64>().ok());
     let seconds = number("timeoutSeconds").unwrap_or(USUAL_SECONDS);
@@ -49,6 +55,7 @@ pub fn open(
         metadata_only: request.metadata_only,
         version: version.ok_or_else(|| Refusal::not_played("watch from no version"))?,
         ends: Instant::now() + Duration::from_secs(seconds),
+        trouble,
     };
     Ok(stream::unfold(watch, |mut watch| async {
         watch.next().await.map(|lines| (Ok(Frame::data(Bytes::from(lines))), watch))
@@ -59,17 +66,47 @@ impl Watch {
     /// What has happened, a line for each event; `None` at the end.
     async fn next(&mut self) -> Option<String> {
         let mut shown = self.api.shown();
+        if self.trouble.mute {
+            sleep_until(self.ends).await;
+            return None;
+        }
         loop {
             let version = *shown.borrow_and_update();
+            if self.api.is_out() {
+                return None;
+            }
             let events = self.events_until(version);
             if !events.is_empty() {
-                let lines = events.iter().map(Value::to_string);
-                return Some(lines.flat_map(|line| [line, "\n".to_owned()]).collect());
+                if !self.trouble.delay.is_zero() {
+                    sleep(self.trouble.delay).await;
+                }
+                return self.sent(&events);
             }
             if !matches!(timeout_at(self.ends, shown.changed()).await, Ok(Ok(()))) {
                 return None;
             }
         }
+    }
+
+    /// The events as lines; `None`: it has ended.
+    fn sent(&mut self, events: &[Value]) -> Option<String> {
+        let mut lines = String::new();
+        for event in events {
+            match &mut self.trouble.ends_after {
+                Some(0) if !self.trouble.with_gone => break,
+                Some(0) => {
+                    self.trouble.with_gone = false;
+                    let status = Refusal::on_purpose(410).status();
+                    lines += &format!("{}\n", json!({"type": "ERROR", "object": status}));
+                    break;
+                }
+                Some(left) => *left -= 1,
+                None => {}
+            }
+            let times = if self.trouble.twice { 2 } else { 1 };
+            lines += &format!("{event}\n").repeat(times);
+        }
+        (!lines.is_empty()).then_some(lines)
     }
 
     fn events_until(&mut self, version: u64) -> Vec<Value> {
@@ -87,14 +124,15 @@ impl Watch {
         {
             return None;
         }
-        let matching =
-            |object: &Option<Value>| object.clone().filter(|object| self.selector.matches(object));
-        let (what, mut object) = match (matching(&change.before), matching(&change.after)) {
+        let before = change.before.as_ref().filter(|object| self.selector.matches(object));
+        let after = change.after.as_ref().filter(|object| self.selector.matches(object));
+        let (what, object) = match (before, after) {
             (None, None) => return None,
             (None, Some(after)) => ("ADDED", after),
             (Some(_), Some(after)) => ("MODIFIED", after),
             (Some(before), None) => ("DELETED", before),
         };
+        let mut object = object.as_ref().clone();
         object["metadata"]["resourceVersion"] = json!(change.version.to_string());
         Some(json!({"type": what, "object": as_asked(self.metadata_only, object)}))
     }

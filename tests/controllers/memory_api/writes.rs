@@ -84,6 +84,9 @@ pub fn change(
     let before = store.get(id).ok_or_else(|| Refusal::not_found(kind, &id.name))?.clone();
     let wanted = change(&before)?;
     check_preconditions(kind, &before, &wanted["metadata"])?;
+    if wanted == before && !store.mutations.contains_key(id) {
+        return Ok(before);
+    }
     let mut after = keep_apart(kind, &before, &wanted, writer.subresource);
     if writer.subresource.is_empty() {
         admission::mutate(store, id, &mut after);

@@ -7,12 +7,14 @@ use futures::future::BoxFuture;
 use nagaya::etcd::{Error, EtcdAccess, Etcds, Look};
 use nagaya_render::membership::{EtcdView, Member, Step, Store};
 
+use super::uid;
 use crate::memory_api::MemoryApi;
 use crate::process::Process;
 
 /// The etcds of all control planes.
 pub struct MemoryEtcds {
     planes: MemoryApi,
+    /// By the UID of the control-plane namespace: the volumes go with it.
     members: Mutex<HashMap<String, Vec<Member>>>,
     room: Mutex<Room>,
     taken: Mutex<Vec<Step>>,
@@ -48,9 +50,20 @@ impl MemoryEtcds {
         }
     }
 
+    /// The same members, whose pods are in `planes`.
+    pub fn copy(&self, planes: &MemoryApi) -> Self {
+        let members = self.members.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Self {
+            planes: planes.clone(),
+            members: Mutex::new(members),
+            room: Mutex::new(self.room().clone()),
+        }
+    }
+
     fn with<T>(&self, namespace: &str, work: impl FnOnce(&mut Vec<Member>) -> T) -> T {
         let mut all = self.members.lock().unwrap_or_else(PoisonError::into_inner);
-        let members = all.entry(namespace.to_owned()).or_insert_with(|| {
+        let plane = uid(&self.planes, namespace).unwrap_or_default();
+        let members = all.entry(plane).or_insert_with(|| {
             vec![Member { id: 1, ordinal: Some(0), learner: false, healthy: true, leader: true }]
         });
         work(members)

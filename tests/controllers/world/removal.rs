@@ -6,11 +6,11 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::{id_of, is_ending};
+use super::is_ending;
 use crate::memory_api::{Id, MemoryApi};
 
-/// The namespace controller lets so much time pass first (`namespaceDeletionGracePeriod`).
-const NAMESPACE_PAUSE: Duration = Duration::from_secs(5);
+/// The namespace controller lets so many seconds pass first (`namespaceDeletionGracePeriod`).
+const NAMESPACE_PAUSE: u64 = 5;
 
 /// When each deletion was seen first.
 #[derive(Default)]
@@ -26,17 +26,22 @@ impl Removal {
 
     pub fn tick(&mut self, api: &MemoryApi) {
         collect_garbage(api);
-        let all = api.everything();
-        self.seen.retain(|id, _| all.iter().any(|(one, object)| one == id && is_ending(object)));
-        for pod in api.all("Pod", None).iter().filter(|pod| is_ending(pod)) {
-            let grace = pod["metadata"]["deletionGracePeriodSeconds"].as_u64().unwrap_or(0);
-            if self.is_over(&id_of(pod), Duration::from_secs(grace)) {
-                api.delete(&id_of(pod));
+        let pause = |id: &Id, object: &Value| match id.kind {
+            "Pod" => object["metadata"]["deletionGracePeriodSeconds"].as_u64().unwrap_or(0),
+            _ => NAMESPACE_PAUSE,
+        };
+        let ending = api.pick(|id, object| {
+            let ends = matches!(id.kind, "Pod" | "Namespace") && is_ending(object);
+            ends.then(|| (id.clone(), Duration::from_secs(pause(id, object))))
+        });
+        self.seen.retain(|id, _| ending.iter().any(|(one, _)| one == id));
+        for (id, pause) in ending {
+            if !self.is_over(&id, pause) {
+                continue;
             }
-        }
-        for namespace in api.all("Namespace", None).iter().filter(|one| is_ending(one)) {
-            if self.is_over(&id_of(namespace), NAMESPACE_PAUSE) {
-                empty(api, namespace);
+            match id.kind {
+                "Pod" => api.delete(&id),
+                _ => empty(api, &id),
             }
         }
     }
@@ -47,11 +52,10 @@ impl Removal {
 }
 
 /// Deletes the contents; what is left when nothing is left is the namespace itself.
-fn empty(api: &MemoryApi, namespace: &Value) {
-    let name = namespace["metadata"]["name"].as_str().unwrap();
-    let contents = api.names_in(name);
+fn empty(api: &MemoryApi, namespace: &Id) {
+    let contents = api.names_in(&namespace.name);
     if contents.is_empty() {
-        api.patch(&id_of(namespace), &json!({"spec": {"finalizers": []}}));
+        api.patch(namespace, &json!({"spec": {"finalizers": []}}));
     }
     for id in contents {
         api.delete(&id);
@@ -60,14 +64,14 @@ fn empty(api: &MemoryApi, namespace: &Value) {
 
 /// Deletes what has owners of which none is left.
 fn collect_garbage(api: &MemoryApi) {
-    let all = api.everything();
-    let alive: BTreeSet<&str> =
-        all.iter().filter_map(|(_, object)| object["metadata"]["uid"].as_str()).collect();
-    for (id, object) in &all {
-        let mut owners = object["metadata"]["ownerReferences"].as_array().into_iter().flatten();
-        let owned = object["metadata"]["ownerReferences"].is_array();
-        if owned && !owners.any(|owner| alive.contains(owner["uid"].as_str().unwrap())) {
-            api.delete(id);
-        }
+    let uid = |object: &Value| object["uid"].as_str().unwrap().to_owned();
+    let alive: BTreeSet<String> =
+        api.pick(|_, object| Some(uid(&object["metadata"]))).into_iter().collect();
+    let orphans = api.pick(|id, object| {
+        let owners = object["metadata"]["ownerReferences"].as_array()?;
+        (!owners.iter().any(|owner| alive.contains(&uid(owner)))).then(|| id.clone())
+    });
+    for orphan in orphans {
+        api.delete(&orphan);
     }
 }

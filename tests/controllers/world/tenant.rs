@@ -1,6 +1,7 @@
 //! The tenant's own API server: in memory too, but behind real TLS, with the certificate that Nagaya has put
 //! into the plane, at the addresses that the plane's Services have.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use hyper::server::conn::{http1, http2};
@@ -11,12 +12,14 @@ use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::json;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::DuplexStream;
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
+use super::Network;
 use super::signers::text;
-use crate::memory_api::MemoryApi;
+use crate::memory_api::{MemoryApi, NODE_ADDRESS};
 
 /// What kube-apiserver makes for itself.
 const NAMESPACES: [&str; 4] = ["default", "kube-system", "kube-public", "kube-node-lease"];
@@ -27,25 +30,29 @@ pub struct Tenant {
 }
 
 impl Tenant {
-    /// Starts the API server of the plane in `namespace`, with the content `api`.
-    pub async fn start(planes: &MemoryApi, namespace: &str, api: &MemoryApi) -> Self {
+    /// Starts the API server of the plane in `namespace`, with the content `api`, if its Services lead to it.
+    pub fn start(
+        network: &Network,
+        planes: &MemoryApi,
+        namespace: &str,
+        api: &MemoryApi,
+    ) -> Option<Self> {
+        let secret = planes.get("Secret", namespace, "kube-apiserver-tls")?;
+        let acceptor = acceptor(&text(&secret, "tls.crt"), &text(&secret, "tls.key"));
+        let internal = planes.get("Service", namespace, "kube-apiserver")?;
+        let public = planes.get("Service", namespace, "kube-apiserver-public")?;
         for name in NAMESPACES {
             api.create(&json!({"kind": "Namespace", "metadata": {"name": name}}));
         }
-        let secret = planes.get("Secret", namespace, "kube-apiserver-tls").unwrap();
-        let acceptor = acceptor(&text(&secret, "tls.crt"), &text(&secret, "tls.key"));
-        let internal = planes.get("Service", namespace, "kube-apiserver").unwrap();
-        let public = planes.get("Service", namespace, "kube-apiserver-public").unwrap();
         let cluster_ip = internal["spec"]["clusterIP"].as_str().unwrap();
         let node_port = &public["spec"]["ports"][0]["nodePort"];
-        let addresses =
-            [format!("{cluster_ip}:6443"), format!("{}:{node_port}", planes.node_address())];
+        let addresses = [format!("{cluster_ip}:6443"), format!("{NODE_ADDRESS}:{node_port}")];
         let mut listening = JoinSet::new();
         for address in addresses {
-            let listener = TcpListener::bind(&address).await.unwrap();
-            listening.spawn(listen(listener, acceptor.clone(), api.clone()));
+            let address: SocketAddr = address.parse().unwrap();
+            listening.spawn(listen(network.listen(address), acceptor.clone(), api.clone()));
         }
-        Self { _listening: listening }
+        Some(Self { _listening: listening })
     }
 }
 
@@ -63,16 +70,18 @@ fn acceptor(certificate: &str, key: &str) -> TlsAcceptor {
     TlsAcceptor::from(Arc::new(config))
 }
 
-async fn listen(listener: TcpListener, acceptor: TlsAcceptor, api: MemoryApi) {
+async fn listen(
+    mut arriving: UnboundedReceiver<DuplexStream>,
+    acceptor: TlsAcceptor,
+    api: MemoryApi,
+) {
     let mut connections = JoinSet::new();
-    loop {
-        let (stream, _) = listener.accept().await.unwrap();
-        stream.set_nodelay(true).unwrap();
+    while let Some(stream) = arriving.recv().await {
         connections.spawn(serve(acceptor.clone(), stream, api.clone()));
     }
 }
 
-async fn serve(acceptor: TlsAcceptor, stream: TcpStream, api: MemoryApi) {
+async fn serve(acceptor: TlsAcceptor, stream: DuplexStream, api: MemoryApi) {
     let Ok(stream) = acceptor.accept(stream).await else { return };
     let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
     let service = service_fn(move |request| {

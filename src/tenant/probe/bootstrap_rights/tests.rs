@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::tenant::TenantKey;
 use crate::tenant::probe::SignerView;
+use crate::tenant::test_server::over_tcp;
 
 /// What the API server holds and grants; everything by default.
 #[derive(Clone, Default)]
@@ -69,6 +70,7 @@ impl Api {
                 uid: "1".to_owned(),
             },
             address: ([127, 0, 0, 1], 443).into(),
+            dial: over_tcp(),
             endpoint: Endpoint { host: "127.0.0.1".to_owned(), port: 443 },
             cluster_ca_pem: String::new(),
             client_ca_pem: String::new(),

@@ -7,7 +7,7 @@ use tokio::net::TcpListener;
 
 use super::*;
 use crate::tenant::probe::SignerView;
-use crate::tenant::test_server::{TestServer, authority, reads_only};
+use crate::tenant::test_server::{TestServer, authority, over_tcp, reads_only};
 use crate::tenant::{TenantConnection, TenantKey};
 
 fn target(server: &TestServer) -> ProbeTarget {
@@ -18,12 +18,13 @@ fn target(server: &TestServer) -> ProbeTarget {
             uid: "1".to_owned(),
         },
         address: server.address,
+        dial: over_tcp(),
         endpoint: Endpoint { host: "127.0.0.1".to_owned(), port: server.address.port() },
         cluster_ca_pem: server.ca.cert_pem().to_owned(),
         client_ca_pem: String::new(),
         version: KubernetesVersion { minor: 37, patch: 1 },
         signing_token: BootstrapToken::generate().unwrap(),
-        client: TenantConnection::open(&server.identity(), &reads_only()).unwrap(),
+        client: TenantConnection::open(&server.identity(), &reads_only(), &over_tcp()).unwrap(),
         signer: SignerView { ready: true, generation: "1".to_owned() },
         established: true,
     }

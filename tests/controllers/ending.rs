@@ -1,0 +1,171 @@
+//! How a run ends, in a form in which runs can be compared: every field of every object, under names that do not
+//! depend on what happened on the way.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::Value;
+
+use crate::memory_api::{Id, MemoryApi, owned_fields};
+use crate::stage::{PROJECT, Stage};
+
+/// Of all UIDs that the API server in memory gives away.
+const UID: &str = "00000000-0000-4000-8000-";
+const UID_DIGITS: usize = 12;
+/// Stands for the id of the token that signs cluster-info.
+const TOKEN: &str = "(token)";
+const FIRST_PORT: &str = "30000";
+/// They tell when, how often or to whom something happened on the way.
+const OF_THE_WAY: [&str; 6] = [
+    "lastTransitionTime",
+    "observedGeneration",
+    "applied-digest",
+    "f:touched",
+    "/retained",
+    "/tenant-uid",
+];
+
+/// Everything there is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct End(BTreeMap<String, Value>);
+
+impl End {
+    /// The end of a run that is over.
+    pub fn of(stage: &Stage) -> Self {
+        let mut fields = BTreeMap::new();
+        let (token, gone) = (token_id(stage), stage.tenant().is_none());
+        for (place, api) in [("", &stage.planes), ("inside, ", &stage.inside)] {
+            let names = Names::of(api);
+            for (id, object) in api.everything() {
+                if ends_by_itself(&id, &object) || (gone && is_of_the_project(&id)) {
+                    continue;
+                }
+                let name = format!("{place}{id}").replace(&token, TOKEN);
+                // A pod is as its template was when it came.
+                if id.kind == "Pod" {
+                    fields.insert(name, Value::Null);
+                    continue;
+                }
+                let object = names.told(&object, &token);
+                let told = owned_fields(&object).into_iter();
+                let told = told.filter(|(path, _)| {
+                    path.last().is_none_or(|last| !OF_THE_WAY.iter().any(|one| last.ends_with(one)))
+                });
+                fields.extend(
+                    told.map(|(path, value)| (format!("{name}: {}", path.join(".")), value)),
+                );
+            }
+        }
+        Self(fields)
+    }
+
+    /// Fields that differ between two runs.
+    fn against(&self, other: &Self) -> BTreeSet<String> {
+        let all = self.0.keys().chain(other.0.keys());
+        all.filter(|field| self.0.get(*field) != other.0.get(*field)).cloned().collect()
+    }
+}
+
+/// What looks whether nodes could join leaves things behind if it is killed, and the tenant's kube-controller-manager
+/// clears them away.
+fn ends_by_itself(id: &Id, object: &Value) -> bool {
+    id.kind == "CertificateSigningRequest"
+        || (id.kind == "Secret" && object["data"].get("expiration").is_some())
+}
+
+/// The manager's rights in a project outlast the tenants for which it has taken them.
+fn is_of_the_project(id: &Id) -> bool {
+    id.kind == "RoleBinding" && id.namespace == PROJECT
+}
+
+/// A word that is nowhere if there is none.
+fn token_id(stage: &Stage) -> String {
+    let secret = stage.planes.get("Secret", &Stage::plane(), "signing-token");
+    let token = secret.as_ref().and_then(|secret| secret["data"]["token"].as_str());
+    let token = token.map(|token| String::from_utf8(STANDARD.decode(token).unwrap()).unwrap());
+    token.map_or(TOKEN.to_owned(), |token| token.split('.').next().unwrap().to_owned())
+}
+
+/// How a run without faults ends.
+#[derive(Debug)]
+pub struct Expected {
+    end: End,
+    /// Fields with another value in each run: keys, and what depends on them.
+    vary: BTreeSet<String>,
+}
+
+impl Expected {
+    /// Out of two runs of the same.
+    pub fn of(one: End, other: &End) -> Self {
+        let vary = one.against(other);
+        let both = |field: &&String| one.0.contains_key(*field) && other.0.contains_key(*field);
+        assert_eq!(vary.iter().find(|field| !both(field)), None, "it is there only in one run");
+        Self { end: one, vary }
+    }
+
+    /// What is not as it was expected to be, a line each.
+    pub fn differences(&self, end: &End) -> Vec<String> {
+        let (expected, found) = (&self.end.0, &end.0);
+        let varies = |field: &String| {
+            self.vary.contains(field) && expected.contains_key(field) && found.contains_key(field)
+        };
+        let value = |of: Option<&Value>| of.map_or("nothing".to_owned(), Value::to_string);
+        let all = self.end.against(end).into_iter().filter(|field| !varies(field));
+        all.map(|field| {
+            format!("{field}: {}, not {}", value(found.get(&field)), value(expected.get(&field)))
+        })
+        .collect()
+    }
+}
+
+/// Names for what was given out in the order in which it was asked for.
+struct Names {
+    uids: BTreeMap<String, Id>,
+    /// The longest first: one may begin like another.
+    addresses: Vec<(String, String)>,
+    ports: Vec<String>,
+}
+
+impl Names {
+    fn of(api: &MemoryApi) -> Self {
+        let uids = api.pick(|id, object| {
+            let uid = object["metadata"]["uid"].as_str()?;
+            Some((uid.strip_prefix(UID)?.to_owned(), id.clone()))
+        });
+        let mut addresses = api.pick(|id, object| {
+            let address = object["spec"]["clusterIP"].as_str()?.to_owned();
+            (address != "None").then(|| (address, format!("(address of {id})")))
+        });
+        addresses.sort_by_key(|(address, _)| std::cmp::Reverse(address.len()));
+        let ports = api.pick(|_, object| {
+            let port = object["spec"]["ports"][0]["nodePort"].as_u64()?.to_string();
+            (port != FIRST_PORT).then_some(port)
+        });
+        Self { uids: uids.into_iter().collect(), addresses, ports }
+    }
+
+    fn told(&self, object: &Value, token: &str) -> Value {
+        let mut object = object.clone();
+        object["metadata"].as_object_mut().unwrap().remove("managedFields");
+        let mut text = self.with_owners(&object.to_string()).replace(token, TOKEN);
+        for (address, name) in &self.addresses {
+            text = text.replace(address, name);
+        }
+        for port in &self.ports {
+            text = text.replace(port, FIRST_PORT);
+        }
+        serde_json::from_str(&text).unwrap()
+    }
+
+    fn with_owners(&self, text: &str) -> String {
+        let mut parts = text.split(UID);
+        let mut told = parts.next().unwrap_or_default().to_owned();
+        for part in parts {
+            let (uid, rest) = part.split_at(UID_DIGITS);
+            let name = self.uids.get(uid).map_or("nobody".to_owned(), Id::to_string);
+            told += &format!("(UID of {name}){rest}");
+        }
+        told
+    }
+}
