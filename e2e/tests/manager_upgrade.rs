@@ -35,7 +35,6 @@ fn ten_tenants_of_the_previous_version_follow_the_new_one_in_turn() -> Outcome {
         let _this_version_again = ThisVersionAgain;
         step("the previous version, built and installed", install::install_previous)?;
         set(RESOURCES_VARIABLE, RESOURCES)?;
-        manager::both_ready()?;
         let tenants: Vec<_> = (0..TENANTS)
             .map(|number| {
                 let spec = spec_for_namespaces("1.37");
@@ -128,8 +127,12 @@ fn set(variable: &str, value: &str) -> Outcome {
 }
 
 fn environment(changes: &[&str]) -> Outcome {
-    let words = ["set", "env", "-n", install::NAMESPACE, "deployment/nagaya"];
-    Kubectl::management().run(&[&words[..], changes].concat()).map(drop)
+    let deployment = ["-n", install::NAMESPACE, "deployment/nagaya"];
+    let management = Kubectl::management();
+    management.run(&[&["set", "env"], &deployment[..], changes].concat())?;
+    // Those of before would still make control planes.
+    let rolled_out = ["rollout", "status", "--timeout=120s", "--request-timeout=0"];
+    management.run(&[&rolled_out[..], &deployment].concat()).map(drop)
 }
 
 /// Other tests want this version, with its own settings, whatever became of this one.

@@ -246,6 +246,10 @@ fn a_lost_quorum_and_a_full_database_are_named() {
     pass.etcd = Some(EtcdFindings { quorum: false, answering: 1, ..etcd(step) });
     let status = pass.status();
     assert_eq!(says(&status, "EtcdReady"), "False QuorumLost");
+    assert_eq!(says(&status, "Reconciling"), "True Scaling");
+    let mut lone = Pass { etcd: pass.etcd.clone(), ..valid() };
+    lone.workloads.etcd = Some(Workload { desired: 1, ..Workload::default() });
+    assert_eq!(says(&lone.status(), "Reconciling"), "True Progressing");
     assert!(
         condition(&status, "EtcdReady").unwrap().message.contains("1 of 3 etcd members answer")
     );

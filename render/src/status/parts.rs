@@ -136,7 +136,10 @@ fn reconciling(findings: &Findings<'_>) -> Option<Verdict> {
     if let Some(upgrading) = upgrading(findings) {
         return Some(upgrading);
     }
-    if let Some(words) = findings.etcd.and_then(EtcdFindings::words) {
+    // A lone member that is away is no matter of quorums: what is said of its pod says more.
+    let is_lone = findings.workloads.etcd.as_ref().is_none_or(|etcd| etcd.desired <= 1);
+    let of_members = findings.etcd.filter(|etcd| etcd.quorum || !is_lone);
+    if let Some(words) = of_members.and_then(EtcdFindings::words) {
         return Some(Verdict::new(State::True, SCALING, words));
     }
     if let Some(rolling) = rolling(findings) {
