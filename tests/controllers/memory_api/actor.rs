@@ -114,6 +114,16 @@ impl MemoryApi {
         self.act(|store| store.forbidden.insert(kind.name));
     }
 
+    /// From now on watches of a kind show nothing new, or all that they have not shown.
+    pub fn lag(&self, kind: &str, lags: bool) {
+        let kind = Kind::named(kind).name;
+        self.act(
+            |store| if lags { store.lagging.insert(kind) } else { store.lagging.remove(kind) },
+        );
+        // Watches look again.
+        self.shown.send_modify(|_| {});
+    }
+
     fn change(&self, id: &Id, patch: &Value, writer: Writer<'_>) -> Value {
         let change = |live: &Value| {
             let mut patched = live.clone();

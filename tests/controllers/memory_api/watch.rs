@@ -111,6 +111,9 @@ impl Watch {
 
     fn events_until(&mut self, version: u64) -> Vec<Value> {
         let store = self.api.lock();
+        if store.lagging.contains(self.kind.name) {
+            return Vec::new();
+        }
         let all = store.since(self.version).iter().filter(|change| change.version <= version);
         let events = all.filter_map(|change| self.event(change)).collect();
         self.version = self.version.max(version);
