@@ -96,7 +96,9 @@ impl MemoryApi {
     pub fn wipe(&self) {
         self.act(|store| {
             let all: Vec<Id> = store.all().map(|(id, _)| id.clone()).collect();
-            all.iter().for_each(|id| store.remove(id));
+            for id in &all {
+                store.remove(id);
+            }
         });
     }
 
