@@ -2,6 +2,7 @@
 //! depend on what happened on the way.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -164,7 +165,7 @@ impl Names {
         for part in parts {
             let (uid, rest) = part.split_at(UID_DIGITS);
             let name = self.uids.get(uid).map_or("nobody".to_owned(), Id::to_string);
-            told += &format!("(UID of {name}){rest}");
+            let _ = write!(told, "(UID of {name}){rest}");
         }
         told
     }

@@ -1,7 +1,10 @@
 //! etcd is saved when it is time, before an upgrade, and before it goes back to what it was.
 
+use std::time::Duration;
+
 use nagaya_api::{conditions, labels};
 use serde_json::{Value, json};
+use tokio::time::sleep;
 
 use crate::memory_api::{Id, Kind};
 use crate::stage::{Stage, tenant_id};
@@ -179,6 +182,27 @@ async fn a_manager_that_dies_during_a_restore_is_taken_over_from() {
         assert_eq!(stage.condition(conditions::READY)["status"], "True", "{what}");
         assert_eq!(jobs(&stage), [] as [Value; 0], "{what}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_restore_happens_once_though_the_manager_does_not_see_yet_what_it_has_recorded() {
+    let stage = ready().await;
+    make_one_due(&stage);
+    stage.settled().await;
+    let name = snapshots(&stage)[0]["name"].clone();
+    stage.planes.lag("Namespace", true);
+    stage.projects.patch(&tenant_id(), &json!({"spec": {"restoreFrom": {"snapshot": name}}}));
+    stage.until("it is on record", |stage| restored_from(stage) == name).await;
+    sleep(Duration::from_secs(30)).await;
+    // Another record is due, on top of one that it does not see.
+    let change = json!({"spec": {"expose": {"extraNames": ["api.example.com"]}}});
+    stage.projects.patch(&tenant_id(), &change);
+    sleep(Duration::from_secs(30)).await;
+    assert_eq!((jobs_made(&stage, "etcd-restore-"), restored_from(&stage)), (1, name.clone()));
+    assert_eq!(stage.condition(conditions::READY)["status"], "True");
+    stage.planes.lag("Namespace", false);
+    stage.settled().await;
+    assert_eq!((jobs_made(&stage, "etcd-restore-"), restored_from(&stage)), (1, name));
 }
 
 #[tokio::test(start_paused = true)]

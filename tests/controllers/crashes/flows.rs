@@ -52,14 +52,14 @@ pub const SCALE: Flow = Flow {
     acts: &[
         Act {
             does: |stage| {
-                ask(stage, &json!({"controlPlane": {"replicas": 3}, "etcd": {"replicas": 3}}))
+                ask(stage, &json!({"controlPlane": {"replicas": 3}, "etcd": {"replicas": 3}}));
             },
             comes_to: "three of each",
             done: |stage| stage.is_settled() && stage.etcds.members(&Stage::plane()) == [0, 1, 2],
         },
         Act {
             does: |stage| {
-                ask(stage, &json!({"controlPlane": {"replicas": 1}, "etcd": {"replicas": 1}}))
+                ask(stage, &json!({"controlPlane": {"replicas": 1}, "etcd": {"replicas": 1}}));
             },
             comes_to: "one of each",
             done: |stage| stage.is_settled() && stage.etcds.members(&Stage::plane()) == [0],

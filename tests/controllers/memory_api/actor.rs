@@ -96,7 +96,9 @@ impl MemoryApi {
     pub fn wipe(&self) {
         self.act(|store| {
             let all: Vec<Id> = store.all().map(|(id, _)| id.clone()).collect();
-            all.iter().for_each(|id| store.remove(id));
+            for id in &all {
+                store.remove(id);
+            }
         });
     }
 
@@ -118,6 +120,16 @@ impl MemoryApi {
     #[allow(dead_code, reason = "for `examples/stub_tenants`, which is asked for hours")]
     pub fn forget_asked(&self) {
         self.asked.lock().unwrap().clear();
+    }
+
+    /// From now on watches of a kind show nothing new, or all that they have not shown.
+    pub fn lag(&self, kind: &str, lags: bool) {
+        let kind = Kind::named(kind).name;
+        self.act(
+            |store| if lags { store.lagging.insert(kind) } else { store.lagging.remove(kind) },
+        );
+        // Watches look again.
+        self.shown.send_modify(|_| {});
     }
 
     fn change(&self, id: &Id, patch: &Value, writer: Writer<'_>) -> Value {

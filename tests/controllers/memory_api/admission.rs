@@ -105,6 +105,22 @@ fn complete_service(store: &Store, object: &mut Value) {
     }
 }
 
+/// A port that was given to a Service stays if a writer does not name one (`patchAllocatedValues`).
+pub fn keep_allocated(kind: &Kind, before: &Value, after: &mut Value) {
+    if kind.name != "Service" || after["spec"]["type"] != "NodePort" {
+        return;
+    }
+    let had = |port: &Value| {
+        let mut all = before["spec"]["ports"].as_array().into_iter().flatten();
+        all.find(|one| one["port"] == *port)?.get("nodePort").cloned()
+    };
+    for port in after["spec"]["ports"].as_array_mut().into_iter().flatten() {
+        if let (None, Some(given)) = (port.get("nodePort"), had(&port["port"])) {
+            port["nodePort"] = given;
+        }
+    }
+}
+
 /// Refuses to change what cannot be changed.
 pub fn check_change(kind: &Kind, before: &Value, after: &Value) -> Result<(), Refusal> {
     let name = before["metadata"]["name"].as_str().unwrap_or_default();

@@ -103,10 +103,11 @@ impl Bugs {
             Bug::OwnsNothing if body["metadata"].get("ownerReferences").is_some() => {
                 body["metadata"].as_object_mut().unwrap().remove("ownerReferences");
             }
-            Bug::IsDeafAfterAWatchEnds if is_watch(&head) => {
-                if !self.watched.lock().unwrap().insert(what_is_watched(&head)) {
-                    return std::future::pending().await;
-                }
+            Bug::IsDeafAfterAWatchEnds
+                if is_watch(&head)
+                    && !self.watched.lock().unwrap().insert(what_is_watched(&head)) =>
+            {
+                return std::future::pending().await;
             }
             Bug::DeletesByNameAlone if head.method == Method::DELETE => {
                 if let Some((_, name)) = path.rsplit_once('/') {

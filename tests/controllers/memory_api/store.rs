@@ -48,6 +48,8 @@ pub struct Store {
     objects: BTreeMap<Id, Arc<Value>>,
     /// What a mutating admission policy makes of an object: pointer and value.
     pub mutations: BTreeMap<Id, (&'static str, Value)>,
+    /// Kinds of which watches show nothing new.
+    pub lagging: BTreeSet<&'static str>,
     /// Kinds that nobody may list.
     pub forbidden: BTreeSet<&'static str>,
     history: Vec<Change>,
@@ -92,6 +94,7 @@ impl Store {
             objects: self.objects.clone(),
             mutations: self.mutations.clone(),
             forbidden: self.forbidden.clone(),
+            lagging: BTreeSet::new(),
             history: Vec::new(),
         }
     }

@@ -16,6 +16,7 @@ const LONGEST_WAIT: u64 = 12_000;
 const MOST_STALE: u64 = 40;
 
 /// What happens to a watch.
+#[allow(clippy::struct_excessive_bools, reason = "each is struck apart from the others")]
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Trouble {
     /// Answered 410 at once: what it wants to go on from is forgotten.

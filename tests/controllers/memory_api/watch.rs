@@ -1,6 +1,7 @@
 //! Watches: a body that goes on with every change of what was asked for.
 
 use std::convert::Infallible;
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use futures::stream::{self, Stream};
@@ -97,7 +98,7 @@ impl Watch {
                 Some(0) => {
                     self.trouble.with_gone = false;
                     let status = Refusal::on_purpose(410).status();
-                    lines += &format!("{}\n", json!({"type": "ERROR", "object": status}));
+                    let _ = writeln!(lines, "{}", json!({"type": "ERROR", "object": status}));
                     break;
                 }
                 Some(left) => *left -= 1,
@@ -111,6 +112,9 @@ impl Watch {
 
     fn events_until(&mut self, version: u64) -> Vec<Value> {
         let store = self.api.lock();
+        if store.lagging.contains(self.kind.name) {
+            return Vec::new();
+        }
         let all = store.since(self.version).iter().filter(|change| change.version <= version);
         let events = all.filter_map(|change| self.event(change)).collect();
         self.version = self.version.max(version);

@@ -181,6 +181,7 @@ fn settle(
     before: &Value,
     mut after: Value,
 ) -> Result<Value, Refusal> {
+    admission::keep_allocated(kind, before, &mut after);
     admission::check_change(kind, before, &after)?;
     if kind.has_generation && spec_of(before) != spec_of(&after) {
         let generation = before["metadata"]["generation"].as_i64().unwrap_or_default();

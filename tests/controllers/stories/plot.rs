@@ -6,6 +6,7 @@ use fastrand::Rng;
 use serde_json::{Value, json};
 
 /// What a user asks for, as far as stories change it.
+#[allow(clippy::struct_excessive_bools, reason = "each is a field of the spec, set or not")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Wish {
     /// The newer of two versions.
