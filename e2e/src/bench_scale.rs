@@ -26,7 +26,7 @@ use crate::cargo::{self, cargo};
 use crate::components::{self, Component, NEWEST_MINOR};
 use crate::progress::{say, step};
 use crate::ring::Outcome;
-use crate::{install, paths};
+use crate::{install, paths, preflight};
 
 /// How much is measured.
 #[derive(Debug, Clone)]
@@ -53,6 +53,7 @@ pub struct Programs {
 /// # Errors
 /// Something cannot be measured. A target that is missed is no error: the table says so.
 pub fn run(extent: &Extent) -> Outcome {
+    preflight::check()?;
     let programs = match &extent.programs {
         Some(folder) => of(folder),
         None => build()?,

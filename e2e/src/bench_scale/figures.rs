@@ -81,9 +81,12 @@ impl Figures {
     pub fn told(&self) -> String {
         let mut lines = vec![format!("{:<34} {:>9}  TARGET", "FIGURE", "VALUE")];
         for Row { key, value, target } in self.rows() {
-            let verdict = target.map_or(String::new(), |target| {
-                format!("≤ {target} {}", if value <= target { "met" } else { "MISSED" })
-            });
+            let verdict = match target {
+                _ if value.is_nan() => "not measured".to_owned(),
+                Some(target) if value <= target => format!("≤ {target} met"),
+                Some(target) => format!("≤ {target} MISSED"),
+                None => String::new(),
+            };
             lines.push(format!("{key:<34} {value:>9.2}  {verdict}").trim_end().to_owned());
         }
         let processor = self.processor.iter().map(|(name, used)| format!("{name} {used:.1}"));
@@ -194,5 +197,6 @@ mod tests {
         let line = |key: &str| told.lines().find(|line| line.starts_with(key)).unwrap().to_owned();
         assert!(line("all_ready_s").contains("MISSED"), "{told}");
         assert!(line("manager_rss_mib_100").contains("met"), "{told}");
+        assert!(line("delete_all_s").contains("not measured"), "{told}");
     }
 }
