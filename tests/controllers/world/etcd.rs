@@ -57,6 +57,7 @@ impl MemoryEtcds {
             planes: planes.clone(),
             members: Mutex::new(members),
             room: Mutex::new(self.room().clone()),
+            taken: Mutex::default(),
         }
     }
 
