@@ -20,7 +20,7 @@ test: programs ## Everything that CI runs: lint, units, goldens, kubeadm parity,
 test-lifecycle: programs ## The long form of what changes a running tenant: a line per operation; replaces a running sandbox
 	@$(E2E) suite lifecycle
 
-test-long: programs ## The fault ring at length: 100,000 stories out of as many seeds
+test-long: programs ## The fault ring at length: each fault of each write of each flow, and 100,000 stories
 	@$(E2E) suite stories
 
 ring: programs ## The tests of e2e/tests, in a sandbox of their own; replaces a running sandbox

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures::future::try_join_all;
 use jiff::Timestamp;
@@ -20,12 +20,13 @@ use nagaya_render::signing_token::{
     SIGNING_TOKEN_SECRET, build_signing_token_secret, read_signing_token,
 };
 use nagaya_render::tenant::Tenant;
+use tokio::time::Instant;
 
 use crate::kube_ops::{self, apply, create_once};
 use crate::tenant::TenantKey;
 
-/// Somebody who deletes a Secret of a running plane sees it come back within this time.
-const READ_AGAIN: Duration = Duration::from_mins(10);
+/// Somebody who deletes a Secret of a running plane sees it come back within five minutes: nobody may watch Secrets.
+const READ_AGAIN: Duration = Duration::from_secs(285);
 
 /// Everything secret about one tenant.
 pub struct Keys {
@@ -155,6 +156,13 @@ impl Keyring {
     #[must_use]
     pub fn last_seen(&self, key: &TenantKey) -> Option<Arc<Keys>> {
         self.lock().get(key).map(|known| Arc::clone(&known.keys))
+    }
+
+    /// When the Secrets are to be read again, whoever may have touched them.
+    #[must_use]
+    pub fn read_again(&self, key: &TenantKey, now: Timestamp) -> Option<Timestamp> {
+        let left = READ_AGAIN.saturating_sub(self.lock().get(key)?.read.elapsed());
+        now.checked_add(left).ok()
     }
 
     /// The tenant is gone.

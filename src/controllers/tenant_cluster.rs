@@ -44,7 +44,7 @@ use crate::tenant::TenantKey;
 const CONTROLLER: &str = "tenantcluster";
 /// Held while the control plane exists: an object of a namespace cannot own another namespace.
 const FINALIZER: &str = "nagaya.dev/control-plane";
-/// What changes outside the watches (a deleted Secret, a pod's problem) is seen at the latest after this.
+/// What changes outside the watches (a pod's problem) is seen at the latest after this.
 const RESYNC: Duration = Duration::from_mins(10);
 /// While something is not ready, pods are looked at this often for what keeps them.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
@@ -162,7 +162,8 @@ async fn pass(context: &Context, raw: &TenantCluster, key: &TenantKey) -> Result
     }
     // Until it writes again, or etcd has said why not.
     let stalled = context.prober.store().get(key).filter(|seen| seen.report.stalled);
-    let due = [keys.map(|keys| keys.next_due), next_snapshot, stalled.map(|_| now)];
+    let read_again = context.keyring.read_again(key, now);
+    let due = [keys.map(|keys| keys.next_due), read_again, next_snapshot, stalled.map(|_| now)];
     Ok(Action::requeue(observe::next_look(&observed, &status, due, now)))
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::memory_api::{Id, Kind};
-use crate::stage::{Stage, spec};
+use crate::stage::{PROJECT, Stage, spec};
 
 const NOTHING: [String; 0] = [];
 
@@ -49,6 +49,19 @@ async fn a_foreign_change_of_a_field_that_we_own_is_undone_with_one_write() {
     let writes = stage.writes().split_off(before.len());
     let of_objects: Vec<&String> = writes.iter().filter(|one| !one.contains(" status ")).collect();
     assert_eq!(of_objects, [&undone]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_secret_that_somebody_deleted_is_there_again_within_five_minutes() {
+    let stage = Stage::ready().await;
+    let secret = Id::new(Kind::named("Secret"), &Stage::plane(), "kube-apiserver-tls");
+    let handed_out = Id::new(Kind::named("Secret"), PROJECT, "demo-kubeconfig");
+    for id in [&secret, &handed_out] {
+        stage.planes.delete(id);
+    }
+    tokio::time::sleep(Duration::from_mins(5)).await;
+    assert!(stage.planes.get("Secret", &Stage::plane(), "kube-apiserver-tls").is_some());
+    assert!(stage.planes.get("Secret", PROJECT, "demo-kubeconfig").is_some());
 }
 
 /// What is written after somebody has changed the tenant in a way that means nothing.

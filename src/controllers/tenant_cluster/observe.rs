@@ -61,7 +61,7 @@ impl Observed {
 pub fn next_look(
     observed: &Observed,
     status: &TenantClusterStatus,
-    due: [Option<Timestamp>; 3],
+    due: [Option<Timestamp>; 4],
     now: Timestamp,
 ) -> Duration {
     let is_true = |kind| {
