@@ -158,6 +158,8 @@ impl EtcdKeeper {
             let seen = inner.work(&errand, &mut upkeep).await;
             match seen.step {
                 Step::Rest => {}
+                // Somebody who deletes makes a new revision with each object.
+                Step::Compact { .. } => sleep(PAUSE).await,
                 _ if seen.taken => {}
                 Step::Pause | Step::Full => sleep(UNREST).await,
                 _ => sleep(PAUSE).await,

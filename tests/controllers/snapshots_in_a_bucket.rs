@@ -1,5 +1,7 @@
 //! etcd is saved to a bucket with the credentials of the project, and a control plane that is gone comes back from it.
 
+use std::time::Duration;
+
 use nagaya_api::{conditions, labels};
 use serde_json::{Value, json};
 
@@ -34,6 +36,8 @@ async fn ready() -> Stage {
 
 /// As if the volume had been left for the bucket: a new place gets a snapshot at once.
 fn make_one_due(stage: &Stage) {
+    // It is called by the second of the wall clock, which virtual time does not move.
+    std::thread::sleep(Duration::from_millis(1100));
     let old = json!([{
         "name": "old", "time": "2020-01-01T00:00:00Z", "sizeBytes": 4128, "version": "v1.37.1",
         "reason": "scheduled",
