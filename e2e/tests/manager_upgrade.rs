@@ -20,8 +20,10 @@ const TENANTS: usize = 10;
 const BUDGET: usize = 4;
 const BUDGET_VARIABLE: &str = "NAGAYA_ROLLOUT_BUDGET";
 /// Ten tenants ask for more of two processors than there is.
-const RESOURCES: &str =
-    r#"{"etcd": {"requests": {"cpu": "10m"}}, "kube-apiserver": {"requests": {"cpu": "20m"}}}"#;
+const RESOURCES: &str = r#"{
+    "etcd": {"requests": {"cpu": "10m", "memory": "64Mi"}, "limits": {"memory": "2Gi"}},
+    "kube-apiserver": {"requests": {"cpu": "20m", "memory": "256Mi"}, "limits": {"memory": "2Gi"}}
+}"#;
 const RESOURCES_VARIABLE: &str = "NAGAYA_RESOURCES";
 const NODE_READY: Duration = Duration::from_mins(1);
 const ALL: Duration = Duration::from_mins(20);
