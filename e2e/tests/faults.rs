@@ -7,8 +7,8 @@ use e2e::progress::say;
 use e2e::ring::kubectl::{name, text};
 use e2e::ring::tenant::spec_for_namespaces;
 use e2e::ring::{
-    Counter, Kubectl, Machine, Outcome, Process, Tenant, alone, ensure, invariants, manager,
-    scenario,
+    Counter, Kubectl, Look, Machine, Outcome, Process, Tenant, alone, ensure, invariants, manager,
+    scenario, wait_until,
 };
 use serde_json::{Value, json};
 
@@ -16,6 +16,8 @@ use serde_json::{Value, json};
 const CHANGE: Duration = Duration::from_mins(8);
 const NODE_READY: Duration = Duration::from_mins(2);
 const GONE: Duration = Duration::from_mins(2);
+/// kubelet waits longer each time before it starts a container again.
+const RESTARTED: Duration = Duration::from_mins(2);
 /// Faults in each of the five changes: 20 in all.
 const FAULTS: usize = 4;
 const MANAGER: &str = "nagaya";
@@ -114,13 +116,17 @@ impl Faults {
     fn happen(&mut self, tenant: &Tenant, pace: Duration) -> Outcome {
         for _ in 0..FAULTS {
             thread::sleep(pace.mul_f64(self.random.f64()));
-            self.one(tenant)?;
+            // Who was just killed is not there yet, and of a tenant that is deleted nobody is any more.
+            wait_until("somebody is hit", RESTARTED, || {
+                let hit = self.one(tenant)?;
+                Ok(Look::done_if(hit, || "there is no process".to_owned()))
+            })?;
         }
         Ok(())
     }
 
-    /// The next one that there is somebody for; a manager always is.
-    fn one(&mut self, tenant: &Tenant) -> Outcome {
+    /// The next one that there is somebody for, or else a manager is killed; whether it happened.
+    fn one(&mut self, tenant: &Tenant) -> Outcome<bool> {
         let mut victims = victims(tenant)?;
         self.random.shuffle(&mut victims);
         for place in 0..self.due.len() {
@@ -128,13 +134,13 @@ impl Faults {
             let of_it = victims.iter().filter(|victim| victim.program == fault.program);
             if of_it.into_iter().any(|victim| victim.suffers(fault, &mut self.random)) {
                 self.due.remove(place);
-                return Ok(());
+                return Ok(true);
             }
         }
         let fault = Fault { program: MANAGER, kill: true, first: false };
         let managers = victims.iter().filter(|victim| victim.program == MANAGER);
         let suffers = |victim: &Victim| victim.suffers(fault, &mut self.random);
-        ensure(managers.into_iter().any(suffers), || "there was no process to kill".to_owned())
+        Ok(managers.into_iter().any(suffers))
     }
 
     fn ensure_everybody_was_hit(&self) -> Outcome {
