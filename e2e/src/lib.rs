@@ -11,6 +11,7 @@ pub mod command;
 pub mod components;
 pub mod demo;
 pub mod error;
+pub mod figures;
 pub mod host;
 pub mod images;
 pub mod install;

@@ -131,16 +131,16 @@ impl Faults {
         self.random.shuffle(&mut victims);
         for place in 0..self.due.len() {
             let fault = self.due[place];
-            let of_it = victims.iter().filter(|victim| victim.program == fault.program);
-            if of_it.into_iter().any(|victim| victim.suffers(fault, &mut self.random)) {
+            let mut of_it = victims.iter().filter(|victim| victim.program == fault.program);
+            if of_it.any(|victim| victim.suffers(fault, &mut self.random)) {
                 self.due.remove(place);
                 return Ok(true);
             }
         }
         let fault = Fault { program: MANAGER, kill: true, first: false };
-        let managers = victims.iter().filter(|victim| victim.program == MANAGER);
+        let mut managers = victims.iter().filter(|victim| victim.program == MANAGER);
         let suffers = |victim: &Victim| victim.suffers(fault, &mut self.random);
-        Ok(managers.into_iter().any(suffers))
+        Ok(managers.any(suffers))
     }
 
     fn ensure_everybody_was_hit(&self) -> Outcome {

@@ -22,9 +22,10 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// Half of what kube-apiserver gives a request (`--request-timeout`): slow is not refused, and told apart.
 const DEADLINE: Duration = Duration::from_secs(30);
 
-/// What the client's libraries say when the server has not seen a request, beside hyper's `is_canceled`. In h2's words: GOAWAY without an error (RFC 9113
-/// section 6.8). In hyper's: more streams than the connection may have were open, and it ended before this one could be
-/// opened (`fut_ctx` in hyper's `proto/h2/client.rs`, dropped with the connection).
+/// What the client's libraries say when the server has not seen a request, beside hyper's `is_canceled`. In h2's
+/// words: GOAWAY without an error (RFC 9113 section 6.8). In hyper's: more streams than the connection may have were
+/// open, and it ended before this one could be opened (`fut_ctx` in hyper's `proto/h2/client.rs`, dropped with the
+/// connection).
 const NOT_BEGUN: [&str; 2] = ["not a result of an error", "runtime dropped the dispatch task"];
 
 /// Over which connection.

@@ -151,13 +151,8 @@ const NO_QUORUM: &str = "etcd has no quorum: no member comes or goes until enoug
 pub fn next_step(view: &EtcdView, around: &Circumstances) -> Step {
     match view {
         EtcdView::Quorum(members) => {
-            match after_a_snapshot(wanted(members, around), members, around) {
-                // What is waited for may never come, or be a write.
-                Step::Wait(words) => space::rescue(members, &around.space)
-                    .filter(Step::is_action)
-                    .unwrap_or(Step::Wait(words)),
-                step => step,
-            }
+            let step = after_a_snapshot(wanted(members, around), members, around);
+            rather_than_wait(step, members, around)
         }
         EtcdView::NoQuorum { .. } => Step::Wait(NO_QUORUM.to_owned()),
     }
@@ -197,6 +192,13 @@ fn after_a_snapshot(step: Step, members: &[Member], around: &Circumstances) -> S
         }
         _ => step,
     }
+}
+
+/// What is waited for may never come, or be a write that a full etcd does not take.
+fn rather_than_wait(step: Step, members: &[Member], around: &Circumstances) -> Step {
+    let waits = matches!(step, Step::Wait(_));
+    let rescue = space::rescue(members, &around.space).filter(|rescue| waits && rescue.is_action());
+    rescue.unwrap_or(step)
 }
 
 fn votes(members: &[Member], id: u64) -> bool {

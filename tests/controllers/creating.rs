@@ -3,6 +3,7 @@
 use nagaya_api::{conditions, labels};
 use serde_json::{Value, json};
 
+use crate::history::KEYS;
 use crate::memory_api::{Asked, NODE_ADDRESS};
 use crate::stage::{PROJECT, Stage, TENANT, spec, tenant_id};
 
@@ -35,16 +36,6 @@ const PLANE: [&str; 27] = [
     "StatefulSet etcd",
     "StatefulSet kube-controller-manager",
     "StatefulSet kube-scheduler",
-];
-
-/// What cannot be made again: written once, and never changed by anybody.
-const KEYS: [&str; 6] = [
-    "client-ca-1",
-    "cluster-ca-1",
-    "etcd-ca-1",
-    "front-proxy-ca-1",
-    "kubelet-serving-ca-1",
-    "service-account-1",
 ];
 
 #[tokio::test(start_paused = true)]

@@ -10,7 +10,7 @@ use crate::memory_api::{Id, Kind};
 use crate::stage::{Stage, tenant_id};
 
 /// Made once: whoever has them trusts what they have signed.
-const KEYS: [&str; 6] = [
+pub const KEYS: [&str; 6] = [
     "client-ca-1",
     "cluster-ca-1",
     "etcd-ca-1",

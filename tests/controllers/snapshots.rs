@@ -22,7 +22,7 @@ async fn ready() -> Stage {
 }
 
 /// As if the last snapshot had been taken long ago.
-fn make_one_due(stage: &Stage) {
+pub fn make_one_due(stage: &Stage) {
     // It is called by the second of the wall clock, which virtual time does not move.
     std::thread::sleep(Duration::from_millis(1100));
     let old = json!([{

@@ -1,11 +1,10 @@
 //! etcd is saved to a bucket with the credentials of the project, and a control plane that is gone comes back from it.
 
-use std::time::Duration;
-
 use nagaya_api::{conditions, labels};
 use serde_json::{Value, json};
 
 use crate::memory_api::{Id, Kind};
+use crate::snapshots::make_one_due;
 use crate::stage::{PROJECT, Stage, tenant_id};
 
 const LOCATION: &str = "https://s3.example.com/etcd/fleet/acme/demo";
@@ -32,22 +31,6 @@ async fn ready() -> Stage {
     stage.settled().await;
     assert_eq!(stage.condition(conditions::READY)["status"], "True");
     stage
-}
-
-/// As if the volume had been left for the bucket: a new place gets a snapshot at once.
-fn make_one_due(stage: &Stage) {
-    // It is called by the second of the wall clock, which virtual time does not move.
-    std::thread::sleep(Duration::from_millis(1100));
-    let old = json!([{
-        "name": "old", "time": "2020-01-01T00:00:00Z", "sizeBytes": 4128, "version": "v1.37.1",
-        "reason": "scheduled",
-    }]);
-    let record = json!({"metadata": {"annotations": {labels::SNAPSHOTS: old.to_string()}}});
-    stage.planes.patch(&plane_id(), &record);
-}
-
-fn plane_id() -> Id {
-    Id::new(Kind::named("Namespace"), "", &Stage::plane())
 }
 
 fn newest(stage: &Stage) -> Value {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::{Map, Value, json};
 
-use crate::paths;
+use crate::figures::{self, rounded};
 use crate::ring::Outcome;
 
 /// What was measured, one value per round (or one, where only the last plane is looked at).
@@ -66,7 +66,6 @@ impl Figures {
     /// # Errors
     /// It cannot be written.
     pub fn write(&self) -> Outcome<PathBuf> {
-        let path = paths::checkout().join("target/bench.json");
         let mut values: Map<String, Value> = Map::new();
         let mut rounds: Map<String, Value> = Map::new();
         for row in self.rows() {
@@ -74,10 +73,7 @@ impl Figures {
             rounds.insert(row.key.to_owned(), json!(row.rounds));
         }
         values.insert("rounds".to_owned(), Value::Object(rounds));
-        let text = format!("{:#}\n", Value::Object(values));
-        paths::make_folder(&paths::checkout().join("target"))?;
-        paths::write_whole(&path, text.as_bytes())?;
-        Ok(path)
+        Ok(figures::write("bench.json", values)?)
     }
 
     fn rows(&self) -> Vec<Row> {
@@ -110,11 +106,6 @@ impl Figures {
 #[allow(clippy::cast_precision_loss)]
 fn float(count: u64) -> f64 {
     count as f64
-}
-
-/// To hundredths.
-fn rounded(value: f64) -> f64 {
-    (value * 100.0).round() / 100.0
 }
 
 /// The middle value, or the mean of the two in the middle; NaN of nothing.

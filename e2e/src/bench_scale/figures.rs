@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde_json::{Map, Value, json};
 
-use crate::paths;
+use crate::figures::{self, rounded};
 use crate::ring::Outcome;
 
 /// What one control plane is made of, on the management side.
@@ -100,16 +100,13 @@ impl Figures {
     /// # Errors
     /// It cannot be written.
     pub fn write(&self) -> Outcome<PathBuf> {
-        let path = paths::checkout().join("target/bench-scale.json");
         let mut values: Map<String, Value> = Map::new();
         for row in self.rows() {
             values.insert(row.key, json!(rounded(row.value)));
         }
         let processor = self.processor.iter().map(|(name, used)| (*name, rounded(*used)));
         values.insert("processor_s".to_owned(), json!(processor.collect::<BTreeMap<_, _>>()));
-        paths::make_folder(&paths::checkout().join("target"))?;
-        paths::write_whole(&path, format!("{:#}\n", Value::Object(values)).as_bytes())?;
-        Ok(path)
+        Ok(figures::write("bench-scale.json", values)?)
     }
 
     fn rows(&self) -> Vec<Row> {
@@ -137,11 +134,6 @@ impl Figures {
 #[must_use]
 pub fn float(count: usize) -> f64 {
     count as f64
-}
-
-/// To hundredths.
-fn rounded(value: f64) -> f64 {
-    (value * 100.0).round() / 100.0
 }
 
 /// The value that 99 of 100 do not exceed; NaN of nothing.
