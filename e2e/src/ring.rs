@@ -21,6 +21,7 @@ mod snapshots;
 pub mod tenant;
 pub mod versions;
 pub mod wait;
+pub mod webhook;
 pub mod workload;
 
 pub use counter::{Counted, Counter};
@@ -32,6 +33,7 @@ pub use project::Project;
 pub use scenario::{alone, is_long, scenario};
 pub use tenant::{Condition, Tenant};
 pub use wait::{Look, stays, wait_until};
+pub use webhook::Webhook;
 
 /// What a test and each of its steps returns.
 pub type Outcome<T = ()> = Result<T, Failure>;

@@ -1,8 +1,7 @@
-//! What an operator of the management cluster may put in a control plane's way: quotas, classes and policies. A policy
-//! stands for the webhook that would do the same: the API server runs both at the same place.
+//! What an operator of the management cluster may put in a control plane's way: quotas, classes, policies and webhooks.
 
 use e2e::ring::kubectl::{name, text};
-use e2e::ring::{Kubectl, Outcome, Project};
+use e2e::ring::{Kubectl, Outcome, Project, Webhook};
 use serde_json::{Value, json};
 
 /// Objects that are there until it is dropped, also when the test fails.
@@ -102,9 +101,33 @@ pub fn of_pods(plane: &str) -> [Way; 5] {
     ]
 }
 
-/// Changes a field of a StatefulSet whenever anybody writes it.
-pub fn of_stateful_set(plane: &str) -> Vec<Value> {
-    mutating_policy("ring-contest", plane, &STATEFUL_SETS, "/spec/revisionHistoryLimit", "7")
+/// A field of kube-scheduler's StatefulSet that is contested, and what Nagaya wants there.
+pub const CONTESTED: (&str, u8) = ("revisionHistoryLimit", 2);
+
+/// A policy that changes the contested field whenever anybody writes it.
+pub fn policy_that_contests(plane: &str) -> Vec<Value> {
+    let path = format!("/spec/{}", CONTESTED.0);
+    mutating_policy("ring-contest", plane, &STATEFUL_SETS, &path, "7")
+}
+
+/// A webhook that does, as long as it runs.
+pub fn webhook_that_contests() -> Outcome<Webhook> {
+    Webhook::start(&format!("/spec/{}", CONTESTED.0), &json!(7))
+}
+
+/// What has the API server ask it.
+pub fn ask(webhook: &Webhook, plane: &str) -> Vec<Value> {
+    let mut asked = json!({
+        "name": "contest.ring.example", "clientConfig": webhook.client_config(),
+        "objectSelector": {"matchLabels": {"app.kubernetes.io/name": "kube-scheduler"}},
+        "admissionReviewVersions": ["v1"], "sideEffects": "None", "failurePolicy": "Fail",
+        "rules": constraints(&STATEFUL_SETS)["resourceRules"],
+    });
+    asked["namespaceSelector"] = only_in(plane)["namespaceSelector"].take();
+    vec![json!({
+        "apiVersion": "admissionregistration.k8s.io/v1", "kind": "MutatingWebhookConfiguration",
+        "metadata": {"name": "ring-contest"}, "webhooks": [asked],
+    })]
 }
 
 struct Matched {

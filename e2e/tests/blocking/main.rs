@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 
 use e2e::ring::tenant::spec_for_namespaces;
 use e2e::ring::{
-    Condition, Look, Outcome, Project, Tenant, ensure_says, invariants, scenario, wait_until,
+    Condition, Look, Outcome, Project, Tenant, ensure, ensure_says, invariants, scenario,
+    wait_until,
 };
-use hindrance::{Hindrance, Kind};
+use hindrance::{CONTESTED, Hindrance, Kind};
 use serde_json::{Value, json};
 
 /// kubelet asks a registry that is not there for a while.
@@ -75,7 +76,12 @@ fn a_running_tenant_says_who_hinders_its_pods_until_nobody_does() -> Outcome {
             }
             tenant.await_condition("SchedulerReady", "True", CLEARED)?;
         }
-        is_contested(&tenant, &plane)?;
+        let policy = hindrance::policy_that_contests(&plane);
+        is_contested(&tenant, &policy, "by MutatingAdmissionPolicy ring-contest")?;
+        let webhook = hindrance::webhook_that_contests()?;
+        let asked = hindrance::ask(&webhook, &plane);
+        let named = "by webhook contest.ring.example of MutatingWebhookConfiguration ring-contest";
+        is_contested(&tenant, &asked, named)?;
         tenant.await_ready()
     })
 }
@@ -128,9 +134,9 @@ fn replace_scheduler(tenant: &Tenant, which: &[&str]) -> Outcome {
 }
 
 /// Admission changes a field of ours within each of our writes.
-fn is_contested(tenant: &Tenant, plane: &str) -> Outcome {
-    let management = &tenant.project.management;
-    let placed = Hindrance::place(tenant.project, &hindrance::of_stateful_set(plane))?;
+fn is_contested(tenant: &Tenant, by: &[Value], named: &str) -> Outcome {
+    let (management, plane) = (&tenant.project.management, &tenant.plane()?);
+    let placed = Hindrance::place(tenant.project, by)?;
     let set = ["annotate", "statefulset", "-n", plane, "kube-scheduler", "--overwrite"];
     let mut touches = 0;
     let said = wait_until("the contested field is named", CLEARED, || {
@@ -141,9 +147,8 @@ fn is_contested(tenant: &Tenant, plane: &str) -> Outcome {
         let seen = format!("{now:?}");
         Ok(Look::some((now.reason == "FieldContested").then_some(now), || seen))
     })?;
-    let by = "by MutatingAdmissionPolicy ring-contest (bound by ring-contest)";
-    let named = ["kube-scheduler", "spec.revisionHistoryLimit", by];
-    ensure_says(&said.message, &named)?;
+    let (field, ours) = CONTESTED;
+    ensure_says(&said.message, &["kube-scheduler", &format!("spec.{field}"), named])?;
     drop(placed);
     wait_until("the field is Nagaya's again", CLEARED, || {
         let object = tenant.object()?.unwrap_or_default();
@@ -151,7 +156,7 @@ fn is_contested(tenant: &Tenant, plane: &str) -> Outcome {
         Ok(Look::done_if(!conditions.contains("FieldContested"), || conditions))
     })?;
     let live = management.get(&["statefulset", "-n", plane, "kube-scheduler"])?;
-    ensure_says(&live["spec"]["revisionHistoryLimit"].to_string(), &["2"])
+    ensure(live["spec"][field] == ours, || format!("{field} is {}", live["spec"][field]))
 }
 
 /// Something of somebody else's with a finalizer keeps the control-plane namespace.
