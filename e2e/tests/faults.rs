@@ -1,9 +1,10 @@
 //! Whatever process of a tenant or of the manager dies or hangs while the tenant changes, the change gets to its end.
 
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use e2e::progress::say;
+use e2e::ring::counter::restarts;
 use e2e::ring::kubectl::{name, text};
 use e2e::ring::tenant::spec_for_namespaces;
 use e2e::ring::{
@@ -35,9 +36,11 @@ fn whoever_is_killed_or_stopped_in_a_tenants_life_each_change_gets_to_its_end() 
         let mut faults = Faults::new();
         let mut spec = spec_for_namespaces("1.36");
         spec["snapshots"] = json!({"schedule": "1m", "keep": 3});
+        let began = Instant::now();
         let tenant = Tenant::create(project, "demo", &spec)?;
         faults.happen(&tenant, Duration::from_secs(5))?;
         tenant.settles(CHANGE)?;
+        say(&format!("faults-create {} restarts={}", took(began), restarts(&tenant.plane()?)?));
         let machine = Machine::add("ring-faults", "1.36")?;
         machine.join(&tenant.token("nodes", "1h")?.secret()?)?;
         let cluster = tenant.admin()?;
@@ -62,10 +65,12 @@ fn whoever_is_killed_or_stopped_in_a_tenants_life_each_change_gets_to_its_end() 
         restore(&tenant, &cluster, &mut faults)?;
         machine.await_ready(&cluster, NODE_READY)?;
 
+        let began = Instant::now();
         tenant.delete()?;
         faults.happen(&tenant, Duration::from_secs(2))?;
         tenant.await_gone(GONE)?;
         invariants::await_no_plane(project, GONE)?;
+        say(&format!("faults-delete {}", took(began)));
         faults.ensure_everybody_was_hit()?;
         manager::both_ready()
     })
@@ -74,12 +79,20 @@ fn whoever_is_killed_or_stopped_in_a_tenants_life_each_change_gets_to_its_end() 
 fn restore(tenant: &Tenant, cluster: &Kubectl, faults: &mut Faults) -> Outcome {
     cluster.run(&["create", "configmap", "saved", "--from-literal=word=nagaya"])?;
     let snapshot = tenant.next_snapshot(CHANGE)?;
+    let began = Instant::now();
     tenant.restore_from(&snapshot)?;
     faults.happen(tenant, Duration::from_secs(12))?;
     tenant.await_restored(&snapshot, CHANGE)?;
     tenant.settles(CHANGE)?;
+    say(&format!("faults-restore {} restarts={}", took(began), restarts(&tenant.plane()?)?));
     let word = cluster.get(&["configmap", "saved"])?["data"]["word"].take();
     ensure(word == "nagaya", || format!("what was saved is {word}"))
+}
+
+/// There is nobody to ask before it is created and after it is deleted, and what is written between a snapshot and its
+/// return is gone: no client counts these.
+fn took(began: Instant) -> String {
+    format!("took_s={:.1}", began.elapsed().as_secs_f64())
 }
 
 /// SIGKILL and SIGSTOP at random moments, of everybody in a random order. `NAGAYA_RING_SEED` repeats a run's choices.

@@ -118,7 +118,11 @@ impl Counter {
     }
 }
 
-fn restarts(plane: &str) -> Outcome<u64> {
+/// How often containers of the pods that are now in this control-plane namespace have restarted.
+///
+/// # Errors
+/// The management cluster cannot be asked.
+pub fn restarts(plane: &str) -> Outcome<u64> {
     let pods = Kubectl::management().list(&["pods", "-n", plane])?;
     let containers = pods.iter().flat_map(|pod| each(pod, "/status/containerStatuses"));
     Ok(containers.filter_map(|one| one["restartCount"].as_u64()).sum())
