@@ -12,7 +12,8 @@ use serde_json::json;
 
 const API_SERVER: &str = "kube-apiserver";
 /// Component, port, and a metric that only it has.
-const SELF_SIGNED: [(&str, u16, &str); 2] = [
+const SERVED_WITH_TLS: [(&str, u16, &str); 3] = [
+    (API_SERVER, 6443, "apiserver_request_total"),
     ("kube-controller-manager", 10257, "workqueue_depth"),
     ("kube-scheduler", 10259, "scheduler_pending_pods"),
 ];
@@ -24,19 +25,20 @@ fn metrics_of_components_are_got_with_their_credential_alone_and_nothing_else_is
         let credential = Credential::of(&tenant)?;
         let etcd = format!("http://{}:2381/metrics", address(&tenant, "etcd")?);
         ensure_says(&curl(&[], &etcd)?, &["etcd_server_quota_backend_bytes"])?;
-        for (component, port, metric) in SELF_SIGNED {
-            let url = format!("https://{}:{port}/metrics", address(&tenant, component)?);
-            ensure_says(&curl(&credential.with(&["--insecure"]), &url)?, &[metric])?;
-            let told = curl(&["--insecure".to_owned()], &url)?;
-            ensure(!told.contains(metric), || format!("{component} tells anybody"))?;
+        let presented = credential.presented();
+        for (component, port, metric) in SERVED_WITH_TLS {
+            let address = address(&tenant, component)?;
+            let verified = credential.verified(component, port, &address);
+            let url = format!("https://{component}:{port}/metrics");
+            ensure_says(&curl(&[&verified[..], &presented].concat(), &url)?, &[metric])?;
+            let told = curl(&verified, &url)?;
+            let withheld = !told.is_empty() && !told.contains(metric);
+            ensure(withheld, || format!("{component} tells anybody: {told}"))?;
         }
-        let connect = format!("{API_SERVER}:6443:{}:6443", address(&tenant, API_SERVER)?);
-        let ca = credential.file("ca.crt");
-        let options = credential.with(&["--cacert", &ca, "--connect-to", &connect]);
-        let of_api_server =
-            |path: &str| curl(&options, &format!("https://{API_SERVER}:6443{path}"));
-        ensure_says(&of_api_server("/metrics")?, &["apiserver_request_total"])?;
-        ensure_says(&of_api_server("/api/v1/secrets")?, &[r#""code": 403"#])
+        let verified = credential.verified(API_SERVER, 6443, &address(&tenant, API_SERVER)?);
+        let secrets = format!("https://{API_SERVER}:6443/api/v1/secrets");
+        let told = curl(&[&verified[..], &presented].concat(), &secrets)?;
+        ensure_says(&told, &[r#""code": 403"#])
     })
 }
 
@@ -72,10 +74,15 @@ impl Credential {
         self.0.join(key).display().to_string()
     }
 
-    /// Options of curl that present it, and further ones.
-    fn with(&self, options: &[&str]) -> Vec<String> {
-        let ours = ["--cert".into(), self.file("tls.crt"), "--key".into(), self.file("tls.key")];
-        ours.into_iter().chain(options.iter().map(|&option| option.into())).collect()
+    /// Options of curl by which a component at `address` is verified as itself, with the CA that comes along.
+    fn verified(&self, component: &str, port: u16, address: &str) -> [String; 4] {
+        let connect = format!("{component}:{port}:{address}:{port}");
+        ["--cacert".into(), self.file("ca.crt"), "--connect-to".into(), connect]
+    }
+
+    /// Options of curl that present it.
+    fn presented(&self) -> [String; 4] {
+        ["--cert".into(), self.file("tls.crt"), "--key".into(), self.file("tls.key")]
     }
 }
 

@@ -8,7 +8,7 @@ use crate::memory_api::{Asked, NODE_ADDRESS};
 use crate::stage::{PROJECT, Stage, TENANT, spec, tenant_id};
 
 /// Everything that Nagaya puts into a control-plane namespace.
-const PLANE: [&str; 27] = [
+const PLANE: [&str; 29] = [
     "ConfigMap etcd-state",
     "ConfigMap kube-apiserver-authentication",
     "Deployment kube-apiserver",
@@ -24,7 +24,9 @@ const PLANE: [&str; 27] = [
     "Secret kube-apiserver-kubelet-client",
     "Secret kube-apiserver-tls",
     "Secret kube-controller-manager-kubeconfig",
+    "Secret kube-controller-manager-tls",
     "Secret kube-scheduler-kubeconfig",
+    "Secret kube-scheduler-tls",
     "Secret kubelet-serving-ca-1",
     "Secret metrics-client",
     "Secret service-account-1",

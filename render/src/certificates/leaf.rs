@@ -36,8 +36,12 @@ pub enum LeafSecret {
     EtcdPeer,
     /// kube-controller-manager towards kube-apiserver.
     ControllerManager,
+    /// kube-controller-manager towards whoever gets its metrics.
+    ControllerManagerServing,
     /// kube-scheduler towards kube-apiserver.
     Scheduler,
+    /// kube-scheduler towards whoever gets its metrics.
+    SchedulerServing,
     /// The operator's Prometheus towards kube-apiserver, kube-controller-manager and kube-scheduler. No pod of the
     /// control plane mounts it.
     Metrics,
@@ -60,7 +64,9 @@ impl LeafSecret {
             Self::EtcdServer => "etcd-server",
             Self::EtcdPeer => "etcd-peer",
             Self::ControllerManager => "kube-controller-manager-kubeconfig",
+            Self::ControllerManagerServing => "kube-controller-manager-tls",
             Self::Scheduler => "kube-scheduler-kubeconfig",
+            Self::SchedulerServing => "kube-scheduler-tls",
             Self::Metrics => "metrics-client",
         }
     }
@@ -68,7 +74,10 @@ impl LeafSecret {
     /// Who signs it.
     pub(super) fn issuer(self, authorities: &Authorities) -> &CertificateAuthority {
         match self {
-            Self::ApiServer | Self::KubeletClient => &authorities.cluster,
+            Self::ApiServer
+            | Self::KubeletClient
+            | Self::ControllerManagerServing
+            | Self::SchedulerServing => &authorities.cluster,
             Self::FrontProxyClient => &authorities.front_proxy,
             Self::EtcdClient | Self::EtcdServer | Self::EtcdPeer => &authorities.etcd,
             Self::ControllerManager | Self::Scheduler | Self::Metrics => &authorities.client,
@@ -79,17 +88,20 @@ impl LeafSecret {
     /// `phases/kubeconfig`): users of the tenant cluster that built-in RBAC knows.
     pub(super) fn request(self, tenant: &Tenant) -> LeafRequest {
         let client = |common_name| leaf_request(common_name, Usage::ClientAuth, Vec::new());
+        let server = |name, names| leaf_request(name, Usage::ServerAuth, names);
+        // Asked under the addresses of their pods, which change: a client says which name it expects.
+        let unaddressed = |name: &'static str| server(name, vec![name.to_owned()]);
         match self {
-            Self::ApiServer => {
-                leaf_request("kube-apiserver", Usage::ServerAuth, api_server_names(tenant))
-            }
+            Self::ApiServer => server("kube-apiserver", api_server_names(tenant)),
             Self::KubeletClient => client("kube-apiserver-kubelet-client"),
             Self::FrontProxyClient => client(names::FRONT_PROXY_USER),
             Self::EtcdClient => client("kube-apiserver-etcd-client"),
             Self::EtcdServer => leaf_request("etcd-server", Usage::Both, etcd_server_names(tenant)),
             Self::EtcdPeer => leaf_request("etcd-peer", Usage::Both, etcd_member_names(tenant)),
             Self::ControllerManager => client("system:kube-controller-manager"),
+            Self::ControllerManagerServing => unaddressed(names::CONTROLLER_MANAGER),
             Self::Scheduler => client("system:kube-scheduler"),
+            Self::SchedulerServing => unaddressed(names::SCHEDULER),
             Self::Metrics => LeafRequest {
                 organization: Some(MONITORING_GROUP.to_owned()),
                 ..client("nagaya:metrics")

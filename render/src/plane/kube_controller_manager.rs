@@ -4,7 +4,7 @@ use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetSpec};
 use k8s_openapi::api::core::v1::{Container, PodTemplateSpec, Volume};
 use nagaya_api::labels;
 
-use super::mounts::{self, CLIENT_CONFIG, CLIENT_CONFIG_DIR, Files, PKI, PKI_DIR};
+use super::mounts::{self, CLIENT_CONFIG, CLIENT_CONFIG_DIR, Files, PKI, PKI_DIR, SERVING};
 use super::pod::{self, Pod};
 use super::probes::{self, Endpoint};
 use super::resources::{self, Defaults};
@@ -75,6 +75,7 @@ fn build_pki_volume() -> Volume {
     mounts::volume(
         PKI,
         vec![
+            Files::leaf(LeafSecret::ControllerManagerServing, SERVING),
             Files::certificate(Authority::Cluster, "cluster-ca"),
             Files::signer(Authority::Client, "client-ca"),
             Files::signer(Authority::KubeletServing, "kubelet-serving-ca"),
@@ -123,6 +124,7 @@ fn build_command(tenant: &Tenant) -> Vec<String> {
         ]
         .map(|(flag, file)| format!("{flag}={PKI_DIR}/{file}")),
     );
+    command.extend(mounts::serving_flags());
     for (signer, ca) in SIGNERS {
         command.push(format!("--cluster-signing-{signer}-cert-file={PKI_DIR}/{ca}.crt"));
         command.push(format!("--cluster-signing-{signer}-key-file={PKI_DIR}/{ca}.key"));

@@ -3,7 +3,7 @@
 use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetSpec};
 use k8s_openapi::api::core::v1::{Container, PodTemplateSpec};
 
-use super::mounts::{self, CLIENT_CONFIG, CLIENT_CONFIG_DIR};
+use super::mounts::{self, CLIENT_CONFIG, CLIENT_CONFIG_DIR, Files, PKI, PKI_DIR, SERVING};
 use super::pod::{self, Pod};
 use super::probes::{self, Endpoint};
 use super::resources::{self, Defaults};
@@ -42,7 +42,10 @@ fn build_template(tenant: &Tenant, settings: &Settings) -> PodTemplateSpec {
         user: USER,
         init_containers: vec![wait::build_wait_for_api(tenant, settings)],
         container: build_container(tenant, settings),
-        volumes: vec![mounts::client_config_volume(LeafSecret::Scheduler)],
+        volumes: vec![
+            mounts::client_config_volume(LeafSecret::Scheduler),
+            mounts::volume(PKI, vec![Files::leaf(LeafSecret::SchedulerServing, SERVING)]),
+        ],
         grace: 10,
         priority: names::CONTROLLER_PRIORITY,
         replicated: false,
@@ -65,7 +68,10 @@ fn build_container(tenant: &Tenant, settings: &Settings) -> Container {
         startup_probe: Some(probes::startup(PROBE, "/livez")),
         readiness_probe: Some(probes::readiness(PROBE, "/readyz")),
         liveness_probe: Some(probes::liveness(PROBE, "/livez")),
-        volume_mounts: Some(vec![mounts::mount(CLIENT_CONFIG, CLIENT_CONFIG_DIR)]),
+        volume_mounts: Some(vec![
+            mounts::mount(CLIENT_CONFIG, CLIENT_CONFIG_DIR),
+            mounts::mount(PKI, PKI_DIR),
+        ]),
         ..Container::default()
     }
 }
@@ -77,6 +83,7 @@ fn build_command() -> Vec<String> {
         ["--kubeconfig", "--authentication-kubeconfig", "--authorization-kubeconfig"]
             .map(|flag| format!("{flag}={kubeconfig}")),
     );
+    command.extend(mounts::serving_flags());
     command.extend(["--leader-elect=false", "--profiling=false"].map(str::to_owned));
     command
 }

@@ -114,6 +114,18 @@ pub(super) fn client_config_volume(leaf: LeafSecret) -> Volume {
     volume(CLIENT_CONFIG, vec![own, Files::certificate(Authority::Cluster, "ca")])
 }
 
+/// Name of the pair that a component serves, in [`PKI_DIR`].
+pub(super) const SERVING: &str = "serving";
+
+/// Flags by which a component serves it. It reads the files again when they change
+/// (`k8s.io/apiserver/pkg/server/dynamiccertificates`).
+pub(super) fn serving_flags() -> [String; 2] {
+    [
+        format!("--tls-cert-file={PKI_DIR}/{SERVING}.crt"),
+        format!("--tls-private-key-file={PKI_DIR}/{SERVING}.key"),
+    ]
+}
+
 /// Path of the kubeconfig in [`client_config_volume`].
 pub(super) fn kubeconfig_path() -> String {
     format!("{CLIENT_CONFIG_DIR}/{KUBECONFIG}")
