@@ -1,38 +1,40 @@
-//! Each node of a management cluster of three is drained under load: a tenant with replicas goes on, and one without
-//! does not hold the drain up.
+//! A management cluster of three nodes, each in a zone of its own, loses one under load. Drained: a tenant with
+//! replicas goes on, and one without does not hold the drain up. Switched off: a tenant with replicas stays joinable.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
-use e2e::management;
+use e2e::host::Host;
+use e2e::host::namespaces::NamespacesHost;
 use e2e::progress::{say, step};
 use e2e::ring::kubectl::text;
 use e2e::ring::tenant::spec_for_namespaces;
 use e2e::ring::{
-    Counter, Kubectl, Look, Machine, Outcome, Tenant, alone, ensure, manager, scenario, wait_until,
+    Counter, Failure, Kubectl, Look, Machine, Outcome, Project, Tenant, alone, ensure, manager,
+    scenario, wait_until,
 };
+use e2e::{management, state};
 use serde_json::json;
 
 /// A drain waits for the replica that it took last to be ready elsewhere.
 const DRAIN: &str = "--timeout=120s";
 const NODE_READY: Duration = Duration::from_mins(1);
 const SETTLE: Duration = Duration::from_mins(4);
+/// kube-proxy sends nobody to the pods of a node that was lost: 50 s until it is `NotReady`
+/// (`--node-monitor-grace-period`), and its checks are 5 s apart.
+const NOTICED: Duration = Duration::from_mins(1);
+/// How long the others are counted without it; pods of a lost node are not evicted before 5 minutes.
+const WITHOUT_IT: Duration = Duration::from_secs(30);
 
 #[test]
 fn any_node_is_drained_without_a_failed_request_to_a_tenant_with_replicas() -> Outcome {
     scenario("drains", |project| {
         let nodes = three_nodes()?;
         alone()?;
-        let mut spec = spec_for_namespaces("1.37");
-        let single = Tenant::create(project, "single", &spec)?;
-        spec["controlPlane"] = json!({"replicas": 2});
-        spec["etcd"] = json!({"replicas": 3});
-        let tenant = Tenant::create(project, "replicated", &spec)?;
-        tenant.await_ready()?;
-        let machine = Machine::add("ring-drains", "1.37")?;
-        machine.join(&tenant.token("nodes", "1h")?.secret()?)?;
+        let single = Tenant::create(project, "single", &spec_for_namespaces("1.37"))?;
+        let (tenant, machine) = with_replicas_and_a_node(project)?;
         let cluster = tenant.admin()?;
-        machine.await_ready(&cluster, NODE_READY)?;
         let since = machine.ready_since(&cluster)?;
         for each in [&tenant, &single] {
             is_whole(each)?;
@@ -59,6 +61,54 @@ fn any_node_is_drained_without_a_failed_request_to_a_tenant_with_replicas() -> O
     })
 }
 
+#[test]
+fn a_tenant_with_replicas_stays_joinable_and_whole_when_a_zone_is_lost() -> Outcome {
+    scenario("lost-zone", |project| {
+        let nodes = three_nodes()?;
+        alone()?;
+        let (tenant, machine) = with_replicas_and_a_node(project)?;
+        is_whole(&tenant)?;
+        is_spread(&tenant)?;
+        let serving = nodes_of(&tenant, "kube-apiserver")?;
+        // The first node has the only API server of the management cluster, and the tenants' address.
+        let lost = nodes.iter().skip(1).find(|node| serving.contains(*node));
+        let lost = lost.ok_or_else(|| Failure::new(format!("kube-apiserver is on {serving:?}")))?;
+
+        let counter = Counter::start(&tenant, machine.name())?;
+        let began = Instant::now();
+        let off = SwitchedOff::now(lost)?;
+        thread::sleep(NOTICED.saturating_sub(began.elapsed()));
+        let meanwhile = counter.end("lost-zone")?;
+        ensure(meanwhile.lost + meanwhile.unseen == 0, || format!("it lost {meanwhile:?}"))?;
+        tenant.await_ready()?;
+        let counter = Counter::start(&tenant, machine.name())?;
+        thread::sleep(WITHOUT_IT);
+        counter.end("without-the-zone")?.ensure_flawless()?;
+        let second = Machine::add("ring-drains-2", "1.37")?;
+        second.join(&tenant.token("more", "1h")?.secret()?)?;
+        second.await_ready(&tenant.admin()?, NODE_READY)?;
+
+        let counter = Counter::start(&tenant, machine.name())?;
+        drop(off);
+        is_whole(&tenant)?;
+        counter.end("zone-is-back")?.ensure_flawless()?;
+        machine.await_ready(&tenant.admin()?, NODE_READY)?;
+        manager::both_ready()
+    })
+}
+
+fn with_replicas_and_a_node(project: &Project) -> Outcome<(Tenant<'_>, Machine)> {
+    let mut spec = spec_for_namespaces("1.37");
+    spec["controlPlane"] = json!({"replicas": 2});
+    spec["etcd"] = json!({"replicas": 3});
+    let tenant = Tenant::create(project, "replicated", &spec)?;
+    tenant.await_ready()?;
+    let machine = Machine::add("ring-drains", "1.37")?;
+    machine.join(&tenant.token("nodes", "1h")?.secret()?)?;
+    machine.await_ready(&tenant.admin()?, NODE_READY)?;
+    Ok((tenant, machine))
+}
+
 fn three_nodes() -> Outcome<Vec<String>> {
     let nodes: Vec<String> =
         management::hosts()?.iter().map(|host| host.name().to_owned()).collect();
@@ -66,6 +116,27 @@ fn three_nodes() -> Outcome<Vec<String>> {
         format!("the management cluster is {nodes:?}; run `sandbox up --nodes 3`")
     })?;
     Ok(nodes)
+}
+
+/// A node's machine that is switched on again when this is dropped.
+struct SwitchedOff {
+    host: NamespacesHost,
+}
+
+impl SwitchedOff {
+    fn now(node: &str) -> Outcome<Self> {
+        let host = NamespacesHost::new(state::host(node)?);
+        step(format!("switch {node} off"), || host.switch_off())?;
+        Ok(Self { host })
+    }
+}
+
+impl Drop for SwitchedOff {
+    fn drop(&mut self) {
+        if let Err(error) = self.host.boot() {
+            say(&format!("{} stays off: {error}", self.host.name()));
+        }
+    }
 }
 
 /// A node that takes pods again when this is dropped.
