@@ -36,8 +36,8 @@ struct Options {
     /// JSON pointer of the field.
     #[arg(long)]
     path: String,
-    /// Its value, as JSON.
-    #[arg(long)]
+    /// Its value.
+    #[arg(long, value_name = "JSON", value_parser = |text: &str| text.parse::<Value>())]
     value: Value,
 }
 
