@@ -129,10 +129,14 @@ impl Client {
             let answer = self.send(over, method, path, body).await?;
             let (status, later) = (answer.status(), answer.headers().contains_key(RETRY_AFTER));
             let body = answer.into_body().collect().await.map_err(|error| Failure::of(&error))?;
+            let body: Value = serde_json::from_slice(&body.to_bytes()).unwrap_or_default();
             match status.as_u16() {
-                200..300 => Ok(serde_json::from_slice(&body.to_bytes()).unwrap_or_default()),
+                200..300 => Ok(body),
                 429 | 503 if later => Err(Failure::Later),
-                other => Err(Failure::For(format!("status {other}"))),
+                other => {
+                    let message = body["message"].as_str().unwrap_or("without words");
+                    Err(Failure::For(format!("status {other}, {message}")))
+                }
             }
         });
         answer.await.unwrap_or_else(|_| Err(Failure::For("no answer in time".to_owned())))
