@@ -24,6 +24,12 @@ const GAP: f64 = 3.0;
 /// Of a hundred requests: more than that may not be put off. An API server that ends says so for its last seconds to
 /// what comes over connections that it had.
 const PUT_OFF: u64 = 3;
+/// How kube-apiserver tells of a write that etcd dropped: one that reached the member that led while leadership went
+/// over (`leadTransferee` in raft's `stepLeader`). Who forwarded it waits for 7 s. Nothing that one can set in etcd or
+/// kube-apiserver has it asked again.
+const DROPPED: [&str; 2] = ["etcdserver: request timed out", "raft proposal dropped"];
+/// Of these, at most so many: leadership goes over within 2 ms on a quiet machine, and 50 where pods start.
+const DROPPED_AT_MOST: u64 = 10;
 /// It ends by itself after so many seconds, whatever becomes of the test.
 const AT_MOST: &str = "2400";
 
@@ -131,9 +137,10 @@ pub fn restarts(plane: &str) -> Outcome<u64> {
 impl Counted {
     fn line(&self) -> String {
         format!(
-            "sent={} failed={} deferred={} slowest_s={:.1} longest_gap_s={:.2} lost={} restarts={} unseen={} watch_gaps={} watch_restarts={} {:?}",
+            "sent={} failed={} dropped={} deferred={} slowest_s={:.1} longest_gap_s={:.2} lost={} restarts={} unseen={} watch_gaps={} watch_restarts={} {:?}",
             self.sent,
             self.failed,
+            self.dropped(),
             self.deferred,
             self.slowest_s,
             self.longest_gap_s,
@@ -151,9 +158,21 @@ impl Counted {
     /// # Errors
     /// It is not so.
     pub fn ensure_flawless(&self) -> Outcome {
+        self.ensure_flawless_but_for(0)
+    }
+
+    /// [`Counted::ensure_flawless`], but for the few writes that etcd drops when another member comes to lead.
+    ///
+    /// # Errors
+    /// It is not so.
+    pub fn ensure_flawless_but_for_leadership(&self) -> Outcome {
+        self.ensure_flawless_but_for(self.dropped().min(DROPPED_AT_MOST))
+    }
+
+    fn ensure_flawless_but_for(&self, failed: u64) -> Outcome {
         let is_rare = self.deferred * 100 <= self.sent * PUT_OFF;
         let is_short = self.longest_gap_s < GAP * f64::from(patience());
-        let flawless = self.failed == 0 && is_short && is_rare;
+        let flawless = self.failed <= failed && is_short && is_rare;
         ensure(flawless, || format!("requests failed: {}", self.line()))?;
         self.ensure_nothing_lost()
     }
@@ -169,6 +188,13 @@ impl Counted {
         let steadily = self.sent > 0 && self.sent as f64 >= asked;
         ensure(steadily, || format!("the counter did not keep its pace: {}", self.line()))?;
         ensure(!self.lost_anything(), || format!("something is lost: {}", self.line()))
+    }
+
+    /// Of the failures, writes that etcd dropped.
+    fn dropped(&self) -> u64 {
+        let is_dropped =
+            |(cause, _): &(&String, &u64)| DROPPED.iter().any(|words| cause.contains(words));
+        self.causes.iter().filter(is_dropped).map(|(_, count)| count).sum()
     }
 
     fn lost_anything(&self) -> bool {
