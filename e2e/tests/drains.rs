@@ -1,9 +1,10 @@
 //! A management cluster of three nodes, each in a zone of its own, loses one under load. Drained: a tenant with
-//! replicas goes on, and one without does not hold the drain up. Switched off: a tenant with replicas stays joinable.
+//! replicas goes on, and one without does not hold the drain up. Switched off: a tenant with replicas goes on, and all of
+//! it starts elsewhere once the operator says that the node does not come back.
 
 use std::collections::BTreeSet;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use e2e::host::Host;
 use e2e::host::namespaces::NamespacesHost;
@@ -11,8 +12,8 @@ use e2e::progress::{say, step};
 use e2e::ring::kubectl::text;
 use e2e::ring::tenant::spec_for_namespaces;
 use e2e::ring::{
-    Counter, Failure, Kubectl, Look, Machine, Outcome, Project, Tenant, alone, ensure, manager,
-    scenario, wait_until,
+    Counter, Failure, Kubectl, Look, Machine, Outcome, Project, Tenant, alone, ensure, ensure_says,
+    manager, scenario, wait_until,
 };
 use e2e::{management, state};
 use serde_json::json;
@@ -45,7 +46,7 @@ fn any_node_is_drained_while_a_tenant_with_replicas_serves() -> Outcome {
         for node in &nodes {
             let holds = nodes_of(&single, "etcd")?.contains(node);
             let counter = Counter::start(&tenant, machine.name())?;
-            let drained = Drained::now(node)?;
+            let drained = Closed::by_a_drain(node)?;
             took_the_single_member += usize::from(holds && nodes_of(&single, "etcd")?.is_empty());
             drop(drained);
             is_whole(&tenant)?;
@@ -62,39 +63,52 @@ fn any_node_is_drained_while_a_tenant_with_replicas_serves() -> Outcome {
 }
 
 #[test]
-fn a_tenant_with_replicas_stays_joinable_and_whole_when_a_zone_is_lost() -> Outcome {
+fn a_tenant_with_replicas_serves_without_a_zone_and_is_whole_when_it_is_given_up() -> Outcome {
     scenario("lost-zone", |project| {
         let nodes = three_nodes()?;
         alone()?;
         let (tenant, machine) = with_replicas_and_a_node(project)?;
         is_whole(&tenant)?;
         is_spread(&tenant)?;
-        let serving = nodes_of(&tenant, "kube-apiserver")?;
-        // The first node has the only API server of the management cluster, and the tenants' address.
-        let lost = nodes.iter().skip(1).find(|node| serving.contains(*node));
-        let lost = lost.ok_or_else(|| Failure::new(format!("kube-apiserver is on {serving:?}")))?;
+        let lost = home_beside(&nodes[0], &tenant)?;
 
         let counter = Counter::start(&tenant, machine.name())?;
-        let began = Instant::now();
-        let off = SwitchedOff::now(lost)?;
-        thread::sleep(NOTICED.saturating_sub(began.elapsed()));
+        let off = SwitchedOff::now(&lost)?;
+        thread::sleep(NOTICED);
         let meanwhile = counter.end("lost-zone")?;
         ensure(meanwhile.lost + meanwhile.unseen == 0, || format!("it lost {meanwhile:?}"))?;
-        tenant.await_ready()?;
         let counter = Counter::start(&tenant, machine.name())?;
         thread::sleep(WITHOUT_IT);
         counter.end("without-the-zone")?.ensure_flawless()?;
+        let signer = tenant.await_condition("ControllerManagerReady", "False", NODE_READY)?;
+        ensure_says(&format!("{signer:?}"), &["NodeLost", &lost, "out-of-service"])?;
+
+        let given_up = GivenUp::now(&lost)?;
+        tenant.await_condition("Ready", "True", SETTLE)?;
         let second = Machine::add("ring-drains-2", "1.37")?;
         second.join(&tenant.token("more", "1h")?.secret()?)?;
         second.await_ready(&tenant.admin()?, NODE_READY)?;
 
         let counter = Counter::start(&tenant, machine.name())?;
         drop(off);
+        drop(given_up);
         is_whole(&tenant)?;
-        counter.end("zone-is-back")?.ensure_flawless()?;
+        counter.end("zone-is-back")?.ensure_flawless_but_for_leadership()?;
         machine.await_ready(&tenant.admin()?, NODE_READY)?;
         manager::both_ready()
     })
+}
+
+/// The node that kube-controller-manager is on, after it had to leave the first: that one has the only API server of the
+/// management cluster, and the tenants' address.
+fn home_beside(first: &str, tenant: &Tenant) -> Outcome<String> {
+    let closed = Closed::to_new_pods(first)?;
+    let pod = ["pod", "-n", &tenant.plane()?, "kube-controller-manager-0"];
+    Kubectl::management().run(&[&["delete"][..], &pod].concat())?;
+    is_whole(tenant)?;
+    drop(closed);
+    let home = nodes_of(tenant, "kube-controller-manager")?.pop_first();
+    home.ok_or_else(|| Failure::new("kube-controller-manager is nowhere"))
 }
 
 fn with_replicas_and_a_node(project: &Project) -> Outcome<(Tenant<'_>, Machine)> {
@@ -140,26 +154,57 @@ impl Drop for SwitchedOff {
 }
 
 /// A node that takes pods again when this is dropped.
-struct Drained<'n> {
+struct Closed<'n> {
     node: &'n str,
 }
 
-impl<'n> Drained<'n> {
-    fn now(node: &'n str) -> Outcome<Self> {
-        let drained = Self { node };
+impl<'n> Closed<'n> {
+    fn to_new_pods(node: &'n str) -> Outcome<Self> {
+        let closed = Self { node };
+        Kubectl::management().run(&["cordon", node])?;
+        Ok(closed)
+    }
+
+    fn by_a_drain(node: &'n str) -> Outcome<Self> {
+        let closed = Self { node };
         let words = ["drain", node, "--ignore-daemonsets", "--delete-emptydir-data", DRAIN];
         let no_deadline = ["--request-timeout=0"];
         step(format!("drain {node}"), || {
             Kubectl::management().run(&[&words[..], &no_deadline].concat())
         })?;
-        Ok(drained)
+        Ok(closed)
     }
 }
 
-impl Drop for Drained<'_> {
+impl Drop for Closed<'_> {
     fn drop(&mut self) {
         if let Err(failure) = Kubectl::management().run(&["uncordon", self.node]) {
             say(&format!("{} takes no pods: {failure}", self.node));
+        }
+    }
+}
+
+/// A node of which the operator says that it is off for good, until this is dropped.
+struct GivenUp<'n> {
+    node: &'n str,
+}
+
+impl<'n> GivenUp<'n> {
+    const TAINT: &'static str = "node.kubernetes.io/out-of-service";
+
+    fn now(node: &'n str) -> Outcome<Self> {
+        let given_up = Self { node };
+        let taint = format!("{}=nodeshutdown:NoExecute", Self::TAINT);
+        Kubectl::management().run(&["taint", "node", node, &taint])?;
+        Ok(given_up)
+    }
+}
+
+impl Drop for GivenUp<'_> {
+    fn drop(&mut self) {
+        let words = ["taint", "node", self.node, &format!("{}-", Self::TAINT)];
+        if let Err(failure) = Kubectl::management().run(&words) {
+            say(&format!("{} stays given up: {failure}", self.node));
         }
     }
 }

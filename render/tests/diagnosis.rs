@@ -119,6 +119,37 @@ fn a_claim_that_waits_for_its_pod_leaves_the_word_to_the_pod() {
 }
 
 #[test]
+fn a_pod_of_a_node_that_was_lost_names_the_node() {
+    let on_a_node = |ready: &str| -> Evidence {
+        let status = json!({
+            "phase": "Running",
+            "conditions": [{"type": "Ready", "status": ready, "lastTransitionTime": BEGAN}],
+            "containerStatuses": [{
+                "name": "etcd", "image": "", "imageID": "", "ready": true, "restartCount": 0,
+                "state": {"running": {"startedAt": BEGAN}},
+            }],
+        });
+        let spec = json!({"nodeName": "node-2", "containers": []});
+        let pod = json!({"metadata": metadata("etcd-0"), "spec": spec, "status": status});
+        Evidence { pods: vec![object(pod)], ..Evidence::default() }
+    };
+    let (reason, words) = said(&on_a_node("False"));
+    assert_eq!(reason, "NodeLost");
+    let what = "node node-2, which pod etcd-0 is on, does not report any more (since 2026-11-26T04:10:00Z)";
+    assert!(words.starts_with(what), "{words}");
+    assert!(
+        words.contains("kubectl taint node node-2 node.kubernetes.io/out-of-service="),
+        "{words}"
+    );
+    assert_eq!(judge("etcd", 1, &on_a_node("True"), after_seconds(60)), None);
+    assert_eq!(
+        judge("etcd", 1, &on_a_node("False"), after_seconds(2)),
+        None,
+        "kubelet is just telling"
+    );
+}
+
+#[test]
 fn a_refused_pod_says_who_refuses_it() {
     let refusals = [
         (

@@ -42,6 +42,9 @@ pub enum Blockage {
     /// No node takes the pod.
     #[error("pod {pod} cannot be scheduled: {why}")]
     Unschedulable { pod: String, why: String },
+    /// The kubelet that answers for the pod has gone silent.
+    #[error("node {node}, which pod {pod} is on, does not report any more")]
+    NodeLost { pod: String, node: String },
     /// A container ends again and again.
     #[error("container {container} of pod {namespace}/{pod} keeps ending ({how}){}", quoted(words.as_ref()))]
     CrashLoop {
@@ -138,6 +141,12 @@ impl Blockage {
                 "add or free a node of the management cluster; nodeSelector and tolerations are in the \
                  manager's configuration"
                     .to_owned()
+            }
+            Self::NodeLost { node, .. } => {
+                format!(
+                    "bring the node back; when it is switched off for good, say so, and its pods start elsewhere: \
+                     kubectl taint node {node} node.kubernetes.io/out-of-service=nodeshutdown:NoExecute"
+                )
             }
             Self::CrashLoop { namespace, pod, container, .. } => {
                 format!("more: kubectl logs --previous -n {namespace} {pod} -c {container}")

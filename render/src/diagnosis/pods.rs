@@ -1,4 +1,4 @@
-//! What a pod says of itself: no node, no image, no container, or one that crashes.
+//! What a pod says of itself: no node, or a lost one, no image, no container, or one that crashes.
 
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod, PodStatus};
@@ -39,6 +39,19 @@ pub fn judge(pod: &Pod, now: Timestamp) -> Option<Blocked> {
         // What the pod names is made beside it.
         .filter(|blocked| !is_new(blocked, now))
         .or_else(|| of_schedule(pod, status, now))
+        .or_else(|| of_node(pod, status, now))
+}
+
+/// The management cluster takes the pods of a node without a Lease for not ready, and leaves what kubelet said last of
+/// their containers (`pkg/controller/util/node`, `MarkPodsNotReady`).
+fn of_node(pod: &Pod, status: &PodStatus, now: Timestamp) -> Option<Blocked> {
+    let containers = status.container_statuses.as_ref()?;
+    let mut conditions = status.conditions.iter().flatten();
+    let marked = conditions.any(|one| one.type_ == "Ready" && one.status == "False");
+    let well = !containers.is_empty() && containers.iter().all(|container| container.ready);
+    let node = pod.spec.as_ref()?.node_name.clone().filter(|_| marked && well)?;
+    let blockage = Blockage::NodeLost { pod: name_of(&pod.metadata), node };
+    Some(Blocked::new(blockage, since(status, "Ready"))).filter(|blocked| !is_new(blocked, now))
 }
 
 fn of_schedule(pod: &Pod, status: &PodStatus, now: Timestamp) -> Option<Blocked> {
@@ -56,7 +69,9 @@ fn of_schedule(pod: &Pod, status: &PodStatus, now: Timestamp) -> Option<Blocked>
 fn is_new(blocked: &Blocked, now: Timestamp) -> bool {
     let passes = matches!(
         blocked.blockage,
-        Blockage::Unschedulable { .. } | Blockage::ContainerRefused { .. }
+        Blockage::Unschedulable { .. }
+            | Blockage::ContainerRefused { .. }
+            | Blockage::NodeLost { .. }
     );
     passes && blocked.since.is_some_and(|since| now.duration_since(since) < USUAL)
 }
