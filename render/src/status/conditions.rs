@@ -1,5 +1,7 @@
 //! Conditions as a list to be merged: a time moves only when a state flips.
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use strum::IntoStaticStr;
@@ -19,15 +21,30 @@ pub enum State {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verdict {
     pub(super) state: State,
-    pub(super) reason: &'static str,
+    pub(super) reason: Cow<'static, str>,
     pub(super) message: String,
 }
 
 impl Verdict {
     /// A finding with its reason (`CamelCase`) and words.
     #[must_use]
-    pub fn new(state: State, reason: &'static str, message: impl Into<String>) -> Self {
-        Self { state, reason, message: message.into() }
+    pub fn new(
+        state: State,
+        reason: impl Into<Cow<'static, str>>,
+        message: impl Into<String>,
+    ) -> Self {
+        Self { state, reason: reason.into(), message: message.into() }
+    }
+
+    /// What a condition says.
+    #[must_use]
+    pub fn of(condition: &Condition) -> Self {
+        let state = match condition.status.as_str() {
+            "True" => State::True,
+            "False" => State::False,
+            _ => State::Unknown,
+        };
+        Self::new(state, condition.reason.clone(), &condition.message)
     }
 
     /// The same reason and words, of a condition that is in this state.
@@ -64,7 +81,7 @@ pub fn merge(
                 let condition = Condition {
                     type_: kind.to_owned(),
                     status: status.to_owned(),
-                    reason: finding.reason.to_owned(),
+                    reason: finding.reason.into_owned(),
                     message: finding.message,
                     observed_generation: generation,
                     last_transition_time: since,

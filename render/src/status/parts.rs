@@ -57,7 +57,8 @@ fn ready(findings: &Findings<'_>) -> Verdict {
     match findings.probed {
         Probed::Report(report) => match report.first_failure() {
             Some((part, reason, message)) => cause(findings, part).unwrap_or_else(|| {
-                Verdict::new(State::False, reason.into(), format!("{part}: {message}"))
+                let reason: &str = reason.into();
+                Verdict::new(State::False, reason, format!("{part}: {message}"))
             }),
             None if report.joinable() => Verdict::new(State::True, "Joinable", JOINABLE),
             None => Verdict::new(
@@ -72,7 +73,10 @@ fn ready(findings: &Findings<'_>) -> Verdict {
             "most tenants became unreachable at the same moment: the manager's own network is suspect; look \
              at the management cluster first",
         ),
-        Probed::NotYet if findings.born => keep_ready(findings),
+        Probed::NotYet if findings.born => {
+            let is_probed = findings.tenant.is_some() && findings.failure.is_none();
+            as_before(findings, types::READY).filter(|_| is_probed).unwrap_or_else(not_probed)
+        }
         Probed::NotYet => match (findings.refusal, findings.failure) {
             (Some(refusal), _) => Verdict::new(State::False, "Refused", refusal.to_string()),
             (_, Some(failure)) => Verdict::new(State::False, failure.reason, &failure.message),
@@ -101,19 +105,15 @@ fn cause(findings: &Findings<'_>, part: &str) -> Option<Verdict> {
     })
 }
 
-/// A manager that has just started knows nothing yet: what its predecessor saw stays for the few seconds
-/// until the first probe.
-fn keep_ready(findings: &Findings<'_>) -> Verdict {
-    let will_be_probed = findings.tenant.is_some() && findings.failure.is_none();
-    if was_true(findings, types::READY) && will_be_probed {
-        return Verdict::new(State::True, "Joinable", JOINABLE);
-    }
-    Verdict::new(State::Unknown, "NotProbedYet", "the endpoint has not been probed yet")
+/// A manager that has just started knows nothing yet: what its predecessor saw stays for the few seconds until the
+/// first look.
+fn as_before(findings: &Findings<'_>, kind: &str) -> Option<Verdict> {
+    let mut previous = findings.raw.status.iter().flat_map(|status| &status.conditions);
+    previous.find(|one| one.type_ == kind && findings.born).map(Verdict::of)
 }
 
-fn was_true(findings: &Findings<'_>, kind: &str) -> bool {
-    let previous = findings.raw.status.iter().flat_map(|status| &status.conditions);
-    previous.into_iter().any(|one| one.type_ == kind && one.status == "True")
+fn not_probed() -> Verdict {
+    Verdict::new(State::Unknown, "NotProbedYet", "the endpoint has not been probed yet")
 }
 
 fn reconciling(findings: &Findings<'_>) -> Option<Verdict> {
@@ -282,34 +282,25 @@ fn workload(name: &str, workload: Option<&Workload>) -> Verdict {
     }
 }
 
-/// As [`keep_ready`]: what a manager that has just started has not looked at yet stays as it was.
 fn content_is_in_place(findings: &Findings<'_>) -> bool {
-    match findings.content {
-        ContentState::Applied => true,
-        ContentState::Pending => {
-            findings.born && !findings.raw.spec.paused && was_true(findings, types::CONTENT_READY)
-        }
-        ContentState::Changing | ContentState::Failed(_) => false,
-    }
+    content(findings).state == State::True
 }
 
 fn content(findings: &Findings<'_>) -> Verdict {
-    if content_is_in_place(findings) {
-        return Verdict::new(
+    match findings.content {
+        ContentState::Applied => Verdict::new(
             State::True,
             "Applied",
             "everything that kubeadm and nodes read is in place",
-        );
-    }
-    match findings.content {
+        ),
         ContentState::Pending if findings.raw.spec.paused => Verdict::new(
             State::Unknown,
             "Paused",
             "the content is not looked after while spec.paused is true",
         ),
-        ContentState::Applied | ContentState::Pending => {
+        ContentState::Pending => as_before(findings, types::CONTENT_READY).unwrap_or_else(|| {
             Verdict::new(State::False, "Pending", "waiting for the tenant's API server")
-        }
+        }),
         ContentState::Changing => {
             Verdict::new(State::False, "Pending", "what has changed is being written")
         }
@@ -320,24 +311,23 @@ fn content(findings: &Findings<'_>) -> Verdict {
 }
 
 fn endpoint(findings: &Findings<'_>) -> Option<Verdict> {
-    let reachable =
-        || Verdict::new(State::True, "Reachable", "the public endpoint answers as it should");
     let report = match findings.probed {
         Probed::Report(report) => report,
-        // As in `keep_ready`.
-        Probed::NotYet if findings.born && was_true(findings, types::ENDPOINT_REACHABLE) => {
-            return findings.tenant.is_some().then(reachable);
+        Probed::NotYet => {
+            let before = as_before(findings, types::ENDPOINT_REACHABLE);
+            return before.filter(|_| findings.tenant.is_some());
         }
-        Probed::NotYet | Probed::Blind => return None,
+        Probed::Blind => return None,
     };
     Some(match &report.endpoint {
-        probe::Finding::Ok => reachable(),
+        probe::Finding::Ok => {
+            Verdict::new(State::True, "Reachable", "the public endpoint answers as it should")
+        }
         probe::Finding::Failed { reason, message } => {
-            Verdict::new(State::False, (*reason).into(), message)
+            let reason: &str = reason.into();
+            Verdict::new(State::False, reason, message)
         }
-        probe::Finding::Unknown => {
-            Verdict::new(State::Unknown, "NotProbedYet", "the endpoint has not been probed yet")
-        }
+        probe::Finding::Unknown => not_probed(),
     })
 }
 

@@ -193,6 +193,14 @@ fn a_manager_that_has_just_started_keeps_what_its_predecessor_saw_until_it_has_l
     let failed = Failure { reason, message: "the keys are gone".to_owned() };
     restarted.failure = Some(failed);
     assert_eq!(says(&restarted.status(), "Ready"), "Unknown NotProbedYet");
+    restarted.failure = None;
+    for unwell in [Finding::failed(Reason::ObjectMissing, "cluster-info is gone"), Finding::Unknown]
+    {
+        restarted.probed = Some(ProbeReport { kubelet_config: unwell, ..joinable() });
+        restarted.raw.status = Some(restarted.status());
+        restarted.probed = None;
+        assert_eq!(Some(restarted.status()), restarted.raw.status);
+    }
     let newborn = Pass { probed: None, born: false, ..valid() };
     assert_eq!(says(&newborn.status(), "Ready"), "False Provisioning");
 }
