@@ -67,9 +67,9 @@ async fn run(cli: Cli) -> Result<serde_json::Value, Error> {
     let client = Arc::new(Client::new(&access));
     let start = requests::prepare(&client).await?;
     let tally = Arc::new(Tally::default());
-    let watch = tokio::spawn(watch::follow(Arc::clone(&client), Arc::clone(&tally), start));
-    // Whoever waits for this line knows that from now on everything counts.
+    // Whoever waits for this line knows that from now on everything counts; the watch has words of its own.
     eprintln!("counting");
+    let watch = tokio::spawn(watch::follow(Arc::clone(&client), Arc::clone(&tally), start));
     tokio::select! {
         () = requests::ask(&client, &tally, cli.rate, start) => {}
         () = tokio::time::sleep(Duration::from_secs(cli.seconds)) => {}
