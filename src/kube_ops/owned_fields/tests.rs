@@ -89,7 +89,11 @@ fn caches_keep_our_entry_only() {
     let foreign = live("kubectl", "Update", &json!({"f:spec": {}})).managed_fields.unwrap();
     meta.managed_fields.as_mut().unwrap().extend(foreign);
     keep_only_ours(&mut meta);
-    assert_eq!(meta.managed_fields.unwrap().len(), 1);
+    assert_eq!(meta.managed_fields.as_ref().unwrap().len(), 1);
+    assert!(are_all_ours(&meta, &service()));
+    let mut other = service();
+    other["spec"]["type"] = json!("NodePort");
+    assert!(!are_all_ours(&meta, &other));
 }
 
 #[test]
