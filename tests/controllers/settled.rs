@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use nagaya_api::conditions;
 use serde_json::json;
 
 use crate::memory_api::{Id, Kind};
@@ -24,6 +25,22 @@ async fn a_manager_that_has_just_started_writes_nothing_into_what_its_predecesso
     stage.settled().await;
     assert!(stage.passes() > 0, "nothing was looked at");
     assert_eq!(stage.management_writes()[writes..], NOTHING);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nor_into_one_that_does_not_answer() {
+    let mut stage = Stage::ready().await;
+    stage.silence(0);
+    let is_silent = |stage: &Stage| stage.condition(conditions::READY)["status"] == "False";
+    stage.until("it is not ready", is_silent).await;
+    stage.settled().await;
+    stage.kill_manager();
+    let (tenant, writes) = (stage.tenant(), stage.management_writes().len());
+    stage.start_manager();
+    stage.settled().await;
+    assert!(stage.passes() > 0, "nothing was looked at");
+    assert_eq!(stage.management_writes()[writes..], NOTHING);
+    assert_eq!(stage.tenant(), tenant);
 }
 
 #[tokio::test(start_paused = true)]

@@ -28,12 +28,8 @@ pub struct Verdict {
 impl Verdict {
     /// A finding with its reason (`CamelCase`) and words.
     #[must_use]
-    pub fn new(
-        state: State,
-        reason: impl Into<Cow<'static, str>>,
-        message: impl Into<String>,
-    ) -> Self {
-        Self { state, reason: reason.into(), message: message.into() }
+    pub fn new(state: State, reason: &'static str, message: impl Into<String>) -> Self {
+        Self { state, reason: Cow::Borrowed(reason), message: message.into() }
     }
 
     /// What a condition says.
@@ -44,7 +40,8 @@ impl Verdict {
             "False" => State::False,
             _ => State::Unknown,
         };
-        Self::new(state, condition.reason.clone(), &condition.message)
+        let reason = Cow::Owned(condition.reason.clone());
+        Self { state, reason, message: condition.message.clone() }
     }
 
     /// The same reason and words, of a condition that is in this state.

@@ -57,8 +57,7 @@ fn ready(findings: &Findings<'_>) -> Verdict {
     match findings.probed {
         Probed::Report(report) => match report.first_failure() {
             Some((part, reason, message)) => cause(findings, part).unwrap_or_else(|| {
-                let reason: &str = reason.into();
-                Verdict::new(State::False, reason, format!("{part}: {message}"))
+                Verdict::new(State::False, reason.into(), format!("{part}: {message}"))
             }),
             None if report.joinable() => Verdict::new(State::True, "Joinable", JOINABLE),
             None => Verdict::new(
@@ -324,8 +323,7 @@ fn endpoint(findings: &Findings<'_>) -> Option<Verdict> {
             Verdict::new(State::True, "Reachable", "the public endpoint answers as it should")
         }
         probe::Finding::Failed { reason, message } => {
-            let reason: &str = reason.into();
-            Verdict::new(State::False, reason, message)
+            Verdict::new(State::False, reason.into(), message)
         }
         probe::Finding::Unknown => not_probed(),
     })
