@@ -56,11 +56,9 @@ pub fn judge(
     evidence: &Evidence,
     now: Timestamp,
 ) -> Option<Blocked> {
-    let pods: Vec<&Pod> = evidence
-        .pods
-        .iter()
-        .filter(|pod| is_of(&pod.metadata, component) && pod.metadata.deletion_timestamp.is_none())
-        .collect();
+    let ours = evidence.pods.iter().filter(|pod| is_of(&pod.metadata, component));
+    let (pods, ending): (Vec<&Pod>, Vec<&Pod>) =
+        ours.partition(|pod| pod.metadata.deletion_timestamp.is_none());
     let missing = i32::try_from(pods.len()).is_ok_and(|found| found < desired);
     let unbound = || {
         let mut claims = evidence.claims.iter().filter(|claim| is_of(&claim.metadata, component));
@@ -69,6 +67,7 @@ pub fn judge(
     refusals::judge(component, missing, evidence)
         .or_else(unbound)
         .or_else(|| pods.iter().find_map(|pod| pods::judge(pod, now)))
+        .or_else(|| ending.iter().find_map(|pod| pods::judge_ending(pod, now)))
 }
 
 fn is_of(metadata: &ObjectMeta, component: &str) -> bool {

@@ -119,8 +119,10 @@ fn a_claim_that_waits_for_its_pod_leaves_the_word_to_the_pod() {
 }
 
 #[test]
-fn a_pod_of_a_node_that_was_lost_names_the_node() {
-    let on_a_node = |ready: &str| -> Evidence {
+fn a_pod_of_a_node_that_was_lost_names_the_node_also_when_it_is_evicted() {
+    let on_a_node = |ready: &str, deleted: Value| -> Evidence {
+        let mut metadata = metadata("etcd-0");
+        metadata["deletionTimestamp"] = deleted;
         let status = json!({
             "phase": "Running",
             "conditions": [{"type": "Ready", "status": ready, "lastTransitionTime": BEGAN}],
@@ -130,23 +132,22 @@ fn a_pod_of_a_node_that_was_lost_names_the_node() {
             }],
         });
         let spec = json!({"nodeName": "node-2", "containers": []});
-        let pod = json!({"metadata": metadata("etcd-0"), "spec": spec, "status": status});
+        let pod = json!({"metadata": metadata, "spec": spec, "status": status});
         Evidence { pods: vec![object(pod)], ..Evidence::default() }
     };
-    let (reason, words) = said(&on_a_node("False"));
-    assert_eq!(reason, "NodeLost");
-    let what = "node node-2, which pod etcd-0 is on, does not report any more (since 2026-11-26T04:10:00Z)";
-    assert!(words.starts_with(what), "{words}");
-    assert!(
-        words.contains("kubectl taint node node-2 node.kubernetes.io/out-of-service="),
-        "{words}"
-    );
-    assert_eq!(judge("etcd", 1, &on_a_node("True"), after_seconds(60)), None);
-    assert_eq!(
-        judge("etcd", 1, &on_a_node("False"), after_seconds(2)),
-        None,
-        "kubelet is just telling"
-    );
+    for lost in [on_a_node("False", Value::Null), on_a_node("False", json!(BEGAN))] {
+        let (reason, words) = said(&lost);
+        assert_eq!(reason, "NodeLost");
+        assert!(words.starts_with("node node-2, which pod etcd-0 is on, is not ready"), "{words}");
+        assert!(words.contains("(since 2026-11-26T04:10:00Z)"), "{words}");
+        let command = "kubectl taint node node-2 node.kubernetes.io/out-of-service=";
+        assert!(words.contains(command), "{words}");
+        assert_eq!(judge("etcd", 1, &lost, after_seconds(2)), None, "kubelet is just telling");
+    }
+    let ready = on_a_node("True", Value::Null);
+    assert_eq!(judge("etcd", 1, &ready, after_seconds(60)), None);
+    let ends = on_a_node("False", json!("2026-11-26T04:10:58Z"));
+    assert_eq!(judge("etcd", 1, &ends, after_seconds(60)), None, "it has until then to end");
 }
 
 #[test]

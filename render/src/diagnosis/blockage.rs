@@ -42,8 +42,8 @@ pub enum Blockage {
     /// No node takes the pod.
     #[error("pod {pod} cannot be scheduled: {why}")]
     Unschedulable { pod: String, why: String },
-    /// The kubelet that answers for the pod has gone silent.
-    #[error("node {node}, which pod {pod} is on, does not report any more")]
+    /// The kubelet that answers for the pod has gone silent, or says that it cannot.
+    #[error("node {node}, which pod {pod} is on, is not ready, or does not report any more")]
     NodeLost { pod: String, node: String },
     /// A container ends again and again.
     #[error("container {container} of pod {namespace}/{pod} keeps ending ({how}){}", quoted(words.as_ref()))]
@@ -144,8 +144,8 @@ impl Blockage {
             }
             Self::NodeLost { node, .. } => {
                 format!(
-                    "bring the node back; when it is switched off for good, say so, and its pods start elsewhere: \
-                     kubectl taint node {node} node.kubernetes.io/out-of-service=nodeshutdown:NoExecute"
+                    "bring the node back; only if its machine is certainly off, and stays so, have its pods start \
+                     elsewhere: kubectl taint node {node} node.kubernetes.io/out-of-service=nodeshutdown:NoExecute"
                 )
             }
             Self::CrashLoop { namespace, pod, container, .. } => {

@@ -42,8 +42,15 @@ pub fn judge(pod: &Pod, now: Timestamp) -> Option<Blocked> {
         .or_else(|| of_node(pod, status, now))
 }
 
-/// The management cluster takes the pods of a node without a Lease for not ready, and leaves what kubelet said last of
-/// their containers (`pkg/controller/util/node`, `MarkPodsNotReady`).
+/// What keeps a pod from ending, if anything: nobody does on a lost node, which the management cluster evicts pods from
+/// after five minutes.
+pub(super) fn judge_ending(pod: &Pod, now: Timestamp) -> Option<Blocked> {
+    let due = pod.metadata.deletion_timestamp.as_ref()?.0;
+    of_node(pod, pod.status.as_ref()?, now).filter(|_| now.duration_since(due) >= USUAL)
+}
+
+/// The management cluster takes the pods of a node that is not ready, or renews no Lease, for not ready, and leaves what
+/// kubelet said last of their containers (`pkg/controller/util/node`, `MarkPodsNotReady`).
 fn of_node(pod: &Pod, status: &PodStatus, now: Timestamp) -> Option<Blocked> {
     let containers = status.container_statuses.as_ref()?;
     let mut conditions = status.conditions.iter().flatten();
