@@ -13,7 +13,7 @@ use crate::rolling::TemplateState;
 use crate::rollout::{self, Rollout};
 use crate::workloads::{Workload, Workloads};
 
-const JOINABLE: &str = "a stock kubeadm join would succeed now";
+const PAUSED: &str = "Paused";
 
 /// Every condition of a tenant, in the order in which a reader wants them.
 pub(super) fn all(findings: &Findings<'_>) -> Vec<(&'static str, Option<Verdict>)> {
@@ -59,7 +59,9 @@ fn ready(findings: &Findings<'_>) -> Verdict {
             Some((part, reason, message)) => cause(findings, part).unwrap_or_else(|| {
                 Verdict::new(State::False, reason.into(), format!("{part}: {message}"))
             }),
-            None if report.joinable() => Verdict::new(State::True, "Joinable", JOINABLE),
+            None if report.joinable() => {
+                Verdict::new(State::True, "Joinable", "a stock kubeadm join would succeed now")
+            }
             None => Verdict::new(
                 State::Unknown,
                 "ProbeIncomplete",
@@ -294,12 +296,15 @@ fn content(findings: &Findings<'_>) -> Verdict {
         ),
         ContentState::Pending if findings.raw.spec.paused => Verdict::new(
             State::Unknown,
-            "Paused",
+            PAUSED,
             "the content is not looked after while spec.paused is true",
         ),
-        ContentState::Pending => as_before(findings, types::CONTENT_READY).unwrap_or_else(|| {
-            Verdict::new(State::False, "Pending", "waiting for the tenant's API server")
-        }),
+        ContentState::Pending => {
+            let before = as_before(findings, types::CONTENT_READY);
+            before.filter(|before| before.reason != PAUSED).unwrap_or_else(|| {
+                Verdict::new(State::False, "Pending", "waiting for the tenant's API server")
+            })
+        }
         ContentState::Changing => {
             Verdict::new(State::False, "Pending", "what has changed is being written")
         }

@@ -84,6 +84,7 @@ struct Pass {
     workloads: Workloads,
     etcd: Option<EtcdFindings>,
     jobs: PlaneJobs,
+    content: ContentState,
     failure: Option<Failure>,
     contested: Option<Blocked>,
     cut_off_since: Option<Timestamp>,
@@ -100,6 +101,7 @@ impl Pass {
             workloads: running(),
             etcd: None,
             jobs: PlaneJobs::default(),
+            content: ContentState::Applied,
             failure: None,
             contested: None,
             cut_off_since: None,
@@ -122,7 +124,7 @@ impl Pass {
             workloads: &self.workloads,
             etcd: self.etcd.as_ref(),
             jobs: &self.jobs,
-            content: &ContentState::Applied,
+            content: &self.content,
             probed: match &self.probed {
                 _ if self.blind => Probed::Blind,
                 Some(report) => Probed::Report(report),
@@ -203,6 +205,16 @@ fn a_manager_that_has_just_started_keeps_what_its_predecessor_saw_until_it_has_l
     }
     let newborn = Pass { probed: None, born: false, ..valid() };
     assert_eq!(says(&newborn.status(), "Ready"), "False Provisioning");
+}
+
+#[test]
+fn a_tenant_that_is_paused_no_more_does_not_go_on_to_say_so() {
+    let mut pass = Pass { content: ContentState::Pending, ..valid() };
+    pass.raw.spec.paused = true;
+    pass.raw.status = Some(pass.status());
+    assert_eq!(says(&pass.status(), "ContentReady"), "Unknown Paused");
+    pass.raw.spec.paused = false;
+    assert_eq!(says(&pass.status(), "ContentReady"), "False Pending");
 }
 
 #[test]
