@@ -25,8 +25,8 @@ use crate::kube_ops::Clients;
 use crate::kube_ops::owned_fields;
 use crate::tenant::Wakeups;
 
-/// Objects in an answer while a cache is filled: before ours is made of it, a StatefulSet with what everybody owns of it
-/// takes a tenth of a megabyte.
+/// Objects in an answer while a cache is filled. As it comes, with everybody's `managedFields`, a StatefulSet takes a
+/// tenth of a megabyte.
 const PAGE: u32 = 100;
 
 /// The caches. Reading one never waits.
