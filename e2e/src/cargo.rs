@@ -3,6 +3,7 @@
 
 use std::env;
 use std::io::{IsTerminal, Read, stderr};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
 use std::thread;
@@ -23,6 +24,17 @@ pub fn cargo(words: &[&str]) -> Command {
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.args(words).current_dir(paths::checkout()).stdin(Stdio::null());
     cargo
+}
+
+/// Builds a program in silence, and returns where it is: `path` is below cargo's target folder.
+///
+/// # Errors
+/// It does not compile.
+pub fn built(words: &[&str], path: &str) -> Result<PathBuf> {
+    crate::command::run(cargo(&["build", "--locked", "--quiet"]).args(words))?;
+    let own = env::current_exe().doing(|| "find this program".to_owned())?;
+    // A test is `target/debug/deps/NAME-HASH`.
+    Ok(own.ancestors().nth(3).unwrap_or(&own).join(path))
 }
 
 /// Runs a cargo command that compiles, and says how far it is.

@@ -139,9 +139,9 @@ struct SwitchedOff {
 
 impl SwitchedOff {
     fn now(node: &str) -> Outcome<Self> {
-        let host = NamespacesHost::new(state::host(node)?);
-        step(format!("switch {node} off"), || host.switch_off())?;
-        Ok(Self { host })
+        let off = Self { host: NamespacesHost::new(state::host(node)?) };
+        step(format!("switch {node} off"), || off.host.switch_off())?;
+        Ok(off)
     }
 }
 

@@ -133,10 +133,11 @@ impl Client {
             match status.as_u16() {
                 200..300 => Ok(body),
                 429 | 503 if later => Err(Failure::Later),
-                other => {
+                500.. => {
                     let message = body["message"].as_str().unwrap_or("without words");
-                    Err(Failure::For(format!("status {other}, {message}")))
+                    Err(Failure::For(format!("status {}, {message}", status.as_u16())))
                 }
+                other => Err(Failure::For(format!("status {other}"))),
             }
         });
         answer.await.unwrap_or_else(|_| Err(Failure::For("no answer in time".to_owned())))

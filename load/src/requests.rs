@@ -49,7 +49,7 @@ async fn make(client: &Client, index: u64) -> Result<(), Error> {
     });
     match client.ask(Over::Shared, Method::POST, ALL, Some(&object)).await {
         Ok(_) => Ok(()),
-        Err(refusal) if refusal.starts_with("status 409") => Ok(()),
+        Err(refusal) if refusal == "status 409" => Ok(()),
         Err(refusal) => Err(Error::Cluster(format!("cannot make ConfigMaps: {refusal}"))),
     }
 }

@@ -1,7 +1,6 @@
 //! The client that counts what a tenant's API server refuses (`load/`), running while a test does something.
 
 use std::collections::BTreeMap;
-use std::env;
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, ChildStderr, Stdio};
 
@@ -10,8 +9,8 @@ use serde::Deserialize;
 use super::kubectl::each;
 use super::wait::patience;
 use super::{Failure, Kubectl, Outcome, Tenant, ensure, is_long};
-use crate::cargo::cargo;
-use crate::command::{command, run};
+use crate::cargo::built;
+use crate::command::command;
 use crate::network;
 use crate::progress::say;
 
@@ -26,7 +25,7 @@ const GAP: f64 = 3.0;
 const PUT_OFF: u64 = 3;
 /// How kube-apiserver tells of a write that etcd dropped: one that reached the member that led while leadership went
 /// over (`leadTransferee` in raft's `stepLeader`). Who forwarded it waits for 7 s. Nothing that one can set in etcd or
-/// kube-apiserver has it asked again.
+/// kube-apiserver has it asked again. A lost quorum has the same words, but not for a few requests alone.
 const DROPPED: [&str; 2] = ["etcdserver: request timed out", "raft proposal dropped"];
 /// Of these, at most so many: leadership goes over within 2 ms on a quiet machine, and 50 where pods start.
 const DROPPED_AT_MOST: u64 = 10;
@@ -78,11 +77,7 @@ impl Counter {
     pub fn start(tenant: &Tenant, from: &str) -> Outcome<Self> {
         let (cluster, plane) = (tenant.admin()?, tenant.plane()?);
         // Unoptimised it would take the processors away from what it asks.
-        let build = ["build", "--locked", "--quiet", "--release", "--package", "nagaya-load"];
-        run(&mut cargo(&build))?;
-        // The program of this test is in `debug/deps/`.
-        let own = env::current_exe()?;
-        let program = own.ancestors().nth(3).unwrap_or(&own).join("release/counter");
+        let program = built(&["--release", "--package", "nagaya-load"], "release/counter")?;
         let kubeconfig = cluster.kubeconfig().ok_or_else(|| Failure::new("no tenant's cluster"))?;
         let mut counter = command(&network::enter(&network::namespace(from)));
         counter.arg(program).arg("--kubeconfig").arg(kubeconfig);

@@ -1,6 +1,5 @@
 //! A mutating admission webhook of the management cluster (`examples/mutating_webhook.rs`).
 
-use std::env;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Stdio};
 
@@ -8,8 +7,8 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::Outcome;
-use crate::cargo::cargo;
-use crate::command::{command, run};
+use crate::cargo::built;
+use crate::command::command;
 use crate::network;
 
 /// A webhook beside the management cluster's API server; it ends with its handle.
@@ -32,11 +31,8 @@ impl Webhook {
     /// # Errors
     /// It does not compile or start.
     pub fn start(path: &str, value: &Value) -> Outcome<Self> {
-        let words = ["build", "--locked", "--quiet", "--package", "nagaya", "--example", PROGRAM];
-        run(&mut cargo(&words))?;
-        // The program of this test is in `debug/deps/`.
-        let own = env::current_exe()?;
-        let program = own.ancestors().nth(2).unwrap_or(&own).join("examples").join(PROGRAM);
+        let example = ["--package", "nagaya", "--example", "mutating_webhook"];
+        let program = built(&example, "debug/examples/mutating_webhook")?;
         let mut webhook = command(&network::enter(&network::namespace(network::MANAGEMENT)));
         webhook.arg(program).args(["--path", path, "--value", &value.to_string()]);
         let mut child = webhook.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
@@ -53,8 +49,6 @@ impl Webhook {
         &self.client_config
     }
 }
-
-const PROGRAM: &str = "mutating_webhook";
 
 impl Drop for Webhook {
     fn drop(&mut self) {
