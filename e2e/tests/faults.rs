@@ -72,7 +72,7 @@ fn whoever_is_killed_or_stopped_in_a_tenants_life_each_change_gets_to_its_end() 
         invariants::await_no_plane(project, GONE)?;
         say(&format!("faults-delete {}", took(began)));
         faults.ensure_everybody_was_hit()?;
-        manager::both_ready()
+        manager::renew()
     })
 }
 

@@ -174,6 +174,16 @@ pub fn restart() -> Outcome {
     both_ready()
 }
 
+/// New pods for all managers: kubelet lets what was killed again and again wait for up to five minutes.
+///
+/// # Errors
+/// They do not get ready.
+pub fn renew() -> Outcome {
+    let words = ["delete", "pods", "-n", NAMESPACE, "-l", SELECTOR, "--grace-period=1"];
+    Kubectl::management().run(&words)?;
+    both_ready()
+}
+
 /// Waits until as many managers are ready as there should be.
 ///
 /// # Errors
