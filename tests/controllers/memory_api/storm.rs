@@ -100,16 +100,19 @@ impl Storm {
 fn strike(request: &Request, dice: &mut Rng) -> Option<Fault> {
     let wait = Duration::from_millis(dice.u64(..LONGEST_WAIT));
     let reads = matches!(request.verb, Verb::Get | Verb::List);
+    // Who gives no version gets the newest (Kubernetes' API concepts, "Semantics for get and list").
+    let is_content_with_any = request.parameter("resourceVersion") == Some("0");
     let faults: &[Fault] = match request.verb {
         Verb::Watch => return None,
+        _ if reads && is_content_with_any => {
+            &[Fault::Stale(dice.u64(1..MOST_STALE)), Fault::Stale(dice.u64(1..5))]
+        }
         _ if reads => &[
             Fault::Refused(404),
             Fault::Refused(429),
             Fault::Refused(500),
             Fault::Lost(Duration::ZERO),
             Fault::Lost(wait),
-            Fault::Stale(dice.u64(1..MOST_STALE)),
-            Fault::Stale(dice.u64(1..5)),
         ],
         _ => &[
             Fault::Refused(404),
