@@ -7,6 +7,8 @@ use e2e::ring::tenant::spec_for_namespaces;
 use e2e::ring::{Look, Outcome, Project, Tenant, alone, invariants, manager, scenario, wait_until};
 
 const GONE: Duration = Duration::from_secs(10);
+/// [`GONE`], and what the namespace controller may let pass before it looks at a name that has just gone once before.
+const GONE_AGAIN: Duration = Duration::from_secs(20);
 /// [`GONE`], and what the namespace controller takes to look at the project again.
 const PROJECT_GONE: Duration = Duration::from_secs(30);
 /// [`GONE`], and the time without a manager.
@@ -58,7 +60,7 @@ fn a_tenant_that_is_deleted_half_made_leaves_nothing() -> Outcome {
             thread::sleep(Duration::from_millis(pause));
             tenant.delete()?;
             project.management.run(&["delete", "jointokens", "--all", "-n", &project.name])?;
-            leaves_nothing(project, GONE)?;
+            leaves_nothing(project, GONE_AGAIN)?;
         }
         Ok(())
     })
