@@ -23,8 +23,8 @@ const DRAIN: &str = "--timeout=120s";
 const NODE_READY: Duration = Duration::from_mins(1);
 const SETTLE: Duration = Duration::from_mins(4);
 /// Until then kube-proxy goes on to send to the pods of a node that was lost: 50 s without a Lease, which is 10 s old at
-/// most (`--node-monitor-grace-period`), and up to 5 s until anybody looks.
-const NOTICED: Duration = Duration::from_secs(75);
+/// most (`--node-monitor-grace-period`), up to 5 s until anybody looks, and the marks of its pods; 83 s were seen.
+const NOTICED: Duration = Duration::from_secs(100);
 /// How long the others are counted without it; pods of a lost node are not evicted before 5 minutes.
 const WITHOUT_IT: Duration = Duration::from_secs(30);
 
