@@ -23,10 +23,11 @@ const DRAIN: &str = "--timeout=120s";
 const NODE_READY: Duration = Duration::from_mins(1);
 const SETTLE: Duration = Duration::from_mins(4);
 /// Until a lost node's pods are out of their Service: 50 s without a Lease (`--node-monitor-grace-period`), which is 10 s
-/// old at most, up to 5 s until anybody looks, and the marks of its pods; 83 s and 104 s were seen.
+/// old at most, up to 5 s until anybody looks, and the marks of its pods; 51 s were seen.
 const NOTICED: Duration = Duration::from_secs(150);
-/// From the Service's EndpointSlice until kube-proxy's rules say the same.
-const FOLLOWED: Duration = Duration::from_secs(5);
+/// conntrack keeps what it had sent to the lost node, and sends whoever comes from the same port after it: so long after
+/// the last packet (`nf_conntrack_tcp_timeout_syn_sent`), here a twelfth of new connections.
+const FORGOTTEN: Duration = Duration::from_secs(125);
 /// How long the others are counted without it; pods of a lost node are not evicted before 5 minutes.
 const WITHOUT_IT: Duration = Duration::from_secs(30);
 
@@ -77,9 +78,9 @@ fn a_tenant_with_replicas_serves_without_a_zone_and_is_whole_when_it_is_given_up
         let counter = Counter::start(&tenant, machine.name())?;
         let off = SwitchedOff::now(&lost)?;
         is_out_of_its_service(&tenant, &lost)?;
-        thread::sleep(FOLLOWED);
         let meanwhile = counter.end("lost-zone")?;
         ensure(meanwhile.lost + meanwhile.unseen == 0, || format!("it lost {meanwhile:?}"))?;
+        thread::sleep(FORGOTTEN);
         let counter = Counter::start(&tenant, machine.name())?;
         thread::sleep(WITHOUT_IT);
         counter.end("without-the-zone")?.ensure_flawless()?;
