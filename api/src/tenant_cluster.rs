@@ -24,6 +24,8 @@ use crate::{Addons, Expose, Networking, RestoreFrom, Snapshot, Snapshots};
     doc = "A Kubernetes control plane that Nagaya runs for one tenant.",
     validation = Rule::new("size(self.metadata.name) <= 40 && self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')")
         .message("metadata.name must be a DNS label of at most 40 characters that starts with a letter: it becomes part of host names and of a namespace"),
+    validation = Rule::new("!has(oldSelf.status) || !has(oldSelf.status.endpoint) || self.spec.?expose.?hostname.orValue('') == oldSelf.spec.?expose.?hostname.orValue('') || (oldSelf.spec.?expose.?hostname.hasValue() && !oldSelf.status.endpoint.startsWith(oldSelf.spec.expose.hostname + ':'))")
+        .message("spec.expose.hostname cannot be set, changed or removed once the cluster has an endpoint: every kubelet has it in its kubeconfig; add names with spec.expose.extraNames"),
     printcolumn(name = "Version", type_ = "string", json_path = ".status.version"),
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
     printcolumn(name = "Status", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason"),

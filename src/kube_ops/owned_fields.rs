@@ -35,6 +35,12 @@ pub fn are_all_ours(live: &ObjectMeta, desired: &Value) -> bool {
         .is_some_and(|fields| covers(&fields, &without_unowned(desired)))
 }
 
+/// True if we have ever applied the object, and still own something of it.
+#[must_use]
+pub fn has_ours(live: &ObjectMeta) -> bool {
+    live.managed_fields.iter().flatten().any(is_ours)
+}
+
 /// The first field of `desired` that somebody else owns and we do not any more, and that field manager's name.
 #[must_use]
 pub fn first_taken(live: &ObjectMeta, desired: &Value) -> Option<(String, String)> {

@@ -12,6 +12,7 @@ mod ending;
 mod field_changes;
 mod gitops;
 mod history;
+mod in_the_way;
 mod join_tokens;
 mod meltdown;
 mod memory_api;
