@@ -227,7 +227,7 @@ fn is_out_of_its_service(tenant: &Tenant, node: &str) -> Outcome {
         let ours = "kubernetes.io/service-name=kube-apiserver-public";
         let words = ["endpointslices", "-n", &tenant.plane()?, "-l", ours];
         let slices = tenant.project.management.list(&words)?;
-        let endpoints = slices.iter().flat_map(|slice| slice["endpoints"].as_array()).flatten();
+        let endpoints = slices.iter().filter_map(|slice| slice["endpoints"].as_array()).flatten();
         let sent_to = endpoints
             .filter(|one| one["nodeName"] == node && one["conditions"]["ready"] == true)
             .count();

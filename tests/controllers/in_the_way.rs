@@ -56,15 +56,15 @@ fn replaced(stage: &Stage, id: &Id) -> Value {
         json!({"name": id.name, "namespace": id.namespace, "annotations": {"whose": "theirs"}});
     theirs["metadata"] = metadata;
     stage.planes.delete(id);
-    stage.planes.create(&theirs).expect("its place is free");
+    stage.planes.create(&theirs).unwrap();
     but_for_status(now(stage, id))
 }
 
 /// What nobody but its maker writes.
 fn but_for_status(mut object: Value) -> Value {
-    let fields = object.as_object_mut().expect("it is there");
+    let fields = object.as_object_mut().unwrap();
     fields.remove("status");
-    let metadata = fields["metadata"].as_object_mut().expect("it has some");
+    let metadata = fields["metadata"].as_object_mut().unwrap();
     for of_each_write in ["managedFields", "resourceVersion"] {
         metadata.remove(of_each_write);
     }

@@ -5,7 +5,6 @@ use std::time::Duration;
 use e2e::ring::{
     Failure, JoinAttempt, Kubectl, Look, Machine, Outcome, Project, Tenant, wait_until,
 };
-use serde_json::json;
 
 /// A tenant that is Ready, its administrator's kubectl, and a machine with a token.
 pub struct Stage<'p> {
