@@ -71,7 +71,7 @@ pub const FIELD_POLICIES: &[FieldPolicy] = &[
     row(
         "spec.expose.hostname",
         Change::FixedAtBirth,
-        "every kubelet has it in its kubeconfig; further names go into spec.expose.extraNames",
+        "by the schema already when it has an endpoint: kubelets will have it in their kubeconfigs; further names go into spec.expose.extraNames",
     ),
     row(
         "spec.expose.extraNames",
