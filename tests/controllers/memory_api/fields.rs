@@ -5,63 +5,90 @@
 //! is told by the field's name, for the fields that Nagaya writes.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use serde_json::{Map, Value, json};
 
-/// `["f:spec", "f:ports", "k:{\"port\":443,\"protocol\":\"TCP\"}", "f:name"]`.
-pub type Path = Vec<String>;
+/// `f:spec`, `f:ports`, `k:{"port":443,"protocol":"TCP"}`, `f:name`: its steps in one text, for objects have
+/// hundreds of fields.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Path(String);
+
+/// Neither in a name nor, unescaped, in JSON.
+const BETWEEN: char = '\0';
+
+impl Path {
+    pub fn steps(&self) -> impl DoubleEndedIterator<Item = &str> {
+        self.0.split(BETWEEN)
+    }
+
+    /// Does `work` one step further.
+    fn below(&mut self, step: &str, work: impl FnOnce(&mut Self)) {
+        let here = self.0.len();
+        if here > 0 {
+            self.0.push(BETWEEN);
+        }
+        self.0.push_str(step);
+        work(self);
+        self.0.truncate(here);
+    }
+}
+
+impl fmt::Display for Path {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.replace(BETWEEN, "."))
+    }
+}
 
 /// Owned as one, though an object: `+mapType=atomic` and `+structType=atomic`.
 const ATOMIC: [&str; 6] =
     ["selector", "roleRef", "nodeSelector", "fieldRef", "secretKeyRef", "configMapKeyRef"];
 
 /// Never owned by anybody: fieldmanager's `stripmeta.go`.
-const UNOWNED: [&[&str]; 12] = [
-    &["f:apiVersion"],
-    &["f:kind"],
-    &["f:metadata", "f:name"],
-    &["f:metadata", "f:namespace"],
-    &["f:metadata", "f:creationTimestamp"],
-    &["f:metadata", "f:selfLink"],
-    &["f:metadata", "f:uid"],
-    &["f:metadata", "f:generation"],
-    &["f:metadata", "f:resourceVersion"],
-    &["f:metadata", "f:managedFields"],
-    &["f:metadata", "f:deletionTimestamp"],
-    &["f:metadata", "f:deletionGracePeriodSeconds"],
+const UNOWNED: [&str; 12] = [
+    "f:apiVersion",
+    "f:kind",
+    "f:metadata\0f:name",
+    "f:metadata\0f:namespace",
+    "f:metadata\0f:creationTimestamp",
+    "f:metadata\0f:selfLink",
+    "f:metadata\0f:uid",
+    "f:metadata\0f:generation",
+    "f:metadata\0f:resourceVersion",
+    "f:metadata\0f:managedFields",
+    "f:metadata\0f:deletionTimestamp",
+    "f:metadata\0f:deletionGracePeriodSeconds",
 ];
 
 /// Every owned field of an object, with its value.
-pub fn leaves(object: &Value) -> BTreeMap<Path, Value> {
+pub fn leaves(object: &Value) -> BTreeMap<Path, &Value> {
     let mut found = BTreeMap::new();
-    collect("", object, &mut Vec::new(), &mut found);
-    found.retain(|path, _| {
-        !UNOWNED.iter().any(|unowned| {
-            path.len() >= unowned.len() && unowned.iter().zip(path).all(|(a, b)| a == b)
-        })
-    });
+    collect("", object, &mut Path::default(), &mut found);
     found
 }
 
-fn collect(field: &str, value: &Value, at: &mut Path, found: &mut BTreeMap<Path, Value>) {
+fn collect<'a>(
+    field: &str,
+    value: &'a Value,
+    at: &mut Path,
+    found: &mut BTreeMap<Path, &'a Value>,
+) {
     match value {
         Value::Null => {}
+        _ if UNOWNED.contains(&at.0.as_str()) => {}
         Value::Object(members) if !members.is_empty() && !ATOMIC.contains(&field) => {
             for (name, member) in members {
-                at.push(format!("f:{name}"));
-                collect(name, member, at, found);
-                at.pop();
+                at.below(&format!("f:{name}"), |at| collect(name, member, at, found));
             }
         }
         Value::Array(items) if !items.is_empty() && step_of(field, &items[0]).is_some() => {
             for item in items {
-                at.extend(step_of(field, item));
-                collect("", item, at, found);
-                at.pop();
+                let step = step_of(field, item).unwrap_or_default();
+                at.below(&step, |at| collect("", item, at, found));
             }
         }
         leaf => {
-            found.insert(at.clone(), leaf.clone());
+            found.insert(at.clone(), leaf);
         }
     }
 }
@@ -129,12 +156,24 @@ pub fn without_nulls(value: &Value) -> Value {
     }
 }
 
-/// Takes the field at `path` away, and what held nothing else.
-pub fn remove(object: &mut Value, path: &[String]) {
-    take_away("", object, path);
+/// What is null is not there.
+pub fn drop_nulls(value: &mut Value) {
+    match value {
+        Value::Object(members) => {
+            members.retain(|_, member| !member.is_null());
+            members.values_mut().for_each(drop_nulls);
+        }
+        Value::Array(items) => items.iter_mut().for_each(drop_nulls),
+        _ => {}
+    }
 }
 
-fn take_away(field: &str, value: &mut Value, path: &[String]) {
+/// Takes the field at `path` away, and what held nothing else.
+pub fn remove(object: &mut Value, path: &Path) {
+    take_away("", object, &path.steps().collect::<Vec<_>>());
+}
+
+fn take_away(field: &str, value: &mut Value, path: &[&str]) {
     let Some((step, rest)) = path.split_first() else { return };
     match value {
         Value::Object(members) => {
@@ -146,7 +185,8 @@ fn take_away(field: &str, value: &mut Value, path: &[String]) {
             }
         }
         Value::Array(items) => {
-            let found = items.iter().position(|item| step_of(field, item).as_ref() == Some(step));
+            let found =
+                items.iter().position(|item| step_of(field, item).as_deref() == Some(*step));
             let Some(index) = found else { return };
             take_away("", &mut items[index], rest);
             if rest.is_empty() || is_empty(&items[index]) {
@@ -165,9 +205,9 @@ fn is_empty(value: &Value) -> bool {
 pub fn to_fields_v1(paths: &BTreeSet<Path>) -> Value {
     let mut fields = json!({});
     for path in paths {
-        path.iter().fold(&mut fields, |at, step| {
+        path.steps().fold(&mut fields, |at, step| {
             let members = at.as_object_mut().unwrap();
-            members.entry(step.clone()).or_insert_with(|| json!({}))
+            members.entry(step).or_insert_with(|| json!({}))
         });
     }
     fields
@@ -182,15 +222,13 @@ pub fn from_fields_v1(fields: &Value) -> BTreeSet<Path> {
             }
             Some(members) => {
                 for (step, below) in members {
-                    at.push(step.clone());
-                    walk(below, at, found);
-                    at.pop();
+                    at.below(step, |at| walk(below, at, found));
                 }
             }
         }
     }
     let mut found = BTreeSet::new();
-    walk(fields, &mut Vec::new(), &mut found);
-    found.remove(&Vec::new());
+    walk(fields, &mut Path::default(), &mut found);
+    found.remove(&Path::default());
     found
 }

@@ -78,7 +78,7 @@ pub fn apply(
         for path in lost.into_iter().filter(differs) {
             if !force {
                 let owner = &entry.manager;
-                let why = format!("conflict with {owner:?}: .{}", path.join("."));
+                let why = format!("conflict with {owner:?}: .{path}");
                 return Err(Refusal::conflict(kind, "apply", why));
             }
             entry.fields.remove(&path);

@@ -60,24 +60,31 @@ impl Store {
         self.version
     }
 
-    pub fn get(&self, id: &Id) -> Option<&Value> {
-        self.objects.get(id).map(AsRef::as_ref)
+    pub fn get(&self, id: &Id) -> Option<&Arc<Value>> {
+        self.objects.get(id)
+    }
+
+    /// The object, if admission leaves it alone.
+    pub fn unless_mutated(&self, id: &Id) -> Option<&Arc<Value>> {
+        self.get(id).filter(|_| !self.mutations.contains_key(id))
     }
 
     /// All objects, sorted by kind, namespace and name.
-    pub fn all(&self) -> impl Iterator<Item = (&Id, &Value)> {
-        self.objects.iter().map(|(id, object)| (id, object.as_ref()))
+    pub fn all(&self) -> impl Iterator<Item = (&Id, &Arc<Value>)> {
+        self.objects.iter()
     }
 
     pub fn of_kind<'a>(
         &'a self,
         kind: &'a Kind,
         namespace: Option<&'a str>,
-    ) -> impl Iterator<Item = &'a Value> {
-        let wanted = move |id: &Id| {
+    ) -> impl Iterator<Item = &'a Arc<Value>> {
+        let first = Id::new(kind, namespace.unwrap_or_default(), "");
+        let is_wanted = move |id: &Id| {
             id.kind == kind.name && namespace.is_none_or(|namespace| id.namespace == namespace)
         };
-        self.objects.iter().filter(move |(id, _)| wanted(id)).map(|(_, object)| object.as_ref())
+        let from_first = self.objects.range(first..);
+        from_first.take_while(move |(id, _)| is_wanted(id)).map(|(_, object)| object)
     }
 
     /// Everything that happened after `version`.
@@ -118,20 +125,21 @@ impl Store {
     }
 
     /// Stores `object` and returns it with its version; the one that is there if nothing differs.
-    pub fn put(&mut self, id: Id, mut object: Value) -> Value {
+    pub fn put(&mut self, id: Id, mut object: Value) -> Arc<Value> {
         let before = self.objects.get(&id).cloned();
         if let Some(before) = &before {
             object["metadata"]["resourceVersion"] = before["metadata"]["resourceVersion"].clone();
             if object == **before {
-                return object;
+                return Arc::clone(before);
             }
         }
         self.version += 1;
         object["metadata"]["resourceVersion"] = json!(self.version.to_string());
-        let after = Arc::new(object.clone());
+        let after = Arc::new(object);
         self.objects.insert(id.clone(), Arc::clone(&after));
-        self.history.push(Change { version: self.version, id, before, after: Some(after) });
-        object
+        let change = Change { version: self.version, id, before, after: Some(Arc::clone(&after)) };
+        self.history.push(change);
+        after
     }
 
     pub fn remove(&mut self, id: &Id) {

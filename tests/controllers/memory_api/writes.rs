@@ -1,5 +1,7 @@
 //! Create, change and delete, with the life of an object in between: versions, generations, finalizers.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -27,7 +29,7 @@ pub fn create(
     namespace: &str,
     body: &Value,
     writer: Writer<'_>,
-) -> Result<Value, Refusal> {
+) -> Result<Arc<Value>, Refusal> {
     let mut object = fields::without_nulls(body);
     for field in OF_THE_SERVER.iter().chain(&["resourceVersion"]) {
         object["metadata"].as_object_mut().unwrap().remove(*field);
@@ -49,7 +51,7 @@ fn birth(
     kind: &'static Kind,
     namespace: &str,
     mut object: Value,
-) -> Result<Value, Refusal> {
+) -> Result<Arc<Value>, Refusal> {
     let name = object["metadata"]["name"].as_str().map(str::to_owned);
     let name = name.ok_or_else(|| Refusal::invalid(kind, "", "metadata.name: Required value"))?;
     let id = Id::new(kind, namespace, &name);
@@ -80,14 +82,14 @@ pub fn change(
     id: &Id,
     writer: Writer<'_>,
     change: impl FnOnce(&Value) -> Result<Value, Refusal>,
-) -> Result<Value, Refusal> {
-    let before = store.get(id).ok_or_else(|| Refusal::not_found(kind, &id.name))?.clone();
+) -> Result<Arc<Value>, Refusal> {
+    let before = live(store, kind, id)?;
     let wanted = change(&before)?;
     check_preconditions(kind, &before, &wanted["metadata"])?;
-    if wanted == before && !store.mutations.contains_key(id) {
+    if wanted == *before && !store.mutations.contains_key(id) {
         return Ok(before);
     }
-    let mut after = keep_apart(kind, &before, &wanted, writer.subresource);
+    let mut after = keep_apart(kind, &before, wanted, writer.subresource);
     if writer.subresource.is_empty() {
         admission::mutate(store, id, &mut after);
     }
@@ -103,7 +105,7 @@ pub fn apply(
     wanted: &Value,
     writer: Writer<'_>,
     force: bool,
-) -> Result<Value, Refusal> {
+) -> Result<Arc<Value>, Refusal> {
     if wanted["metadata"].get("managedFields").is_some_and(|fields| !fields.is_null()) {
         return Err(Refusal::bad_request("metadata.managedFields must be nil"));
     }
@@ -128,9 +130,9 @@ pub fn apply(
         let other = if writer.subresource == "status" { "spec" } else { "status" };
         wanted.as_object_mut().unwrap().remove(other);
     }
-    let after = ownership::apply(kind, &before, &wanted, writer, force)?;
-    let managed = after["metadata"]["managedFields"].clone();
-    let mut after = keep_apart(kind, &before, &after, writer.subresource);
+    let mut after = ownership::apply(kind, &before, &wanted, writer, force)?;
+    let managed = after["metadata"]["managedFields"].take();
+    let mut after = keep_apart(kind, &before, after, writer.subresource);
     after["metadata"]["managedFields"] = managed;
     if writer.subresource.is_empty() {
         admission::mutate(store, id, &mut after);
@@ -144,14 +146,14 @@ pub fn delete(
     kind: &'static Kind,
     id: &Id,
     options: &Value,
-) -> Result<Value, Refusal> {
-    let before = store.get(id).ok_or_else(|| Refusal::not_found(kind, &id.name))?.clone();
+) -> Result<Arc<Value>, Refusal> {
+    let before = live(store, kind, id)?;
     check_preconditions(kind, &before, &options["preconditions"])?;
     if !matches!(options["propagationPolicy"].as_str(), None | Some("Background")) {
         let policy = &options["propagationPolicy"];
         return Err(Refusal::not_played(format_args!("delete with propagationPolicy {policy}")));
     }
-    let mut after = before.clone();
+    let mut after = before.as_ref().clone();
     let metadata = &mut after["metadata"];
     if metadata.get("deletionTimestamp").is_none() {
         metadata["deletionTimestamp"] = json!(now());
@@ -173,6 +175,10 @@ pub fn delete(
     settle(store, kind, id, &before, after)
 }
 
+fn live(store: &Store, kind: &Kind, id: &Id) -> Result<Arc<Value>, Refusal> {
+    store.get(id).cloned().ok_or_else(|| Refusal::not_found(kind, &id.name))
+}
+
 /// Stores what came out, or lets the object go if nothing holds it any more.
 fn settle(
     store: &mut Store,
@@ -180,16 +186,16 @@ fn settle(
     id: &Id,
     before: &Value,
     mut after: Value,
-) -> Result<Value, Refusal> {
+) -> Result<Arc<Value>, Refusal> {
     admission::keep_allocated(kind, before, &mut after);
     admission::check_change(kind, before, &after)?;
-    if kind.has_generation && spec_of(before) != spec_of(&after) {
+    if kind.has_generation && spec_of(before).ne(spec_of(&after)) {
         let generation = before["metadata"]["generation"].as_i64().unwrap_or_default();
         after["metadata"]["generation"] = json!(generation + 1);
     }
     if is_free_to_go(&after) {
         store.remove(id);
-        return Ok(after);
+        return Ok(Arc::new(after));
     }
     Ok(store.put(id.clone(), after))
 }
@@ -204,12 +210,9 @@ fn is_free_to_go(object: &Value) -> bool {
 }
 
 /// All but metadata and status.
-fn spec_of(object: &Value) -> Value {
-    let mut spec = object.clone();
-    let members = spec.as_object_mut().unwrap();
-    members.remove("metadata");
-    members.remove("status");
-    spec
+fn spec_of(object: &Value) -> impl Iterator<Item = (&String, &Value)> {
+    let members = object.as_object().into_iter().flatten();
+    members.filter(|(name, _)| !matches!(name.as_str(), "metadata" | "status"))
 }
 
 fn check_preconditions(kind: &Kind, live: &Value, wanted: &Value) -> Result<(), Refusal> {
@@ -225,13 +228,16 @@ fn check_preconditions(kind: &Kind, live: &Value, wanted: &Value) -> Result<(), 
 }
 
 /// A write of the status changes nothing else, and the other way round; nobody writes the server's part.
-fn keep_apart(kind: &Kind, before: &Value, wanted: &Value, subresource: &str) -> Value {
-    let wanted = fields::without_nulls(wanted);
-    let mut after = if subresource == "status" { before.clone() } else { wanted.clone() };
+fn keep_apart(kind: &Kind, before: &Value, mut wanted: Value, subresource: &str) -> Value {
+    fields::drop_nulls(&mut wanted);
+    let (mut after, status) = if subresource == "status" {
+        (before.clone(), wanted.as_object_mut().unwrap().remove("status"))
+    } else {
+        (wanted, before.get("status").cloned())
+    };
     if kind.has_status {
-        let status = if subresource == "status" { &wanted } else { before };
-        match status.get("status") {
-            Some(status) => after["status"] = status.clone(),
+        match status {
+            Some(status) => after["status"] = status,
             None => {
                 after.as_object_mut().unwrap().remove("status");
             }
