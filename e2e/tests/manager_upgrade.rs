@@ -27,6 +27,8 @@ const RESOURCES: &str = r#"{
 const RESOURCES_VARIABLE: &str = "NAGAYA_RESOURCES";
 const NODE_READY: Duration = Duration::from_mins(1);
 const ALL: Duration = Duration::from_mins(20);
+/// A new manager leads when the one before it has let go, and says that somebody waits once it has looked.
+const BEGINS: Duration = Duration::from_mins(2);
 /// For etcd and for its API server to start again, one after the other, while others do too.
 const A_POD: Duration = Duration::from_mins(1);
 
@@ -90,7 +92,7 @@ fn follow(
 ) -> Outcome<(usize, Duration)> {
     let (began, mut most, mut calm) = (Instant::now(), 0, 0);
     let (mut away, mut longest) = (BTreeMap::<String, Instant>::new(), Duration::ZERO);
-    // A tenant that the new manager has not looked at yet looks finished: three looks in a row count.
+    // A tenant that the new manager has not looked at yet looks finished: three looks in a row count, once it has begun.
     while calm < 3 {
         let objects = project.list(&["tenantclusters"])?;
         let reasons: Vec<_> = objects.iter().filter_map(reconciling).collect();
@@ -110,7 +112,8 @@ fn follow(
                 longest = longest.max(since.elapsed());
             }
         }
-        calm = if reasons.is_empty() { calm + 1 } else { 0 };
+        let has_begun = before.keys().any(|uid| !now.contains_key(uid)) || began.elapsed() > BEGINS;
+        calm = if has_begun && reasons.is_empty() { calm + 1 } else { 0 };
         ensure(began.elapsed() < ALL, || format!("not all have followed: {reasons:?}"))?;
         interrupt::check()?;
         thread::sleep(Duration::from_secs(2));

@@ -89,6 +89,12 @@ impl<'p> Stage<'p> {
             Ok(Look::done_if(waiting.is_none(), || waiting.unwrap_or_default()))
         })?;
         tenant.await_nodes(2)?;
+        // kube-controller-manager takes a new node's taint off some time after it is Ready.
+        wait_until("no node has a taint", NODE_READY, || {
+            let nodes = cluster.list(&["nodes"])?;
+            let tainted = nodes.iter().find(|node| !node["spec"]["taints"].is_null());
+            Ok(Look::done_if(tainted.is_none(), || format!("{tainted:?}")))
+        })?;
         let port = secret.endpoint.rsplit_once(':').map(|(_, port)| port.to_owned());
         let port = port.ok_or_else(|| Failure::new(format!("{} has no port", secret.endpoint)))?;
         Ok(Self { tenant, cluster, machines, port })

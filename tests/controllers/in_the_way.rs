@@ -72,7 +72,8 @@ fn but_for_status(mut object: Value) -> Value {
 }
 
 fn now(stage: &Stage, id: &Id) -> Value {
-    stage.planes.get(id.kind, &id.namespace, &id.name).unwrap_or_default()
+    let found = stage.planes.get(id.kind, &id.namespace, &id.name);
+    found.map_or(Value::Null, |object| object.as_ref().clone())
 }
 
 fn is_ours(object: &Value) -> bool {
