@@ -66,7 +66,7 @@ pub async fn keep_signing(planes: &Arc<Planes>) {
             let version = plane.api.version();
             let Some(client_ca) = plane.client_ca() else { continue };
             if plane.signed.swap(version, Ordering::Relaxed) != version {
-                signers::tick(&plane.api, || client_ca.clone());
+                signers::tick(&plane.api, || Arc::clone(&client_ca));
             }
         }
     }

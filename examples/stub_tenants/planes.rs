@@ -39,7 +39,7 @@ pub struct Plane {
 struct Parts {
     api_server: Option<Arc<ServerConfig>>,
     etcd: Option<Arc<ServerConfig>>,
-    client_ca: Option<Value>,
+    client_ca: Option<Arc<Value>>,
     /// Its NodePort, and the task that serves it.
     public: Option<(u16, AbortHandle)>,
 }
@@ -72,7 +72,7 @@ impl Plane {
         self.parts().etcd.clone()
     }
 
-    pub fn client_ca(&self) -> Option<Value> {
+    pub fn client_ca(&self) -> Option<Arc<Value>> {
         self.parts().client_ca.clone()
     }
 
@@ -85,7 +85,7 @@ impl Plane {
     }
 
     pub fn set_client_ca(&self, secret: Value) {
-        self.parts().client_ca = Some(secret);
+        self.parts().client_ca = Some(Arc::new(secret));
     }
 
     /// Whether it is served at that NodePort already.
