@@ -15,6 +15,8 @@ use super::{MemoryApi, writes};
 const SOMEBODY: Writer<'static> = Writer { manager: "somebody-else", subresource: "" };
 const SOMEBODYS_STATUS: Writer<'static> =
     Writer { manager: "somebody-else", subresource: "status" };
+const NAMESPACE_CONTROLLER: Writer<'static> =
+    Writer { manager: "somebody-else", subresource: "finalize" };
 
 impl MemoryApi {
     /// Another one after every change.
@@ -81,6 +83,16 @@ impl MemoryApi {
     /// Merges `{"status": status}` into an object. Panics if the server refuses.
     pub fn patch_status(&self, id: &Id, status: &Value) -> Value {
         self.change(id, &serde_json::json!({ "status": status }), SOMEBODYS_STATUS)
+    }
+
+    /// Lets a namespace go. Panics if it is not there.
+    #[allow(dead_code, reason = "where nobody plays the namespace controller")]
+    pub fn finalize(&self, namespace: &Id) {
+        self.change(
+            namespace,
+            &serde_json::json!({"spec": {"finalizers": []}}),
+            NAMESPACE_CONTROLLER,
+        );
     }
 
     /// Another server, with the same objects.

@@ -52,6 +52,9 @@ pub struct Store {
     pub lagging: BTreeSet<&'static str>,
     /// Kinds that nobody may list.
     pub forbidden: BTreeSet<&'static str>,
+    /// Objects that an apply has left an empty map in. Who reads them does not see it, and the next write drops it: a
+    /// change, though it looks like none.
+    pub unsettled: BTreeSet<Id>,
     history: Vec<Change>,
 }
 
@@ -94,6 +97,7 @@ impl Store {
             objects: self.objects.clone(),
             mutations: self.mutations.clone(),
             forbidden: self.forbidden.clone(),
+            unsettled: self.unsettled.clone(),
             lagging: BTreeSet::new(),
             history: Vec::new(),
         }
@@ -120,9 +124,10 @@ impl Store {
     /// Stores `object` and returns it with its version; the one that is there if nothing differs.
     pub fn put(&mut self, id: Id, mut object: Value) -> Value {
         let before = self.objects.get(&id).cloned();
+        let unsettled = self.unsettled.remove(&id);
         if let Some(before) = &before {
             object["metadata"]["resourceVersion"] = before["metadata"]["resourceVersion"].clone();
-            if object == **before {
+            if object == **before && !unsettled {
                 return object;
             }
         }
@@ -134,12 +139,15 @@ impl Store {
         object
     }
 
-    pub fn remove(&mut self, id: &Id) {
+    /// Returns the version with which it is gone.
+    pub fn remove(&mut self, id: &Id) -> u64 {
+        self.unsettled.remove(id);
         if let Some(before) = self.objects.remove(id) {
             self.version += 1;
             let change =
                 Change { version: self.version, id: id.clone(), before: Some(before), after: None };
             self.history.push(change);
         }
+        self.version
     }
 }

@@ -7,8 +7,10 @@ use super::admission;
 use super::fields;
 use super::kinds::Kind;
 use super::ownership::{self, Writer};
+use super::preconditions;
 use super::refusal::Refusal;
 use super::store::{Id, Store};
+use super::zeros;
 
 /// What belongs to the server: a writer's value counts for nothing.
 const OF_THE_SERVER: [&str; 6] = [
@@ -39,8 +41,23 @@ pub fn create(
     if kind.has_status && kind.name != "Pod" {
         object.as_object_mut().unwrap().remove("status");
     }
-    ownership::note_update(kind, None, &mut object, writer);
+    admission::decode(kind, &mut object);
+    ownership::note_update(kind, None, &Value::Null, &mut object, writer);
     birth(store, kind, namespace, object)
+}
+
+/// PUT of what is not there.
+pub fn create_by_update(
+    store: &mut Store,
+    kind: &'static Kind,
+    id: &Id,
+    body: &Value,
+    writer: Writer<'_>,
+) -> Result<Value, Refusal> {
+    // Nothing has the UID of what is not there; the version is not looked at.
+    let nothing = json!({"metadata": {"name": id.name}});
+    preconditions::check(kind, &nothing, &json!({"uid": body["metadata"]["uid"]}))?;
+    create(store, kind, &id.namespace, body, writer)
 }
 
 /// A new object, of a POST or of an apply.
@@ -52,6 +69,7 @@ fn birth(
 ) -> Result<Value, Refusal> {
     let name = object["metadata"]["name"].as_str().map(str::to_owned);
     let name = name.ok_or_else(|| Refusal::invalid(kind, "", "metadata.name: Required value"))?;
+    admission::check_name(kind, &name)?;
     let id = Id::new(kind, namespace, &name);
     if store.get(&id).is_some() {
         return Err(Refusal::already_exists(kind, &name));
@@ -67,8 +85,10 @@ fn birth(
     if kind.has_generation {
         object["metadata"]["generation"] = json!(1);
     }
+    admission::check(kind, &object)?;
     admission::check_ports(store, kind, &object)?;
     admission::complete(store, kind, &mut object);
+    zeros::fill_status(kind, &mut object);
     admission::mutate(store, &id, &mut object);
     Ok(store.put(id, object))
 }
@@ -83,15 +103,18 @@ pub fn change(
 ) -> Result<Value, Refusal> {
     let before = store.get(id).ok_or_else(|| Refusal::not_found(kind, &id.name))?.clone();
     let wanted = change(&before)?;
-    check_preconditions(kind, &before, &wanted["metadata"])?;
-    if wanted == before && !store.mutations.contains_key(id) {
+    preconditions::check_version(kind, &before, &wanted["metadata"])?;
+    let settled = !store.mutations.contains_key(id) && !store.unsettled.contains(id);
+    if wanted == before && settled {
         return Ok(before);
     }
     let mut after = keep_apart(kind, &before, &wanted, writer.subresource);
+    admission::decode(kind, &mut after);
+    zeros::fill_status(kind, &mut after);
     if writer.subresource.is_empty() {
         admission::mutate(store, id, &mut after);
     }
-    ownership::note_update(kind, Some(&before), &mut after, writer);
+    ownership::note_update(kind, Some(&before), &wanted, &mut after, writer);
     settle(store, kind, id, &before, after)
 }
 
@@ -112,30 +135,46 @@ pub fn apply(
         return Err(Refusal::bad_request(format!("the body is no {}", kind.name)));
     }
     let Some(before) = store.get(id).cloned() else {
+        if !writer.subresource.is_empty() {
+            return Err(Refusal::not_found(kind, &id.name));
+        }
         if let Some(uid) = wanted["metadata"].get("uid") {
             let why = format!("uid mismatch: {uid} was asked for and no object exists");
             return Err(Refusal::conflict(kind, &id.name, why));
         }
-        if !writer.subresource.is_empty() {
-            return Err(Refusal::not_found(kind, &id.name));
+        let mut object = ownership::apply(kind, None, &wanted, writer, force)?;
+        object["metadata"]["name"] = json!(id.name);
+        let leaves_emptiness = admission::decode(kind, &mut object) && kind.is_defined();
+        let born = birth(store, kind, &id.namespace, object)?;
+        if leaves_emptiness {
+            store.unsettled.insert(id.clone());
         }
-        let empty = json!({"metadata": {"name": id.name}});
-        let object = ownership::apply(kind, &empty, &wanted, writer, force)?;
-        return birth(store, kind, &id.namespace, object);
+        return Ok(born);
     };
-    check_preconditions(kind, &before, &wanted["metadata"])?;
+    preconditions::check_version(kind, &before, &wanted["metadata"])?;
+    let uid = json!({"uid": wanted["metadata"]["uid"]});
     if kind.has_status {
         let other = if writer.subresource == "status" { "spec" } else { "status" };
         wanted.as_object_mut().unwrap().remove(other);
     }
-    let after = ownership::apply(kind, &before, &wanted, writer, force)?;
-    let managed = after["metadata"]["managedFields"].clone();
+    let after = ownership::apply(kind, Some(&before), &wanted, writer, force)?;
+    preconditions::check_uid(kind, &before, &uid, writer.subresource)?;
+    admission::check_emptied(kind, &before, &after)?;
+    let managed = after["metadata"].get("managedFields").cloned();
     let mut after = keep_apart(kind, &before, &after, writer.subresource);
-    after["metadata"]["managedFields"] = managed;
+    let metadata = after["metadata"].as_object_mut().unwrap();
+    metadata.remove("managedFields");
+    metadata.extend(managed.map(|entries| ("managedFields".to_owned(), entries)));
+    let leaves_emptiness = admission::decode(kind, &mut after) && kind.is_defined();
+    zeros::fill_status(kind, &mut after);
     if writer.subresource.is_empty() {
         admission::mutate(store, id, &mut after);
     }
-    settle(store, kind, id, &before, after)
+    let settled = settle(store, kind, id, &before, after)?;
+    if leaves_emptiness {
+        store.unsettled.insert(id.clone());
+    }
+    Ok(settled)
 }
 
 /// What a DELETE asks for (`DeleteOptions`).
@@ -146,15 +185,45 @@ pub fn delete(
     options: &Value,
 ) -> Result<Value, Refusal> {
     let before = store.get(id).ok_or_else(|| Refusal::not_found(kind, &id.name))?.clone();
-    check_preconditions(kind, &before, &options["preconditions"])?;
+    preconditions::check(kind, &before, &options["preconditions"])?;
     if !matches!(options["propagationPolicy"].as_str(), None | Some("Background")) {
         let policy = &options["propagationPolicy"];
         return Err(Refusal::not_played(format_args!("delete with propagationPolicy {policy}")));
     }
     let mut after = before.clone();
+    if is_held(&before) || kind.name == "Pod" {
+        mark_as_deleted(kind, &mut after, options);
+        return settle(store, kind, id, &before, after);
+    }
+    let version = store.remove(id);
+    if !kind.is_returned_when_deleted() {
+        return Ok(deleted(kind, &before));
+    }
+    after["metadata"]["resourceVersion"] = json!(version.to_string());
+    Ok(after)
+}
+
+/// What a DELETE answers that has nothing left to show.
+fn deleted(kind: &Kind, object: &Value) -> Value {
+    let metadata = &object["metadata"];
+    let mut details =
+        json!({"name": metadata["name"], "kind": kind.plural, "uid": metadata["uid"]});
+    if !kind.group.is_empty() {
+        details["group"] = json!(kind.group);
+    }
+    json!({
+        "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success",
+        "details": details,
+    })
+}
+
+fn mark_as_deleted(kind: &Kind, after: &mut Value, options: &Value) {
     let metadata = &mut after["metadata"];
     if metadata.get("deletionTimestamp").is_none() {
         metadata["deletionTimestamp"] = json!(now());
+        if kind.name != "Pod" && kind.name != "Namespace" {
+            metadata["deletionGracePeriodSeconds"] = json!(0);
+        }
         if let Some(generation) = metadata["generation"].as_i64() {
             metadata["generation"] = json!(generation + 1);
         }
@@ -170,7 +239,6 @@ pub fn delete(
         }
         _ => {}
     }
-    settle(store, kind, id, &before, after)
 }
 
 /// Stores what came out, or lets the object go if nothing holds it any more.
@@ -182,13 +250,15 @@ fn settle(
     mut after: Value,
 ) -> Result<Value, Refusal> {
     admission::keep_allocated(kind, before, &mut after);
+    admission::check(kind, &after)?;
     admission::check_change(kind, before, &after)?;
-    if kind.has_generation && spec_of(before) != spec_of(&after) {
+    if kind.has_generation && counted(kind, before) != counted(kind, &after) {
         let generation = before["metadata"]["generation"].as_i64().unwrap_or_default();
         after["metadata"]["generation"] = json!(generation + 1);
     }
     if is_free_to_go(&after) {
         store.remove(id);
+        after["metadata"]["resourceVersion"] = before["metadata"]["resourceVersion"].clone();
         return Ok(after);
     }
     Ok(store.put(id.clone(), after))
@@ -196,32 +266,28 @@ fn settle(
 
 fn is_free_to_go(object: &Value) -> bool {
     let metadata = &object["metadata"];
-    let held = |finalizers: &Value| finalizers.as_array().is_some_and(|all| !all.is_empty());
     metadata.get("deletionTimestamp").is_some()
-        && !held(&metadata["finalizers"])
-        && !held(&object["spec"]["finalizers"])
+        && !is_held(object)
         && metadata["deletionGracePeriodSeconds"].as_i64().unwrap_or(0) == 0
 }
 
-/// All but metadata and status.
-fn spec_of(object: &Value) -> Value {
-    let mut spec = object.clone();
-    let members = spec.as_object_mut().unwrap();
-    members.remove("metadata");
-    members.remove("status");
-    spec
+fn is_held(object: &Value) -> bool {
+    let held = |finalizers: &Value| finalizers.as_array().is_some_and(|all| !all.is_empty());
+    held(&object["metadata"]["finalizers"]) || held(&object["spec"]["finalizers"])
 }
 
-fn check_preconditions(kind: &Kind, live: &Value, wanted: &Value) -> Result<(), Refusal> {
-    let name = live["metadata"]["name"].as_str().unwrap_or_default();
-    for field in ["uid", "resourceVersion"] {
-        let (have, want) = (&live["metadata"][field], &wanted[field]);
-        if !want.is_null() && have != want {
-            let why = format!("Precondition failed: {field} is {have}, not {want}");
-            return Err(Refusal::conflict(kind, name, why));
-        }
-    }
-    Ok(())
+/// What makes a new generation: all but metadata and status, and the metadata that goes on to what is made of it.
+fn counted(kind: &Kind, object: &Value) -> Value {
+    let mut counted = object.clone();
+    let members = counted.as_object_mut().unwrap();
+    members.remove("status");
+    let metadata = members.remove("metadata").unwrap_or_default();
+    counted["metadata"] = match kind.name {
+        "Deployment" => metadata["annotations"].clone(),
+        "EndpointSlice" => metadata["labels"].clone(),
+        _ => Value::Null,
+    };
+    counted
 }
 
 /// A write of the status changes nothing else, and the other way round; nobody writes the server's part.
@@ -236,6 +302,9 @@ fn keep_apart(kind: &Kind, before: &Value, wanted: &Value, subresource: &str) ->
                 after.as_object_mut().unwrap().remove("status");
             }
         }
+    }
+    if kind.name == "Namespace" && subresource != "finalize" {
+        after["spec"] = before["spec"].clone();
     }
     for field in OF_THE_SERVER {
         match before["metadata"].get(field) {
