@@ -38,14 +38,6 @@ impl Server {
         Ok(Self { listener: TcpListener::bind(address).await?, metrics, readiness })
     }
 
-    /// The address that was bound.
-    ///
-    /// # Errors
-    /// If the operating system does not say.
-    pub fn local_address(&self) -> std::io::Result<SocketAddr> {
-        self.listener.local_addr()
-    }
-
     /// Serves until `shutdown`. A connection that breaks ends alone.
     pub async fn serve(self, shutdown: CancellationToken) {
         let answers = Arc::new(Answers { metrics: self.metrics, readiness: self.readiness });

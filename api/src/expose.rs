@@ -1,14 +1,11 @@
 //! How a tenant's API server is reached.
 
-use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// How the tenant's nodes and clients reach the API server: a union, discriminated by `type`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("!has(oldSelf.hostname) || (has(self.hostname) && self.hostname == oldSelf.hostname)")
-    .message("spec.expose.hostname is immutable once set: every kubelet has it in its kubeconfig; add names with spec.expose.extraNames"))]
 pub struct Expose {
     /// Which of the ways below is used.
     #[serde(default, rename = "type")]
@@ -18,8 +15,8 @@ pub struct Expose {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node_port: Option<NodePortExpose>,
 
-    /// DNS name that clients and nodes use instead of an address. Immutable once set: every kubelet
-    /// has it in its kubeconfig.
+    /// DNS name that clients and nodes use instead of an address. Cannot be set, changed or removed once
+    /// the cluster has an endpoint (`status.endpoint`): every kubelet has it in its kubeconfig.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub hostname: Option<String>,

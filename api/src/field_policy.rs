@@ -68,7 +68,11 @@ pub const FIELD_POLICIES: &[FieldPolicy] = &[
         Change::FixedAtBirth,
         "every kubelet has it in its kubeconfig",
     ),
-    row("spec.expose.hostname", Change::Immutable, "once it is set: every kubelet has it"),
+    row(
+        "spec.expose.hostname",
+        Change::FixedAtBirth,
+        "by the schema already when it has an endpoint: kubelets will have it in their kubeconfigs; further names go into spec.expose.extraNames",
+    ),
     row(
         "spec.expose.extraNames",
         Change::Live,

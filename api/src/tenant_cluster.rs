@@ -24,6 +24,8 @@ use crate::{Addons, Expose, Networking, RestoreFrom, Snapshot, Snapshots};
     doc = "A Kubernetes control plane that Nagaya runs for one tenant.",
     validation = Rule::new("size(self.metadata.name) <= 40 && self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')")
         .message("metadata.name must be a DNS label of at most 40 characters that starts with a letter: it becomes part of host names and of a namespace"),
+    validation = Rule::new("!has(oldSelf.status) || !has(oldSelf.status.endpoint) || (has(oldSelf.spec.expose.hostname) ? (has(self.spec.expose.hostname) && self.spec.expose.hostname == oldSelf.spec.expose.hostname) || !oldSelf.status.endpoint.startsWith(oldSelf.spec.expose.hostname + ':') : !has(self.spec.expose.hostname))")
+        .message("spec.expose.hostname cannot be set, changed or removed once the cluster has an endpoint: every kubelet has it in its kubeconfig; add names with spec.expose.extraNames"),
     printcolumn(name = "Version", type_ = "string", json_path = ".status.version"),
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
     printcolumn(name = "Status", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason"),
@@ -185,6 +187,7 @@ pub struct TenantClusterStatus {
 
     /// `host:port` that clients and nodes use, as in kubeadm's `controlPlaneEndpoint`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 260))]
     pub endpoint: Option<String>,
 
     /// IP addresses behind `endpoint`.

@@ -22,9 +22,12 @@ use serde_json::json;
 const DRAIN: &str = "--timeout=120s";
 const NODE_READY: Duration = Duration::from_mins(1);
 const SETTLE: Duration = Duration::from_mins(4);
-/// Until then kube-proxy goes on to send to the pods of a node that was lost: 50 s without a Lease, which is 10 s old at
-/// most (`--node-monitor-grace-period`), up to 5 s until anybody looks, and the marks of its pods; 83 s were seen.
-const NOTICED: Duration = Duration::from_secs(100);
+/// Until a lost node's pods are out of their Service: 50 s without a Lease (`--node-monitor-grace-period`), which is 10 s
+/// old at most, up to 5 s until anybody looks, and the marks of its pods; 51 s were seen.
+const NOTICED: Duration = Duration::from_secs(150);
+/// conntrack keeps what it had sent to the lost node, and sends whoever comes from the same port after it: so long after
+/// the last packet (`nf_conntrack_tcp_timeout_syn_sent`), here a twelfth of new connections.
+const FORGOTTEN: Duration = Duration::from_secs(125);
 /// How long the others are counted without it; pods of a lost node are not evicted before 5 minutes.
 const WITHOUT_IT: Duration = Duration::from_secs(30);
 
@@ -74,9 +77,10 @@ fn a_tenant_with_replicas_serves_without_a_zone_and_is_whole_when_it_is_given_up
 
         let counter = Counter::start(&tenant, machine.name())?;
         let off = SwitchedOff::now(&lost)?;
-        thread::sleep(NOTICED);
+        is_out_of_its_service(&tenant, &lost)?;
         let meanwhile = counter.end("lost-zone")?;
         ensure(meanwhile.lost + meanwhile.unseen == 0, || format!("it lost {meanwhile:?}"))?;
+        thread::sleep(FORGOTTEN);
         let counter = Counter::start(&tenant, machine.name())?;
         thread::sleep(WITHOUT_IT);
         counter.end("without-the-zone")?.ensure_flawless()?;
@@ -215,6 +219,20 @@ fn nodes_of(tenant: &Tenant, component: &str) -> Outcome<BTreeSet<String>> {
     let pods = tenant.project.management.list(&["pods", "-n", &plane, "-l", &ours])?;
     let nodes = pods.iter().map(|pod| text(pod, "/spec/nodeName").to_owned());
     Ok(nodes.filter(|node| !node.is_empty()).collect())
+}
+
+/// The tenant's endpoint sends nobody to a node any more.
+fn is_out_of_its_service(tenant: &Tenant, node: &str) -> Outcome {
+    wait_until(&format!("the endpoint has nothing on {node}"), NOTICED, || {
+        let ours = "kubernetes.io/service-name=kube-apiserver-public";
+        let words = ["endpointslices", "-n", &tenant.plane()?, "-l", ours];
+        let slices = tenant.project.management.list(&words)?;
+        let endpoints = slices.iter().filter_map(|slice| slice["endpoints"].as_array()).flatten();
+        let sent_to = endpoints
+            .filter(|one| one["nodeName"] == node && one["conditions"]["ready"] == true)
+            .count();
+        Ok(Look::done_if(sent_to == 0, || format!("{sent_to} endpoints are ready there")))
+    })
 }
 
 fn is_spread(tenant: &Tenant) -> Outcome {

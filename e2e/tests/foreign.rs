@@ -67,6 +67,39 @@ fn a_plane_of_another_tenant_cluster_is_refused_and_left_alone() -> Outcome {
     })
 }
 
+#[test]
+fn a_service_of_somebody_else_in_a_control_plane_is_named_and_left_alone() -> Outcome {
+    scenario("foreign-service", |project| {
+        let management = &project.management;
+        let tenant = Tenant::ready(project, "demo", "1.37")?;
+        let plane = tenant.plane()?;
+        let service = ["service", "-n", &plane, "etcd-client"];
+        tenant.pause()?;
+        management.run(&[&["delete"][..], &service].concat())?;
+        management.apply(&json!({
+            "apiVersion": "v1", "kind": "Service",
+            "metadata": {"name": "etcd-client", "namespace": plane},
+            "spec": {"type": "ExternalName", "externalName": "somewhere.example.com"},
+        }))?;
+        let before = management.get(&service)?;
+        tenant.patch(&json!({"spec": {"paused": false}}))?;
+        let said = wait_until("the TenantCluster says what is in the way", SOON, || {
+            let now = tenant.condition("Reconciling")?;
+            let seen = format!("{now:?}");
+            Ok(Look::some((now.reason == "ForeignObject").then_some(now), || seen))
+        })?;
+        ensure_says(&said.message, &["etcd-client", "is not Nagaya's", "rename or delete it"])?;
+        let after = management.get(&service)?;
+        ensure(before == after, || format!("it was touched: {after}"))?;
+        management.run(&[&["delete"][..], &service].concat())?;
+        tenant.await_ready()?;
+        wait_until("ours is back", SOON, || {
+            let now = management.get(&service)?;
+            Ok(Look::done_if(text(&now, "/spec/type") == "ClusterIP", || now.to_string()))
+        })
+    })
+}
+
 /// A namespace labelled as the control plane of a `TenantCluster` with another UID.
 struct Plane {
     name: String,

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use e2e::ring::kubectl::{name, text};
 use e2e::ring::tenant::spec_for_namespaces;
-use e2e::ring::{Outcome, Tenant, ensure, ensure_says, invariants, scenario, stays};
+use e2e::ring::{
+    Look, Outcome, Tenant, ensure, ensure_says, invariants, scenario, stays, wait_until,
+};
 use serde_json::{Value, json};
 
 const SOON: Duration = Duration::from_secs(15);
@@ -19,18 +21,7 @@ fn a_bad_change_is_refused_by_the_name_of_its_field_and_nothing_stops() -> Outco
             refuses(&tenant, field, &change)?;
         }
         for (words, change) in changes_that_the_schema_refuses() {
-            let patch = change.to_string();
-            let refusal = project.management.refusal(&[
-                "patch",
-                "tnc",
-                "-n",
-                &project.name,
-                "demo",
-                "--type=merge",
-                "-p",
-                &patch,
-            ])?;
-            ensure_says(&refusal, &[words])?;
+            schema_refuses(&tenant, &change, words)?;
         }
         let after = processes(&tenant)?;
         ensure(before == after, || format!("pods were replaced: {before:?}, now {after:?}"))
@@ -82,6 +73,38 @@ fn a_new_tenant_that_cannot_be_served_says_which_field_and_makes_nothing() -> Ou
     })
 }
 
+#[test]
+fn a_hostname_is_corrected_until_the_cluster_has_an_endpoint_and_stays_then() -> Outcome {
+    scenario("hostname", |project| {
+        let named = |hostname: &str| json!({"expose": {"hostname": hostname}});
+        let mut spec = named("Upper.example.com");
+        spec["version"] = json!("1.37");
+        let tenant = Tenant::create(project, "demo", &spec)?;
+        let ready = tenant.await_condition("Ready", "False", SOON)?;
+        ensure_says(&ready.message, &["spec.expose.hostname"])?;
+        tenant.patch(&json!({"spec": named("demo.example.com")}))?;
+        wait_until("it has an endpoint", SOON, || {
+            let object = project.management.get(&["tnc", "-n", &project.name, "demo"])?;
+            let endpoint = text(&object, "/status/endpoint").to_owned();
+            Ok(Look::done_if(endpoint.starts_with("demo.example.com:"), || endpoint))
+        })?;
+        for hostname in [json!("other.example.com"), Value::Null] {
+            let change = json!({"spec": {"expose": {"hostname": hostname}}});
+            schema_refuses(&tenant, &change, "spec.expose.hostname cannot be set")?;
+        }
+        Ok(())
+    })
+}
+
+fn schema_refuses(tenant: &Tenant, change: &Value, words: &str) -> Outcome {
+    let patch = change.to_string();
+    let of = ["-n", &tenant.project.name, &tenant.name];
+    let how = ["--type=merge", "-p", &patch];
+    let refusal =
+        tenant.project.management.refusal(&[&["patch", "tnc"][..], &of, &how].concat())?;
+    ensure_says(&refusal, &[words])
+}
+
 /// A field, and a change of a running tenant that only the manager can judge.
 fn bad_changes() -> [(&'static str, Value); 5] {
     [
@@ -96,10 +119,12 @@ fn bad_changes() -> [(&'static str, Value); 5] {
     ]
 }
 
-fn changes_that_the_schema_refuses() -> [(&'static str, Value); 6] {
+fn changes_that_the_schema_refuses() -> [(&'static str, Value); 7] {
     let networks = json!({"networking": {"podCIDRs": ["10.1.0.0/16"]}});
+    let late = json!({"expose": {"hostname": "late.example.com"}});
     [
         ("spec.networking is immutable", json!({"spec": networks})),
+        ("spec.expose.hostname cannot be set", json!({"spec": late})),
         ("spec.version", json!({"spec": {"version": "newest"}})),
         ("goes up one minor at a time", json!({"spec": {"version": "1.99"}})),
         ("cannot go back to an older minor", json!({"spec": {"version": "v1.36.3"}})),

@@ -4,7 +4,9 @@ use std::time::{Duration, Instant};
 
 use e2e::progress::{say, seconds};
 use e2e::ring::kubectl::{name, text};
-use e2e::ring::{Kubectl, Look, Outcome, Tenant, ensure, is_long, scenario, wait_until};
+use e2e::ring::{
+    Counter, Kubectl, Look, Machine, Outcome, Tenant, ensure, is_long, scenario, wait_until,
+};
 use serde_json::{Value, json};
 
 const REPAIRED: Duration = Duration::from_secs(2);
@@ -54,6 +56,7 @@ fn every_owned_object_that_is_edited_or_deleted_by_hand_is_put_right() -> Outcom
         tenant.settles(WELL)?;
         let (plane, cluster) = (tenant.plane()?, tenant.admin()?);
         let volume = volume(&tenant)?;
+        let watched = if is_long() { Some(Watched::now(&tenant)?) } else { None };
         let mut times = Times::default();
         for namespace in TENANT_NAMESPACES {
             for kind in OF_TENANTS {
@@ -70,13 +73,39 @@ fn every_owned_object_that_is_edited_or_deleted_by_hand_is_put_right() -> Outcom
         }
         say(&format!("{} repairs, the slowest after {}", times.count, seconds(times.slowest)));
         ensure(self::volume(&tenant)? == volume, || "etcd has another volume".to_owned())?;
-        if is_long() {
+        if let Some(watched) = watched {
             secrets(&tenant)?;
+            watched.lost_nothing()?;
         }
         tenant.settles(WELL)?;
         // Their workloads went too, and pods that are new have not restarted.
         cluster.run(&["get", "configmap", "-n", "kube-public", "cluster-info"]).map(drop)
     })
+}
+
+/// A node of the tenant, and a client that counts. The API is away whenever a workload of it is deleted.
+struct Watched {
+    machine: Machine,
+    cluster: Kubectl,
+    since: String,
+    counter: Counter,
+}
+
+impl Watched {
+    fn now(tenant: &Tenant) -> Outcome<Self> {
+        let (machine, cluster) = (Machine::add("ring-repairs", "1.37")?, tenant.admin()?);
+        machine.join(&tenant.token("nodes", "1h")?.secret()?)?;
+        machine.await_ready(&cluster, WELL)?;
+        let since = machine.ready_since(&cluster)?;
+        let counter = Counter::start(tenant, machine.name())?;
+        Ok(Self { machine, cluster, since, counter })
+    }
+
+    fn lost_nothing(self) -> Outcome {
+        let counted = self.counter.end("repairs")?;
+        ensure(counted.lost + counted.unseen == 0, || format!("it lost {counted:?}"))?;
+        self.machine.stayed_ready(&self.cluster, &self.since)
+    }
 }
 
 #[derive(Default)]

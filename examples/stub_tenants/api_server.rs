@@ -64,9 +64,9 @@ pub async fn keep_signing(planes: &Arc<Planes>) {
         for plane in planes.every() {
             plane.api.forget_asked();
             let version = plane.api.version();
-            let Some(client_ca) = plane.client_ca() else { continue };
+            let Some(client_ca) = plane.client_ca().map(Arc::new) else { continue };
             if plane.signed.swap(version, Ordering::Relaxed) != version {
-                signers::tick(&plane.api, || client_ca.clone());
+                signers::tick(&plane.api, || Arc::clone(&client_ca));
             }
         }
     }

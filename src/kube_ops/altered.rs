@@ -12,21 +12,25 @@ pub fn first_altered(wanted: &Value, live: &Value) -> Option<String> {
     members.iter().find_map(|(name, wanted)| match name.as_str() {
         "apiVersion" | "kind" | "status" => None,
         "metadata" => ["labels", "annotations"].into_iter().find_map(|part| {
-            difference(&format!("metadata.{part}"), wanted.get(part)?, live[name].get(part)?)
+            let below = difference(wanted.get(part)?, live[name].get(part)?)?;
+            Some(format!("metadata.{part}{below}"))
         }),
-        name => difference(name, wanted, live.get(name)?),
+        name => Some(format!("{name}{}", difference(wanted, live.get(name)?)?)),
     })
 }
 
-fn difference(path: &str, wanted: &Value, live: &Value) -> Option<String> {
+/// The way from here to the first difference. Nothing is put into words until there is one: every pass looks at every
+/// field.
+fn difference(wanted: &Value, live: &Value) -> Option<String> {
     match (wanted, live) {
         (Value::Object(wanted), Value::Object(live)) => wanted.iter().find_map(|(name, wanted)| {
-            difference(&format!("{path}.{name}"), wanted, live.get(name)?)
+            let below = difference(wanted, live.get(name)?)?;
+            Some(format!(".{name}{below}"))
         }),
         (Value::Array(wanted), Value::Array(live)) => {
             wanted.iter().enumerate().find_map(|(index, item)| {
                 // Others may add items, and the API server may order them.
-                if live.iter().any(|other| difference(path, item, other).is_none()) {
+                if live.iter().any(|other| difference(item, other).is_none()) {
                     return None;
                 }
                 let name = item.get("name").and_then(Value::as_str);
@@ -36,12 +40,13 @@ fn difference(path: &str, wanted: &Value, live: &Value) -> Option<String> {
                     None => live.get(index)?,
                 };
                 let step = name.map_or_else(|| index.to_string(), str::to_owned);
-                difference(&format!("{path}[{step}]"), item, other)
+                let below = difference(item, other)?;
+                Some(format!("[{step}]{below}"))
             })
         }
         (Value::Null, _) => None,
         (Value::String(wanted), Value::String(live)) if is_same(wanted, live) => None,
-        _ => (wanted != live).then(|| path.to_owned()),
+        _ => (wanted != live).then(String::new),
     }
 }
 

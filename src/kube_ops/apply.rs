@@ -148,12 +148,9 @@ async fn send<K: Object>(
 
 /// Nobody has changed what we last applied, and it is what we want.
 pub(super) fn is_applied<K: Object>(live: &K, desired: &Value) -> bool {
-    let digest = digest_of(desired);
-    let mut desired = desired.clone();
-    desired["metadata"]["annotations"][APPLIED_DIGEST] = json!(digest);
-    let annotations = live.meta().annotations.as_ref();
-    annotations.and_then(|all| all.get(APPLIED_DIGEST)).is_some_and(|last| *last == digest)
-        && owned_fields::are_all_ours(live.meta(), &desired)
+    let last = live.meta().annotations.as_ref().and_then(|all| all.get(APPLIED_DIGEST));
+    last.is_some_and(|last| *last == digest_of(desired))
+        && owned_fields::are_all_ours(live.meta(), desired, APPLIED_DIGEST)
 }
 
 /// What identifies an object, and the fields that cannot be set later.

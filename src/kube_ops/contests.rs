@@ -10,8 +10,8 @@ use std::hash::Hash;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
-use kube::Api;
 use kube::api::ListParams;
+use kube::{Api, ResourceExt};
 use nagaya_render::diagnosis::{Blockage, Blocked};
 use serde_json::Value;
 use tokio::time::Instant;
@@ -35,6 +35,8 @@ impl<T> Default for Contests<T> {
 impl<T: Clone + Eq + Hash> Contests<T> {
     /// [`super::apply()`] for `tenant`; [`Applied::Unchanged`] also while a write would be too soon.
     ///
+    /// `None` for `live` is looked at: caches hold only what has our labels, and what has not may be another's.
+    ///
     /// # Errors
     /// As [`super::apply()`].
     pub async fn apply<K: Object>(
@@ -47,7 +49,13 @@ impl<T: Clone + Eq + Hash> Contests<T> {
     where
         K::DynamicType: Default,
     {
-        let Some(live) = live else { return apply::apply(api, None, desired).await };
+        let unseen = match live {
+            Some(_) => None,
+            None => get::get(api, &desired.name_any()).await?,
+        };
+        let Some(live) = live.or(unseen.as_ref()) else {
+            return apply::apply(api, None, desired).await;
+        };
         let wanted = to_json(desired)?;
         ownership::check(live.meta(), &wanted)?;
         let object = describe(&wanted);

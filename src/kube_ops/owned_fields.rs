@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, ObjectMeta};
 use nagaya_api::labels;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 /// Fields that the API server never records an owner for: fieldmanager's `stripmeta.go`.
 const UNOWNED_ROOT: [&str; 2] = ["apiVersion", "kind"];
@@ -23,16 +23,23 @@ const UNOWNED_METADATA: [&str; 8] = [
     "resourceVersion",
 ];
 
-/// True if our last apply still owns every field of `desired`.
+/// True if our last apply still owns every field of `desired`, and this annotation.
 #[must_use]
-pub fn are_all_ours(live: &ObjectMeta, desired: &Value) -> bool {
+pub fn are_all_ours(live: &ObjectMeta, desired: &Value, annotation: &str) -> bool {
     let api_version = desired.get("apiVersion").and_then(Value::as_str);
+    let annotation = json!({"metadata": {"annotations": {annotation: ""}}});
     live.managed_fields
         .iter()
         .flatten()
         .find(|entry| is_ours(entry) && entry.api_version.as_deref() == api_version)
         .and_then(fields_of)
-        .is_some_and(|fields| covers(&fields, &without_unowned(desired)))
+        .is_some_and(|fields| covers_object(&fields, desired) && covers(&fields, &annotation))
+}
+
+/// True if we have ever applied the object, and still own something of it.
+#[must_use]
+pub fn has_ours(live: &ObjectMeta) -> bool {
+    live.managed_fields.iter().flatten().any(is_ours)
 }
 
 /// The first field of `desired` that somebody else owns and we do not any more, and that field manager's name.
@@ -112,6 +119,35 @@ fn without_unowned(desired: &Value) -> Value {
     owned
 }
 
+/// [`covers`] for a whole object, past what has no owner.
+fn covers_object(fields: &Value, object: &Value) -> bool {
+    let Some(fields) = fields.as_object().filter(|fields| !fields.is_empty()) else {
+        return true;
+    };
+    covers_members(fields, object, &UNOWNED_ROOT, |name, below, member| match below.as_object() {
+        Some(below) if name == "metadata" && !below.is_empty() => {
+            covers_members(below, member, &UNOWNED_METADATA, |_, below, member| {
+                covers(below, member)
+            })
+        }
+        _ => covers(below, member),
+    })
+}
+
+/// Whether `covers` of each member but those named, which nothing need cover.
+fn covers_members(
+    fields: &Map<String, Value>,
+    value: &Value,
+    unowned: &[&str],
+    covers: impl Fn(&str, &Value, &Value) -> bool,
+) -> bool {
+    let members = value.as_object().into_iter().flatten();
+    members.filter(|(name, _)| !unowned.contains(&name.as_str())).all(|(name, member)| {
+        member.is_null()
+            || fields.get(&format!("f:{name}")).is_some_and(|below| covers(name, below, member))
+    })
+}
+
 /// True if the field set names every leaf of `value`. An empty set is a leaf itself, or an atomic list,
 /// map or struct: all below it is owned as one.
 fn covers(fields: &Value, value: &Value) -> bool {
@@ -119,25 +155,40 @@ fn covers(fields: &Value, value: &Value) -> bool {
         return true;
     };
     match value {
-        Value::Object(members) => members.iter().all(|(name, member)| {
-            member.is_null()
-                || fields.get(&format!("f:{name}")).is_some_and(|below| covers(below, member))
-        }),
-        Value::Array(items) => items.iter().all(|item| covers_item(fields, item)),
+        Value::Object(_) => {
+            covers_members(fields, value, &[], |_, below, member| covers(below, member))
+        }
+        Value::Array(items) => {
+            let known: Vec<Item> = fields.iter().filter_map(Item::of).collect();
+            items.iter().all(|item| known.iter().any(|known| known.covers(item)))
+        }
         _ => true,
     }
 }
 
-/// An item of a set (`v:VALUE`) or of a list with map keys (`k:{KEYS}`).
-fn covers_item(fields: &Map<String, Value>, item: &Value) -> bool {
-    fields.iter().any(|(path, below)| match path.split_once(':') {
-        Some(("v", text)) => serde_json::from_str::<Value>(text).is_ok_and(|value| value == *item),
-        Some(("k", text)) => {
-            serde_json::from_str::<Map<String, Value>>(text).is_ok_and(|keys| has_keys(item, &keys))
-                && covers(below, item)
+/// What a field set says of an item of a list.
+enum Item<'a> {
+    /// Of a set: `v:VALUE`.
+    Value(Value),
+    /// Of a list with map keys: `k:{KEYS}`, and what is below.
+    Keys(Map<String, Value>, &'a Value),
+}
+
+impl<'a> Item<'a> {
+    fn of((step, below): (&String, &'a Value)) -> Option<Self> {
+        match step.split_once(':')? {
+            ("v", text) => serde_json::from_str(text).ok().map(Self::Value),
+            ("k", text) => serde_json::from_str(text).ok().map(|keys| Self::Keys(keys, below)),
+            _ => None,
         }
-        _ => false,
-    })
+    }
+
+    fn covers(&self, item: &Value) -> bool {
+        match self {
+            Self::Value(value) => value == item,
+            Self::Keys(keys, below) => has_keys(item, keys) && covers(below, item),
+        }
+    }
 }
 
 /// A key that the item does not give has its default there (a port's `protocol`).

@@ -5,6 +5,7 @@ use nagaya_api::labels;
 use serde_json::Value;
 
 use super::error::{Error, describe};
+use super::owned_fields;
 
 /// Labels that name whose an object is. The owner's UID is not among them: a plane that was retained,
 /// or restored from a backup, carries an older one; who may adopt it is decided once, on its namespace.
@@ -13,7 +14,8 @@ const IDENTITY: [&str; 3] = [labels::MANAGED_BY, labels::TENANT_NAME, labels::TE
 /// Refuses a live object that is not the one `desired` stands for.
 ///
 /// It is the same one if it has the controller owner that `desired` asks for; where `desired` asks for
-/// none (an owner cannot be in another namespace), if it has the identity labels of `desired`.
+/// none (an owner cannot be in another namespace), if it has the identity labels of `desired`, or lacks some that
+/// somebody took off an object that we had applied.
 ///
 /// # Errors
 /// [`Error::ForeignObject`], saying what tells that it is not ours.
@@ -30,7 +32,8 @@ pub fn check(live: &ObjectMeta, desired: &Value) -> Result<(), Error> {
     for label in IDENTITY {
         let have = live.labels.as_ref().and_then(|all| all.get(label)).map(String::as_str);
         let want = desired["metadata"]["labels"][label].as_str();
-        if have != want {
+        let taken_off = have.is_none() && owned_fields::has_ours(live);
+        if have != want && !taken_off {
             let (have, want) = (have.unwrap_or("missing"), want.unwrap_or("missing"));
             return Err(foreign(format!("its label {label} is {have}, not {want}")));
         }
@@ -94,6 +97,19 @@ mod tests {
     fn an_object_without_labels_is_refused() {
         let desired = json!({"metadata": of_tenant("demo")});
         assert!(check(&ObjectMeta::default(), &desired).is_err());
+    }
+
+    #[test]
+    fn an_object_that_we_applied_is_ours_without_its_labels_but_not_with_another_tenants() {
+        let applied = |manager: &str, labels: Value| {
+            let entry = json!({"manager": manager, "operation": "Apply", "fieldsV1": {}});
+            meta(json!({"labels": labels, "managedFields": [entry]}))
+        };
+        let desired = json!({"metadata": of_tenant("demo")});
+        assert!(check(&applied("nagaya", json!({})), &desired).is_ok());
+        assert!(check(&applied("kubectl", json!({})), &desired).is_err());
+        let others = of_tenant("other")["labels"].clone();
+        assert!(check(&applied("nagaya", others), &desired).is_err());
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What blocks a plane is the reason of its conditions, told once, and gone with its cause.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use nagaya_api::conditions;
@@ -101,6 +102,6 @@ fn event(reason: &str, words: &str) -> Value {
 /// Events about the tenant with a reason.
 fn told(stage: &Stage, reason: &str) -> usize {
     let events = stage.projects.all("Event", None);
-    let about_tenant = |event: &&Value| event["regarding"]["kind"] == "TenantCluster";
+    let about_tenant = |event: &&Arc<Value>| event["regarding"]["kind"] == "TenantCluster";
     events.iter().filter(about_tenant).filter(|event| event["reason"] == reason).count()
 }

@@ -51,11 +51,11 @@ impl End {
                 let object = names.told(&object, &token);
                 let told = owned_fields(&object).into_iter();
                 let told = told.filter(|(path, _)| {
-                    path.last().is_none_or(|last| !OF_THE_WAY.iter().any(|one| last.ends_with(one)))
+                    path.steps()
+                        .next_back()
+                        .is_none_or(|last| !OF_THE_WAY.iter().any(|one| last.ends_with(one)))
                 });
-                fields.extend(
-                    told.map(|(path, value)| (format!("{name}: {}", path.join(".")), value)),
-                );
+                fields.extend(told.map(|(path, value)| (format!("{name}: {path}"), value.clone())));
             }
         }
         Self(fields)

@@ -23,6 +23,7 @@ fn samples(snapshot: &Value) -> Vec<(&'static str, Value)> {
         ("spec.expose.type", json!({"expose": {"type": "NodePort"}})),
         ("spec.expose.nodePort.host", json!({"expose": {"nodePort": {"host": "192.0.2.9"}}})),
         ("spec.expose.nodePort.port", json!({"expose": {"nodePort": {"port": 31999}}})),
+        ("spec.expose.hostname", json!({"expose": {"hostname": "late.example.com"}})),
         ("spec.expose.extraNames", json!({"expose": {"extraNames": ["api.example.com"]}})),
         ("spec.kubelet", json!({"kubelet": {"maxPods": 50}})),
         (
@@ -139,7 +140,7 @@ async fn a_change_of_a_field_restarts_what_its_policy_says_and_nothing_else() {
             Change::Live => assert!(restarted.is_empty(), "{field} restarts {restarted:?}"),
             Change::FixedAtBirth => {
                 assert!(is_refused && restarted.is_empty(), "{field}: {restarted:?}");
-                change(&stage, &json!({"expose": {"nodePort": null}})).await;
+                change(&stage, &json!({"expose": {"nodePort": null, "hostname": null}})).await;
                 continue;
             }
             Change::Immutable => panic!("{field} cannot be changed"),

@@ -2,6 +2,7 @@
 //! of a control plane and go with it, a control plane goes only when it was deleted, and the finalizer goes last.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use nagaya_api::labels;
 use serde_json::Value;
@@ -34,30 +35,30 @@ pub fn keys(stage: &Stage) -> Keys {
 /// Panics if something did not hold since the plane had `keys`.
 pub fn check(stage: &Stage, mut keys: Keys) {
     let namespace = Id::new(Kind::named("Namespace"), "", &Stage::plane());
-    let mut tenant = None;
-    let mut plane = None;
+    let mut tenant: Option<Arc<Value>> = None;
+    let mut plane: Option<Arc<Value>> = None;
     for change in stage.planes.changes() {
         let (id, after) = (&change.id, change.after.as_deref());
         if *id == tenant_id() {
             if after.is_none() {
-                let kept = plane.as_ref().is_none_or(is_retained);
+                let kept = plane.as_deref().is_none_or(is_retained);
                 assert!(kept, "the finalizer went before the control plane");
             }
-            tenant = after.cloned();
+            tenant.clone_from(&change.after);
         } else if *id == namespace {
             if after.is_none() {
-                let deleted = tenant.as_ref().is_none_or(|tenant: &Value| is_ending(tenant));
+                let deleted = tenant.as_deref().is_none_or(is_ending);
                 assert!(deleted, "the control plane of a tenant that nobody deleted has gone");
                 keys.clear();
             }
-            plane = after.cloned();
+            plane.clone_from(&change.after);
         } else if is_key(id) {
             match after {
                 Some(key) => {
                     let data = keys.entry(id.clone()).or_insert_with(|| key["data"].clone());
                     assert_eq!(*data, key["data"], "{id} was made twice");
                 }
-                None => assert!(plane.as_ref().is_some_and(is_ending), "{id} was deleted"),
+                None => assert!(plane.as_deref().is_some_and(is_ending), "{id} was deleted"),
             }
         }
     }

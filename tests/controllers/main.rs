@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test's helper fails the test")]
 
 mod addons;
+mod blindness;
 mod blocked;
 mod contested;
 mod crashes;
@@ -12,6 +13,7 @@ mod ending;
 mod field_changes;
 mod gitops;
 mod history;
+mod in_the_way;
 mod join_tokens;
 mod meltdown;
 mod memory_api;

@@ -1,5 +1,6 @@
 //! Nodes that all fall silent at once are left alone until one of them is back, whatever happens meanwhile.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::ResourceRequirements;
@@ -19,7 +20,7 @@ const WHILE: Duration = Duration::from_secs(30);
 const IN_TIME: Duration = Duration::from_secs(30);
 const LONG: Duration = Duration::from_secs(90);
 
-fn controller_manager(stage: &Stage) -> Value {
+fn controller_manager(stage: &Stage) -> Arc<Value> {
     let name = "kube-controller-manager";
     stage.planes.get("StatefulSet", &Stage::plane(), name).unwrap_or_default()
 }

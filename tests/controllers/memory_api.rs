@@ -11,7 +11,7 @@
 //! | what is answered | `answer.rs` |
 //! | objects and their history | `store.rs` |
 //! | create, change, apply, delete | `writes.rs`, `admission.rs`, `preconditions.rs` |
-//! | who owns which field | `ownership.rs`, `fields.rs`, `zeros.rs` |
+//! | who owns which field | `ownership.rs`, `fields.rs`, `path.rs`, `zeros.rs` |
 //! | watches | `watch.rs` |
 //! | what goes wrong on purpose | `faults.rs`, `storm.rs` |
 //! | what the manager gets wrong on purpose | `bugs.rs` |
@@ -25,6 +25,7 @@ mod faults;
 mod fields;
 mod kinds;
 mod ownership;
+mod path;
 mod preconditions;
 mod refusal;
 mod request;
@@ -151,9 +152,24 @@ impl MemoryApi {
         self.asked.lock().unwrap().clone()
     }
 
+    /// How much clients have asked for.
+    pub fn count_asked(&self) -> usize {
+        self.asked.lock().unwrap().len()
+    }
+
+    /// At how many requests the storm of now has struck.
+    pub fn count_struck(&self) -> usize {
+        self.faults.lock().unwrap().count_struck()
+    }
+
     /// What clients have asked for to be written, in order; also what was refused.
     pub fn writes(&self) -> Vec<Asked> {
-        self.asked().into_iter().filter(Asked::is_write).collect()
+        self.tell_writes(Clone::clone)
+    }
+
+    /// What `tell` makes of each of [`MemoryApi::writes`].
+    pub fn tell_writes<T>(&self, tell: impl Fn(&Asked) -> T) -> Vec<T> {
+        self.asked.lock().unwrap().iter().filter(|asked| asked.is_write()).map(tell).collect()
     }
 
     /// Plans a fault for the write number `write` from now, the next one being 1.
@@ -227,14 +243,15 @@ impl MemoryApi {
         let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
         let request = match Request::read(&head, &body) {
             Ok(request) => request,
-            Err(refusal) => return Ok(whole(refusal.code, &refusal.status())),
+            Err(refusal) => return Ok(refused(&refusal)),
         };
         if request.verb == Verb::Watch {
-            self.note(&request, 200);
             let trouble = self.faults.lock().unwrap().next_watch(&request);
-            return Ok(match watch::open(self, &request, trouble) {
+            let opened = watch::open(self, &request, trouble);
+            self.note(request, 200);
+            return Ok(match opened {
                 Ok(events) => Response::new(StreamBody::new(events).boxed_unsync()),
-                Err(refusal) => whole(refusal.code, &refusal.status()),
+                Err(refusal) => refused(&refusal),
             });
         }
         let changes = is_change(request.verb, request.kind.name);
@@ -255,7 +272,8 @@ impl MemoryApi {
             Ok((code, _)) => *code,
             Err(refusal) => refusal.code,
         };
-        self.note(&request, code);
+        let metadata_only = request.metadata_only;
+        self.note(request, code);
         match fault {
             Some(Fault::AnswerLost(after)) => {
                 sleep(after).await;
@@ -263,29 +281,34 @@ impl MemoryApi {
             }
             Some(Fault::Silence) => std::future::pending().await,
             _ => Ok(match answer {
-                Ok((_, object)) => whole(code, &answer::as_asked(request.metadata_only, object)),
-                Err(refusal) => whole(code, &refusal.status()),
+                Ok((_, answered)) => whole(code, answered.told(metadata_only)),
+                Err(refusal) => refused(&refusal),
             }),
         }
     }
 
-    fn note(&self, request: &Request, code: u16) {
+    fn note(&self, request: Request, code: u16) {
         static ASKED: AtomicU64 = AtomicU64::new(0);
         let named = request.name.as_deref().or(request.body["metadata"]["name"].as_str());
         let namespace = request.namespace.as_deref().unwrap_or_default();
+        let id = Id::new(request.kind, namespace, named.unwrap_or_default());
         self.asked.lock().unwrap().push(Asked {
             number: ASKED.fetch_add(1, Ordering::Relaxed),
             verb: request.verb,
-            id: Id::new(request.kind, namespace, named.unwrap_or_default()),
-            subresource: request.subresource.clone().unwrap_or_default(),
-            body: request.body.clone(),
+            id,
+            subresource: request.subresource.unwrap_or_default(),
+            body: request.body,
             code,
         });
     }
 }
 
-fn whole(code: u16, body: &Value) -> Answer {
-    let body = Full::new(Bytes::from(body.to_string())).boxed_unsync();
+fn refused(refusal: &Refusal) -> Answer {
+    whole(refusal.code, refusal.status().to_string())
+}
+
+fn whole(code: u16, body: String) -> Answer {
+    let body = Full::new(Bytes::from(body)).boxed_unsync();
     let mut answer = Response::builder().status(code);
     if code == 429 {
         answer = answer.header(http::header::RETRY_AFTER, 1);

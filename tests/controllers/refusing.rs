@@ -1,5 +1,7 @@
 //! A spec that cannot be served is refused by the name of the field, and harms nothing that runs.
 
+use std::sync::Arc;
+
 use nagaya_api::{conditions, labels};
 use serde_json::{Value, json};
 
@@ -97,7 +99,7 @@ fn assert_refused_for(stage: &Stage, field: &str) {
     }
 }
 
-fn all_but_the_tenant(stage: &Stage) -> Vec<(Id, Value)> {
+fn all_but_the_tenant(stage: &Stage) -> Vec<(Id, Arc<Value>)> {
     let mut all = stage.planes.everything();
     all.retain(|(id, _)| *id != tenant_id());
     all

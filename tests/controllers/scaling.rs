@@ -1,5 +1,6 @@
 //! Members of etcd come and go while the tenant runs, whatever happens to the manager meanwhile.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use nagaya_api::{conditions, labels};
@@ -12,7 +13,7 @@ fn ask_for(stage: &Stage, members: u8) {
     stage.projects.patch(&tenant_id(), &json!({"spec": {"etcd": {"replicas": members}}}));
 }
 
-fn in_plane(stage: &Stage, kind: &str, name: &str) -> Value {
+fn in_plane(stage: &Stage, kind: &str, name: &str) -> Arc<Value> {
     stage.planes.get(kind, &Stage::plane(), name).unwrap_or_default()
 }
 

@@ -1,5 +1,6 @@
 //! etcd is saved when it is time, before an upgrade, and before it goes back to what it was.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use nagaya_api::{conditions, labels};
@@ -41,7 +42,7 @@ fn reasons(stage: &Stage) -> Vec<String> {
     snapshots(stage).iter().map(|one| one["reason"].as_str().unwrap().to_owned()).collect()
 }
 
-fn jobs(stage: &Stage) -> Vec<Value> {
+fn jobs(stage: &Stage) -> Vec<Arc<Value>> {
     stage.planes.all("Job", Some(&Stage::plane()))
 }
 
@@ -83,7 +84,7 @@ async fn a_snapshot_that_is_due_is_taken_once_and_listed() {
         .await;
     stage.settled().await;
     assert_eq!(jobs_made(&stage, "etcd-snapshot-"), 1);
-    assert_eq!(jobs(&stage), [] as [Value; 0]);
+    assert_eq!(jobs(&stage), [] as [Arc<Value>; 0]);
     assert_eq!(snapshots(&stage)[0]["version"], OLD);
     assert_eq!(stage.condition(conditions::SNAPSHOTS_READY)["status"], "True");
     assert_eq!(stage.condition(conditions::READY)["status"], "True");
@@ -148,7 +149,7 @@ async fn a_restore_saves_stops_fills_and_starts_and_happens_once() {
         reasons(&stage),
         ["scheduled".to_owned(), format!("before the restore of {}", name.as_str().unwrap())]
     );
-    assert_eq!(jobs(&stage), [] as [Value; 0]);
+    assert_eq!(jobs(&stage), [] as [Arc<Value>; 0]);
     assert_eq!(stage.condition(conditions::READY)["status"], "True");
     assert_eq!(stage.condition(conditions::RECONCILING), Value::Null);
     stage.touch();
@@ -182,7 +183,7 @@ async fn a_manager_that_dies_during_a_restore_is_taken_over_from() {
         assert_eq!(restored_from(&stage), name, "{what}");
         assert_eq!(jobs_made(&stage, "etcd-restore-"), 1, "{what}");
         assert_eq!(stage.condition(conditions::READY)["status"], "True", "{what}");
-        assert_eq!(jobs(&stage), [] as [Value; 0], "{what}");
+        assert_eq!(jobs(&stage), [] as [Arc<Value>; 0], "{what}");
     }
 }
 
@@ -218,7 +219,7 @@ async fn a_restore_that_is_taken_back_brings_everything_back_as_it_was() {
     stage.projects.patch(&tenant_id(), &json!({"spec": {"restoreFrom": null}}));
     stage.settled().await;
     assert_eq!(restored_from(&stage), Value::Null);
-    assert_eq!(jobs(&stage), [] as [Value; 0]);
+    assert_eq!(jobs(&stage), [] as [Arc<Value>; 0]);
     assert_eq!(stage.condition(conditions::READY)["status"], "True");
 }
 

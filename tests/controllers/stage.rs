@@ -4,7 +4,7 @@
 
 mod picture;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
-use crate::memory_api::{Id, Kind, MemoryApi, NODE_ADDRESS};
+use crate::memory_api::{Asked, Id, Kind, MemoryApi, NODE_ADDRESS};
 use crate::process::Process;
 use crate::running::Running;
 use crate::world::{EtcdsOf, MemoryEtcds, Network, World};
@@ -186,12 +186,12 @@ impl Stage {
     /// Somebody changes the tenant in a way that means nothing.
     pub fn touch(&self) {
         let annotation =
-            json!({"metadata": {"annotations": {"touched": self.writes().len().to_string()}}});
+            json!({"metadata": {"annotations": {"touched": self.count_writes().to_string()}}});
         self.projects.patch(&tenant_id(), &annotation);
     }
 
     /// The tenant as it is now.
-    pub fn tenant(&self) -> Option<Value> {
+    pub fn tenant(&self) -> Option<Arc<Value>> {
         self.projects.get("TenantCluster", PROJECT, TENANT)
     }
 
@@ -219,6 +219,13 @@ impl Stage {
     /// Everything that the manager has asked to be written, in order.
     pub fn writes(&self) -> Vec<String> {
         in_order(&[&self.projects, &self.planes, &self.inside])
+    }
+
+    /// How many writes the manager has asked for.
+    pub fn count_writes(&self) -> usize {
+        let apis = [&self.projects, &self.planes, &self.inside];
+        let numbers = apis.iter().flat_map(|api| api.tell_writes(|asked| asked.number));
+        numbers.collect::<BTreeSet<u64>>().len()
     }
 
     /// [`Stage::writes`], but for those into the tenant.
@@ -259,13 +266,13 @@ impl Stage {
     pub async fn settled_for(&self, quiet: Duration) {
         let started = Instant::now();
         loop {
-            let before = self.writes().len();
+            let before = self.count_writes();
             sleep(quiet).await;
-            let writes = self.writes();
-            if before == writes.len() {
+            if before == self.count_writes() {
                 return;
             }
-            assert!(started.elapsed() < PATIENCE * 3, "never settles: {:#?}", &writes[before..]);
+            let more = || self.writes().split_off(before);
+            assert!(started.elapsed() < PATIENCE * 3, "never settles: {:#?}", more());
         }
     }
 }
@@ -297,8 +304,7 @@ pub fn tenant_id() -> Id {
 
 /// The writes to several servers, of which two may be the same.
 fn in_order(apis: &[&MemoryApi]) -> Vec<String> {
-    let writes = apis.iter().flat_map(|api| api.writes());
-    let by_number: BTreeMap<u64, String> =
-        writes.map(|asked| (asked.number, asked.to_string())).collect();
-    by_number.into_values().collect()
+    let told = |asked: &Asked| (asked.number, asked.to_string());
+    let writes = apis.iter().flat_map(|api| api.tell_writes(told));
+    writes.collect::<BTreeMap<u64, String>>().into_values().collect()
 }

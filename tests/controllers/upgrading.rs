@@ -1,5 +1,7 @@
 //! A running tenant goes to another version part by part, and its API servers come and go.
 
+use std::sync::Arc;
+
 use nagaya_api::{conditions, labels};
 use serde_json::{Value, json};
 
@@ -18,7 +20,7 @@ async fn ready_at_the_old_version() -> Stage {
     stage
 }
 
-fn in_plane(stage: &Stage, kind: &str, name: &str) -> Value {
+fn in_plane(stage: &Stage, kind: &str, name: &str) -> Arc<Value> {
     stage.planes.get(kind, &Stage::plane(), name).unwrap_or_default()
 }
 
@@ -146,7 +148,7 @@ async fn a_version_that_is_taken_back_on_the_way_does_not_turn_what_has_moved() 
 async fn more_api_servers_have_a_budget_and_a_single_one_has_none() {
     let stage = ready_at_the_old_version().await;
     let budget = |stage: &Stage| in_plane(stage, "PodDisruptionBudget", "kube-apiserver");
-    assert_eq!(budget(&stage), Value::Null);
+    assert_eq!(*budget(&stage), Value::Null);
     for (replicas, maximum) in [(3, json!(1)), (1, Value::Null)] {
         let change = json!({"spec": {"controlPlane": {"replicas": replicas}}});
         stage.projects.patch(&tenant_id(), &change);

@@ -87,8 +87,8 @@ fn metrics() -> Outcome<String> {
     Kubectl::management().run(&["get", "--raw", &path])
 }
 
-/// How often the manager has written, by verb and resource. Writes of its canary in tenants are its
-/// own things on a timer of 10 minutes, and counted like all others.
+/// How often the manager has written to the management cluster, by verb and resource. What it writes inside tenants is
+/// not among it.
 ///
 /// # Errors
 /// The manager does not answer.

@@ -10,6 +10,7 @@ use crate::paths;
 
 /// How long a watch takes to show what is there, at most.
 const SEEN: Duration = Duration::from_secs(10);
+const PAUSED: Duration = Duration::from_secs(15);
 /// From nothing to joinable takes seconds on an idle machine; this one is shared.
 const BIRTH: Duration = Duration::from_mins(3);
 
@@ -129,6 +130,18 @@ impl<'p> Tenant<'p> {
             let seen = format!("{found:?}, of the newest spec: {current}");
             let wanted = current && found.status == status;
             Ok(Look::some(wanted.then_some(found), || seen))
+        })
+    }
+
+    /// Stops the manager from repairing what is broken.
+    ///
+    /// # Errors
+    /// It does not say within 15 seconds that it has stopped.
+    pub fn pause(&self) -> Outcome {
+        self.patch(&json!({"spec": {"paused": true}}))?;
+        wait_until(&format!("{} is paused", self.name), PAUSED, || {
+            let accepted = self.condition("Accepted")?;
+            Ok(Look::done_if(accepted.reason == "Paused", || format!("{accepted:?}")))
         })
     }
 

@@ -7,8 +7,10 @@ use super::{Failure, Outcome};
 use crate::interrupt;
 use crate::progress::{seconds, step};
 
-/// Between two looks: kubectl takes a tenth of a second of CPU each time.
+/// Between two looks: kubectl takes up to a tenth of a second of CPU each time, away from what is being waited for.
 const PAUSE: Duration = Duration::from_millis(250);
+/// A wait that takes long already is looked at less often: each twentieth of it.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// What a look at the world found.
 pub enum Look<T> {
@@ -56,7 +58,7 @@ pub fn wait_until<T>(
                 let limit = seconds(within);
                 return Err(Failure::new(format!("not within {limit}: {what}; last seen: {seen}")));
             }
-            thread::sleep(PAUSE);
+            thread::sleep((started.elapsed() / 20).clamp(PAUSE, LONGEST_PAUSE));
         }
     })
 }

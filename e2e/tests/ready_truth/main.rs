@@ -55,7 +55,7 @@ fn take(breaks: &Mutex<Vec<Break>>) -> Option<Break> {
 }
 
 fn try_break(stage: &Stage, one: &Break) -> Outcome {
-    stage.pause()?;
+    stage.tenant.pause()?;
     (one.make)(stage)?;
     let compared = compare(stage, one.verdict);
     // Also when they differ: packets that stay dropped would spoil every later test.

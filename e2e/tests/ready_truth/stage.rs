@@ -5,9 +5,6 @@ use std::time::Duration;
 use e2e::ring::{
     Failure, JoinAttempt, Kubectl, Look, Machine, Outcome, Project, Tenant, wait_until,
 };
-use serde_json::json;
-
-const PAUSED: Duration = Duration::from_secs(15);
 
 /// A tenant that is Ready, its administrator's kubectl, and a machine with a token.
 pub struct Stage<'p> {
@@ -24,16 +21,11 @@ impl<'p> Stage<'p> {
         let secret = tenant.token(&format!("lane{number}"), "2h")?.secret()?;
         let machine = Machine::add(&format!("ring-lane{number}"), "1.37")?;
         let (cluster, plane) = (tenant.admin()?, tenant.plane()?);
-        Ok(Self { tenant, cluster, plane, machine, attempt: JoinAttempt::from(&secret) })
-    }
-
-    /// Stops the manager from repairing what is broken.
-    pub fn pause(&self) -> Outcome {
-        self.tenant.patch(&json!({"spec": {"paused": true}}))?;
-        wait_until(&format!("{} is paused", self.tenant.name), PAUSED, || {
-            let accepted = self.tenant.condition("Accepted")?;
-            Ok(Look::done_if(accepted.reason == "Paused", || format!("{accepted:?}")))
-        })
+        // What fails later, fails for what is broken, and not for the machine.
+        machine.join(&secret)?;
+        let stage = Self { tenant, cluster, plane, machine, attempt: JoinAttempt::from(&secret) };
+        stage.reset_machine()?;
+        Ok(stage)
     }
 
     /// `False` and `Unknown` are both not True.

@@ -1,4 +1,5 @@
-//! kube-controller-manager: the only pod that holds CA keys, those of the client and the kubelet-serving CA.
+//! kube-controller-manager: the only component that holds CA keys, those of the client and the kubelet-serving CA. (Pods
+//! that take a snapshot hold all of them for as long as that takes.)
 
 use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetSpec};
 use k8s_openapi::api::core::v1::{Container, PodTemplateSpec, Volume};

@@ -47,7 +47,8 @@ where
     let namespace = desired.namespace().unwrap_or_default();
     let all = Api::<K>::namespaced(client.client.clone(), &namespace);
     let live = cache.get(&ObjectRef::from_obj(desired));
-    Ok(client.contests.apply(&client.tenant, &all, live.as_deref(), desired).await?)
+    let applied = client.contests.apply(&client.tenant, &all, live.as_deref(), desired);
+    Ok(Box::pin(applied).await?)
 }
 
 /// For what only some tenants have.

@@ -2,7 +2,7 @@
 //! can mount them.
 
 use k8s_openapi::api::core::v1::Secret;
-use kube::Api;
+use kube::{Api, ResourceExt};
 use nagaya_render::plane::build_bucket_secret;
 use nagaya_render::tenant::Tenant;
 
@@ -24,6 +24,8 @@ pub async fn bring_credentials(
     let given = Api::<Secret>::namespaced(clients.projects.clone(), &tenant.namespace);
     let given = kube_ops::get(&given, &bucket.secret).await?;
     let secrets = Api::<Secret>::namespaced(clients.planes.clone(), &tenant.plane_namespace);
-    kube_ops::apply(&secrets, None, &build_bucket_secret(tenant, given.as_ref())).await?;
+    let copy = build_bucket_secret(tenant, given.as_ref());
+    let live = kube_ops::get(&secrets, &copy.name_any()).await?;
+    kube_ops::apply(&secrets, live.as_ref(), &copy).await?;
     Ok(())
 }

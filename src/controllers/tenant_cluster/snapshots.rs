@@ -180,7 +180,8 @@ async fn take(
     }
     let secrets = Api::<Secret>::namespaced(planes.clone(), namespace);
     let client = build_snapshot_client(tenant, &keys.authorities, now)?;
-    kube_ops::apply(&secrets, None, &client).await?;
+    let live = kube_ops::get(&secrets, &client.name_any()).await?;
+    kube_ops::apply(&secrets, live.as_ref(), &client).await?;
     if tenant.snapshots.bucket.is_some() {
         bring_credentials(context, tenant, project_enabled).await?;
     } else {

@@ -31,7 +31,12 @@ fn fields() -> Value {
     })
 }
 
+/// Ours in every [`live`] object.
+const MARK: &str = "nagaya.dev/mark";
+
 fn live(manager: &str, operation: &str, fields: &Value) -> ObjectMeta {
+    let mut fields = fields.clone();
+    fields["f:metadata"]["f:annotations"][format!("f:{MARK}")] = json!({});
     serde_json::from_value(json!({"managedFields": [{
         "manager": manager, "operation": operation, "apiVersion": "v1",
         "fieldsType": "FieldsV1", "fieldsV1": fields,
@@ -41,14 +46,19 @@ fn live(manager: &str, operation: &str, fields: &Value) -> ObjectMeta {
 
 #[test]
 fn an_object_is_ours_while_our_entry_names_every_field() {
-    assert!(are_all_ours(&live("nagaya", "Apply", &fields()), &service()));
+    assert!(are_all_ours(&live("nagaya", "Apply", &fields()), &service(), MARK));
 }
 
 #[test]
 fn a_field_that_somebody_else_changed_is_no_longer_ours() {
     let mut fields = fields();
     fields["f:spec"].as_object_mut().unwrap().remove("f:clusterIP");
-    assert!(!are_all_ours(&live("nagaya", "Apply", &fields), &service()));
+    assert!(!are_all_ours(&live("nagaya", "Apply", &fields), &service(), MARK));
+}
+
+#[test]
+fn an_object_whose_mark_somebody_else_changed_is_no_longer_ours() {
+    assert!(!are_all_ours(&live("nagaya", "Apply", &fields()), &service(), "nagaya.dev/other"));
 }
 
 #[test]
@@ -56,7 +66,7 @@ fn a_list_item_that_somebody_else_removed_is_no_longer_ours() {
     let mut fields = fields();
     let ports = fields["f:spec"]["f:ports"].as_object_mut().unwrap();
     ports.remove("k:{\"port\":2380,\"protocol\":\"TCP\"}");
-    assert!(!are_all_ours(&live("nagaya", "Apply", &fields), &service()));
+    assert!(!are_all_ours(&live("nagaya", "Apply", &fields), &service(), MARK));
 }
 
 #[test]
@@ -64,14 +74,14 @@ fn a_field_inside_a_list_item_that_somebody_else_changed_is_no_longer_ours() {
     let mut fields = fields();
     let peer = &mut fields["f:spec"]["f:ports"]["k:{\"port\":2380,\"protocol\":\"TCP\"}"];
     peer.as_object_mut().unwrap().remove("f:name");
-    assert!(!are_all_ours(&live("nagaya", "Apply", &fields), &service()));
+    assert!(!are_all_ours(&live("nagaya", "Apply", &fields), &service(), MARK));
 }
 
 #[test]
 fn what_we_created_by_post_or_another_applied_is_not_what_we_applied() {
-    assert!(!are_all_ours(&live("nagaya", "Update", &fields()), &service()));
-    assert!(!are_all_ours(&live("kubectl", "Apply", &fields()), &service()));
-    assert!(!are_all_ours(&ObjectMeta::default(), &service()));
+    assert!(!are_all_ours(&live("nagaya", "Update", &fields()), &service(), MARK));
+    assert!(!are_all_ours(&live("kubectl", "Apply", &fields()), &service(), MARK));
+    assert!(!are_all_ours(&ObjectMeta::default(), &service(), MARK));
 }
 
 #[test]
@@ -79,8 +89,8 @@ fn a_finalizer_is_found_in_its_set() {
     let desired = json!({"apiVersion": "v1", "metadata": {"finalizers": ["nagaya.dev/plane"]}});
     let with = json!({"f:metadata": {"f:finalizers": {"v:\"nagaya.dev/plane\"": {}}}});
     let without = json!({"f:metadata": {"f:finalizers": {"v:\"other\"": {}}}});
-    assert!(are_all_ours(&live("nagaya", "Apply", &with), &desired));
-    assert!(!are_all_ours(&live("nagaya", "Apply", &without), &desired));
+    assert!(are_all_ours(&live("nagaya", "Apply", &with), &desired, MARK));
+    assert!(!are_all_ours(&live("nagaya", "Apply", &without), &desired, MARK));
 }
 
 #[test]
@@ -90,10 +100,10 @@ fn caches_keep_our_entry_only() {
     meta.managed_fields.as_mut().unwrap().extend(foreign);
     keep_only_ours(&mut meta);
     assert_eq!(meta.managed_fields.as_ref().unwrap().len(), 1);
-    assert!(are_all_ours(&meta, &service()));
+    assert!(are_all_ours(&meta, &service(), MARK));
     let mut other = service();
     other["spec"]["type"] = json!("NodePort");
-    assert!(!are_all_ours(&meta, &other));
+    assert!(!are_all_ours(&meta, &other, MARK));
 }
 
 #[test]

@@ -164,7 +164,8 @@ pub fn check_ports(store: &Store, kind: &Kind, object: &Value) -> Result<(), Ref
     if kind.name != "Service" {
         return Ok(());
     }
-    let taken: Vec<Value> = store.of_kind(Kind::named("Service"), None).flat_map(&ports).collect();
+    let services = store.of_kind(Kind::named("Service"), None);
+    let taken: Vec<Value> = services.flat_map(|service| ports(service)).collect();
     match ports(object).into_iter().find(|port| taken.contains(port)) {
         None => Ok(()),
         Some(port) => {

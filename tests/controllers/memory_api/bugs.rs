@@ -72,21 +72,19 @@ impl Bugs {
             }
             Bug::BelievesInLostWrites if head.method != Method::GET && !lease => {
                 let answer = api.serve(made_of(head, &body)).await;
-                return answer.or_else(|_| Ok(whole(200, &body)));
+                return answer.or_else(|_| Ok(whole(200, body.to_string())));
             }
             Bug::LetsGoTooEarly if is_list_of_own_planes(&head) => {
                 let list = json!({"kind": "NamespaceList", "apiVersion": "v1", "metadata": {}, "items": []});
-                return Ok(whole(200, &list));
+                return Ok(whole(200, list.to_string()));
             }
             Bug::ForgetsWhatItRetains
                 if body["metadata"]["annotations"][labels::RETAINED].is_string() =>
             {
-                return Ok(whole(
-                    200,
-                    &json!({
-                        "kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": {},
-                    }),
-                ));
+                let done = json!({
+                    "kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": {},
+                });
+                return Ok(whole(200, done.to_string()));
             }
             Bug::NeverRemovesFields if applies => {
                 let merges = HeaderValue::from_static("application/merge-patch+json");

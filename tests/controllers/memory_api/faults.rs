@@ -52,6 +52,10 @@ impl Faults {
         self.storm = storm;
     }
 
+    pub fn count_struck(&self) -> usize {
+        self.storm.as_ref().map_or(0, |storm| storm.log.len())
+    }
+
     /// What becomes of a request that has come.
     pub fn next(&mut self, request: &Request, is_change: bool) -> Option<Fault> {
         if is_change {

@@ -1,5 +1,4 @@
-//! Fields as server-side apply sees them: paths in the text of `FieldsV1` (structured-merge-diff's
-//! `fieldpath/serialize.go`), and merging by them.
+//! Fields as server-side apply sees them: what an object has, what differs between two, and merging.
 //!
 //! Which lists have keys and which values are owned as one is in the schemas of the real API server; here it
 //! is told by the field's name, for the fields that Nagaya writes.
@@ -8,8 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
-/// `["f:spec", "f:ports", "k:{\"port\":443,\"protocol\":\"TCP\"}", "f:name"]`.
-pub type Path = Vec<String>;
+use super::path::Path;
 
 /// Owned as one, though an object: `+mapType=atomic` and `+structType=atomic`.
 const ATOMIC: [&str; 7] = [
@@ -29,26 +27,25 @@ const ROOT: &str = "/";
 const ATOMIC_AT_THE_ROOT: [&str; 2] = ["ports", "imagePullSecrets"];
 
 /// Never owned by anybody: fieldmanager's `stripmeta.go`.
-const UNOWNED: [&[&str]; 12] = [
-    &["f:apiVersion"],
-    &["f:kind"],
-    &["f:metadata", "f:name"],
-    &["f:metadata", "f:namespace"],
-    &["f:metadata", "f:creationTimestamp"],
-    &["f:metadata", "f:selfLink"],
-    &["f:metadata", "f:uid"],
-    &["f:metadata", "f:generation"],
-    &["f:metadata", "f:resourceVersion"],
-    &["f:metadata", "f:managedFields"],
-    &["f:metadata", "f:deletionTimestamp"],
-    &["f:metadata", "f:deletionGracePeriodSeconds"],
+const UNOWNED: [&str; 12] = [
+    "f:apiVersion",
+    "f:kind",
+    "f:metadata\0f:name",
+    "f:metadata\0f:namespace",
+    "f:metadata\0f:creationTimestamp",
+    "f:metadata\0f:selfLink",
+    "f:metadata\0f:uid",
+    "f:metadata\0f:generation",
+    "f:metadata\0f:resourceVersion",
+    "f:metadata\0f:managedFields",
+    "f:metadata\0f:deletionTimestamp",
+    "f:metadata\0f:deletionGracePeriodSeconds",
 ];
 
 /// Every owned field of an object, with its value.
-pub fn leaves(object: &Value) -> BTreeMap<Path, Value> {
+pub fn leaves(object: &Value) -> BTreeMap<Path, &Value> {
     let nodes = nodes(object).into_iter();
-    let leaves = nodes.filter_map(|(path, node)| Some((path, node.leaf?.clone())));
-    leaves.filter(|(path, _)| is_ownable(path)).collect()
+    nodes.filter_map(|(path, node)| Some((path, node.leaf?))).collect()
 }
 
 /// The fields that an applied configuration names (`typed.TypedValue.ToFieldSet`).
@@ -61,7 +58,6 @@ pub fn named_by(config: &Value) -> BTreeSet<Path> {
             None => node.item,
         })
         .map(|(path, _)| path)
-        .filter(is_ownable)
         .collect()
 }
 
@@ -74,24 +70,15 @@ pub struct Difference {
 
 impl Difference {
     pub fn between(before: &Value, after: &Value) -> Self {
-        let (old, new) = (nodes(before), nodes(after));
+        let (mut old, new) = (nodes(before), nodes(after));
         let differs = |node: &Node<'_>, other: &Node<'_>| matches!((node.leaf, other.leaf), (Some(one), Some(two)) if one != two);
-        let written = new.iter().filter(|(path, node)| {
-            is_ownable(path) && old.get(*path).is_none_or(|before| differs(before, node))
-        });
-        let removed = old.keys().filter(|path| !new.contains_key(*path) && is_ownable(path));
-        Self {
-            written: written.map(|(path, _)| path.clone()).collect(),
-            removed: removed.cloned().collect(),
-        }
+        let is_written = |(path, node): (Path, Node<'_>)| {
+            let written = old.remove(&path).is_none_or(|before| differs(&before, &node));
+            written.then_some(path)
+        };
+        let written = new.into_iter().filter_map(is_written).collect();
+        Self { written, removed: old.into_keys().collect() }
     }
-}
-
-fn is_ownable(path: &Path) -> bool {
-    path.as_slice() != ["f:metadata"]
-        && !UNOWNED.iter().any(|unowned| {
-            path.len() >= unowned.len() && unowned.iter().zip(path).all(|(a, b)| a == b)
-        })
 }
 
 /// A field, an item of a list with keys, or what has such.
@@ -102,11 +89,11 @@ struct Node<'a> {
     item: bool,
 }
 
-/// Everything but the object itself.
+/// Everything that can be owned.
 fn nodes(object: &Value) -> BTreeMap<Path, Node<'_>> {
     let mut found = BTreeMap::new();
-    collect(ROOT, object, false, &mut Vec::new(), &mut found);
-    found.remove(&Vec::new());
+    collect(ROOT, object, false, &mut Path::default(), &mut found);
+    found.retain(|path, _| !matches!(path.text(), "" | "f:metadata"));
     found
 }
 
@@ -117,21 +104,22 @@ fn collect<'a>(
     at: &mut Path,
     found: &mut BTreeMap<Path, Node<'a>>,
 ) {
+    if UNOWNED.contains(&at.text()) {
+        return;
+    }
     let atomic = ATOMIC.contains(&field);
     let inner = match value {
         Value::Object(members) if !members.is_empty() && !atomic => {
             for (name, member) in members {
-                at.push(format!("f:{name}"));
-                collect(member_of(field, name), member, false, at, found);
-                at.pop();
+                let field = member_of(field, name);
+                at.below(&format!("f:{name}"), |at| collect(field, member, false, at, found));
             }
             true
         }
         Value::Array(items) if !items.is_empty() && step_of(field, &items[0]).is_some() => {
             for item in items {
-                at.extend(step_of(field, item));
-                collect(item_of(field), item, true, at, found);
-                at.pop();
+                let step = step_of(field, item).unwrap_or_default();
+                at.below(&step, |at| collect(item_of(field), item, true, at, found));
             }
             true
         }
@@ -246,87 +234,55 @@ pub fn without_nulls(value: &Value) -> Value {
     }
 }
 
+/// What is null is not there.
+pub fn drop_nulls(value: &mut Value) {
+    match value {
+        Value::Object(members) => {
+            members.retain(|_, member| !member.is_null());
+            members.values_mut().for_each(drop_nulls);
+        }
+        Value::Array(items) => items.iter_mut().for_each(drop_nulls),
+        _ => {}
+    }
+}
+
 /// Takes the field at `path` away, and what held nothing else unless it `stays`.
-pub fn remove(object: &mut Value, path: &[String], stays: impl Fn(&[String]) -> bool) {
-    take_away(ROOT, object, path, 0, &stays);
+pub fn remove(object: &mut Value, path: &Path, stays: impl Fn(&Path) -> bool) {
+    let steps: Vec<&str> = path.steps().collect();
+    take_away(ROOT, object, &mut Path::default(), &steps, &stays);
 }
 
 fn take_away(
     field: &str,
     value: &mut Value,
-    path: &[String],
-    depth: usize,
-    stays: &dyn Fn(&[String]) -> bool,
+    at: &mut Path,
+    steps: &[&str],
+    stays: &dyn Fn(&Path) -> bool,
 ) {
-    let Some(step) = path.get(depth) else { return };
-    let here = &path[..=depth];
-    let goes = |value: &Value| here.len() == path.len() || (is_empty(value) && !stays(here));
-    match value {
+    let Some((step, rest)) = steps.split_first() else { return };
+    let goes = |value: &Value, at: &Path| rest.is_empty() || (is_empty(value) && !stays(at));
+    at.below(step, |at| match value {
         Value::Object(members) => {
             let Some(name) = step.strip_prefix("f:") else { return };
             let Some(member) = members.get_mut(name) else { return };
-            take_away(member_of(field, name), member, path, depth + 1, stays);
-            if goes(member) {
+            take_away(member_of(field, name), member, at, rest, stays);
+            if goes(member, at) {
                 members.remove(name);
             }
         }
         Value::Array(items) => {
-            let found = items.iter().position(|item| step_of(field, item).as_ref() == Some(step));
+            let found =
+                items.iter().position(|item| step_of(field, item).as_deref() == Some(*step));
             let Some(index) = found else { return };
-            take_away("", &mut items[index], path, depth + 1, stays);
-            if goes(&items[index]) {
+            take_away("", &mut items[index], at, rest, stays);
+            if goes(&items[index], at) {
                 items.remove(index);
             }
         }
         _ => {}
-    }
+    });
 }
 
 fn is_empty(value: &Value) -> bool {
     value.as_object().is_some_and(Map::is_empty) || value.as_array().is_some_and(Vec::is_empty)
-}
-
-/// The JSON of `FieldsV1`: `.` is a field itself, beside what is in it.
-pub fn to_fields_v1(paths: &BTreeSet<Path>) -> Value {
-    let mut fields = json!({});
-    for path in paths {
-        path.iter().fold(&mut fields, |at, step| {
-            let members = at.as_object_mut().unwrap();
-            members.entry(step.clone()).or_insert_with(|| json!({}))
-        });
-    }
-    // Sorted: a field comes before what is in it.
-    for pair in paths.iter().zip(paths.iter().skip(1)) {
-        if pair.1.starts_with(pair.0) {
-            let field = pair.0.iter().fold(&mut fields, |at, step| &mut at[step]);
-            field["."] = json!({});
-        }
-    }
-    fields
-}
-
-/// The paths of a `FieldsV1`.
-pub fn from_fields_v1(fields: &Value) -> BTreeSet<Path> {
-    fn walk(fields: &Value, at: &mut Path, found: &mut BTreeSet<Path>) {
-        match fields.as_object().filter(|members| !members.is_empty()) {
-            None => {
-                found.insert(at.clone());
-            }
-            Some(members) => {
-                for (step, below) in members {
-                    if step == "." {
-                        found.insert(at.clone());
-                        continue;
-                    }
-                    at.push(step.clone());
-                    walk(below, at, found);
-                    at.pop();
-                }
-            }
-        }
-    }
-    let mut found = BTreeSet::new();
-    walk(fields, &mut Vec::new(), &mut found);
-    found.remove(&Vec::new());
-    found
 }

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::fields::{self, Difference, Path};
+use super::fields::{self, Difference};
 use super::kinds::Kind;
+use super::path::{self, Path};
 use super::refusal::Refusal;
 use super::zeros;
 
@@ -37,9 +38,9 @@ impl Entry {
     }
 
     /// A field is owned with what is in it, an item of a list is not (`Set.EnsureNamedFieldsAreMembers`).
-    fn owns(&self, path: &[String]) -> bool {
-        let named = path.last().is_some_and(|step| step.starts_with("f:"));
-        let next = self.fields.range(path.to_vec()..).next();
+    fn owns(&self, path: &Path) -> bool {
+        let named = path.steps().next_back().is_some_and(|step| step.starts_with("f:"));
+        let next = self.fields.range(path..).next();
         next.is_some_and(|field| field == path || (named && field.starts_with(path)))
     }
 
@@ -51,7 +52,7 @@ impl Entry {
 }
 
 /// Gives what differs between `before` and `after` to the writer, and takes it from everybody else
-/// (`merge.Updater.Update`). `said` is what the writer has sent: a PUT may say who owns what.
+/// (`merge.Updater.Update`). `said` are the `managedFields` that the writer has sent: a PUT may say who owns what.
 pub fn note_update(
     kind: &Kind,
     before: Option<&Value>,
@@ -61,7 +62,7 @@ pub fn note_update(
 ) {
     let mut entries = read(said);
     if entries.is_empty() {
-        entries = before.map(read).unwrap_or_default();
+        entries = before.map(read_of).unwrap_or_default();
     }
     // Nobody's fields are known: that stays so until the first apply (`skipNonAppliedManager`).
     if before.is_none() || !entries.is_empty() {
@@ -90,7 +91,7 @@ pub fn apply(
     force: bool,
 ) -> Result<Value, Refusal> {
     let empty = zeros::empty(kind);
-    let mut entries = live.map(read).unwrap_or_default();
+    let mut entries = live.map(read_of).unwrap_or_default();
     if let (Some(live), true) = (live, entries.is_empty()) {
         let nobody = Writer { manager: "before-first-apply", subresource: "" };
         let all = Difference::between(&empty, live).written;
@@ -100,7 +101,7 @@ pub fn apply(
     let before = std::mem::replace(&mut own(&mut entries, writer, "Apply").fields, named);
     let mut after = live.cloned().unwrap_or_else(|| json!({"metadata": {}}));
     fields::merge(&mut after, wanted);
-    let is_owned = |path: &[String]| entries.iter().any(|entry| entry.owns(path));
+    let is_owned = |path: &Path| entries.iter().any(|entry| entry.owns(path));
     for path in before.iter().filter(|path| !is_owned(path)) {
         fields::remove(&mut after, path, is_owned);
     }
@@ -110,7 +111,7 @@ pub fn apply(
         for entry in entries.iter().filter(|entry| others(entry)) {
             if let Some(path) = entry.fields.intersection(&difference.written).next() {
                 let owner = &entry.manager;
-                let why = format!("conflict with {owner:?}: .{}", path.join("."));
+                let why = format!("conflict with {owner:?}: .{path}");
                 return Err(Refusal::conflict(kind, "apply", why));
             }
         }
@@ -133,15 +134,19 @@ fn own<'a>(
     &mut entries[index]
 }
 
-fn read(object: &Value) -> Vec<Entry> {
+fn read_of(object: &Value) -> Vec<Entry> {
+    read(&object["metadata"]["managedFields"])
+}
+
+fn read(entries: &Value) -> Vec<Entry> {
     let text = |entry: &Value, name: &str| entry[name].as_str().unwrap_or_default().to_owned();
-    let entries = object["metadata"]["managedFields"].as_array().into_iter().flatten();
+    let entries = entries.as_array().into_iter().flatten();
     entries
         .map(|entry| Entry {
             manager: text(entry, "manager"),
             operation: text(entry, "operation"),
             subresource: text(entry, "subresource"),
-            fields: fields::from_fields_v1(&entry["fieldsV1"]),
+            fields: path::from_fields_v1(&entry["fieldsV1"]),
         })
         .collect()
 }
@@ -151,7 +156,7 @@ fn write(kind: &Kind, object: &mut Value, entries: Vec<Entry>) {
         let mut json = json!({
             "manager": entry.manager, "operation": entry.operation,
             "apiVersion": kind.api_version(), "fieldsType": "FieldsV1",
-            "fieldsV1": fields::to_fields_v1(&entry.fields),
+            "fieldsV1": path::to_fields_v1(&entry.fields),
         });
         if !entry.subresource.is_empty() {
             json["subresource"] = json!(entry.subresource);

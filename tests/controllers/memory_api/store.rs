@@ -63,24 +63,31 @@ impl Store {
         self.version
     }
 
-    pub fn get(&self, id: &Id) -> Option<&Value> {
-        self.objects.get(id).map(AsRef::as_ref)
+    pub fn get(&self, id: &Id) -> Option<&Arc<Value>> {
+        self.objects.get(id)
+    }
+
+    /// Whether a write of what is there already leaves it so.
+    pub fn is_settled(&self, id: &Id) -> bool {
+        !self.mutations.contains_key(id) && !self.unsettled.contains(id)
     }
 
     /// All objects, sorted by kind, namespace and name.
-    pub fn all(&self) -> impl Iterator<Item = (&Id, &Value)> {
-        self.objects.iter().map(|(id, object)| (id, object.as_ref()))
+    pub fn all(&self) -> impl Iterator<Item = (&Id, &Arc<Value>)> {
+        self.objects.iter()
     }
 
     pub fn of_kind<'a>(
         &'a self,
         kind: &'a Kind,
         namespace: Option<&'a str>,
-    ) -> impl Iterator<Item = &'a Value> {
-        let wanted = move |id: &Id| {
+    ) -> impl Iterator<Item = &'a Arc<Value>> {
+        let first = Id::new(kind, namespace.unwrap_or_default(), "");
+        let is_wanted = move |id: &Id| {
             id.kind == kind.name && namespace.is_none_or(|namespace| id.namespace == namespace)
         };
-        self.objects.iter().filter(move |(id, _)| wanted(id)).map(|(_, object)| object.as_ref())
+        let from_first = self.objects.range(first..);
+        from_first.take_while(move |(id, _)| is_wanted(id)).map(|(_, object)| object)
     }
 
     /// Everything that happened after `version`.
@@ -122,21 +129,22 @@ impl Store {
     }
 
     /// Stores `object` and returns it with its version; the one that is there if nothing differs.
-    pub fn put(&mut self, id: Id, mut object: Value) -> Value {
+    pub fn put(&mut self, id: Id, mut object: Value) -> Arc<Value> {
         let before = self.objects.get(&id).cloned();
         let unsettled = self.unsettled.remove(&id);
         if let Some(before) = &before {
             object["metadata"]["resourceVersion"] = before["metadata"]["resourceVersion"].clone();
             if object == **before && !unsettled {
-                return object;
+                return Arc::clone(before);
             }
         }
         self.version += 1;
         object["metadata"]["resourceVersion"] = json!(self.version.to_string());
-        let after = Arc::new(object.clone());
+        let after = Arc::new(object);
         self.objects.insert(id.clone(), Arc::clone(&after));
-        self.history.push(Change { version: self.version, id, before, after: Some(after) });
-        object
+        let change = Change { version: self.version, id, before, after: Some(Arc::clone(&after)) };
+        self.history.push(change);
+        after
     }
 
     /// Returns the version with which it is gone.

@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use futures::stream::{self, Stream};
 use hyper::body::{Bytes, Frame};
+use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 use super::MemoryApi;
-use super::answer::as_asked;
+use super::answer::{self, AsAsked};
 use super::kinds::Kind;
 use super::refusal::Refusal;
 use super::request::Request;
@@ -31,6 +32,13 @@ struct Watch {
     version: u64,
     ends: Instant,
     trouble: Trouble,
+}
+
+#[derive(Serialize)]
+struct Event<'a> {
+    #[serde(rename = "type")]
+    what: &'static str,
+    object: AsAsked<'a>,
 }
 
 /// The events after the resourceVersion that the request names, until its time is over.
@@ -90,7 +98,7 @@ impl Watch {
     }
 
     /// The events as lines; `None`: it has ended.
-    fn sent(&mut self, events: &[Value]) -> Option<String> {
+    fn sent(&mut self, events: &[String]) -> Option<String> {
         let mut lines = String::new();
         for event in events {
             match &mut self.trouble.ends_after {
@@ -105,12 +113,15 @@ impl Watch {
                 None => {}
             }
             let times = if self.trouble.twice { 2 } else { 1 };
-            lines += &format!("{event}\n").repeat(times);
+            for _ in 0..times {
+                lines += event;
+                lines.push('\n');
+            }
         }
         (!lines.is_empty()).then_some(lines)
     }
 
-    fn events_until(&mut self, version: u64) -> Vec<Value> {
+    fn events_until(&mut self, version: u64) -> Vec<String> {
         let store = self.api.lock();
         if store.lagging.contains(self.kind.name) {
             return Vec::new();
@@ -122,7 +133,7 @@ impl Watch {
     }
 
     /// An object that comes to match has been added for this watch, one that ceases to is deleted.
-    fn event(&self, change: &Change) -> Option<Value> {
+    fn event(&self, change: &Change) -> Option<String> {
         if change.id.kind != self.kind.name
             || self.namespace.as_ref().is_some_and(|namespace| *namespace != change.id.namespace)
         {
@@ -130,14 +141,20 @@ impl Watch {
         }
         let before = change.before.as_ref().filter(|object| self.selector.matches(object));
         let after = change.after.as_ref().filter(|object| self.selector.matches(object));
-        let (what, object) = match (before, after) {
-            (None, None) => return None,
-            (None, Some(after)) => ("ADDED", after),
-            (Some(_), Some(after)) => ("MODIFIED", after),
-            (Some(before), None) => ("DELETED", before),
+        let told = |what: &'static str, object: &Value| {
+            let object = AsAsked::of(object, self.metadata_only);
+            Some(answer::json(&Event { what, object }))
         };
-        let mut object = object.as_ref().clone();
-        object["metadata"]["resourceVersion"] = json!(change.version.to_string());
-        Some(json!({"type": what, "object": as_asked(self.metadata_only, object)}))
+        match (before, after) {
+            (None, None) => None,
+            (None, Some(after)) => told("ADDED", after),
+            (Some(_), Some(after)) => told("MODIFIED", after),
+            (Some(before), None) => {
+                // As it was, with the version of its end.
+                let mut last = before.as_ref().clone();
+                last["metadata"]["resourceVersion"] = json!(change.version.to_string());
+                told("DELETED", &last)
+            }
+        }
     }
 }

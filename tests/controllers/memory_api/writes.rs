@@ -1,5 +1,7 @@
 //! Create, change and delete, with the life of an object in between: versions, generations, finalizers.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -29,7 +31,7 @@ pub fn create(
     namespace: &str,
     body: &Value,
     writer: Writer<'_>,
-) -> Result<Value, Refusal> {
+) -> Result<Arc<Value>, Refusal> {
     let mut object = fields::without_nulls(body);
     for field in OF_THE_SERVER.iter().chain(&["resourceVersion"]) {
         object["metadata"].as_object_mut().unwrap().remove(*field);
@@ -53,7 +55,7 @@ pub fn create_by_update(
     id: &Id,
     body: &Value,
     writer: Writer<'_>,
-) -> Result<Value, Refusal> {
+) -> Result<Arc<Value>, Refusal> {
     // Nothing has the UID of what is not there; the version is not looked at.
     let nothing = json!({"metadata": {"name": id.name}});
     preconditions::check(kind, &nothing, &json!({"uid": body["metadata"]["uid"]}))?;
@@ -66,7 +68,7 @@ fn birth(
     kind: &'static Kind,
     namespace: &str,
     mut object: Value,
-) -> Result<Value, Refusal> {
+) -> Result<Arc<Value>, Refusal> {
     let name = object["metadata"]["name"].as_str().map(str::to_owned);
     let name = name.ok_or_else(|| Refusal::invalid(kind, "", "metadata.name: Required value"))?;
     admission::check_name(kind, &name)?;
@@ -100,21 +102,21 @@ pub fn change(
     id: &Id,
     writer: Writer<'_>,
     change: impl FnOnce(&Value) -> Result<Value, Refusal>,
-) -> Result<Value, Refusal> {
-    let before = store.get(id).ok_or_else(|| Refusal::not_found(kind, &id.name))?.clone();
-    let wanted = change(&before)?;
+) -> Result<Arc<Value>, Refusal> {
+    let before = live(store, kind, id)?;
+    let mut wanted = change(&before)?;
     preconditions::check_version(kind, &before, &wanted["metadata"])?;
-    let settled = !store.mutations.contains_key(id) && !store.unsettled.contains(id);
-    if wanted == before && settled {
+    if wanted == *before && store.is_settled(id) {
         return Ok(before);
     }
-    let mut after = keep_apart(kind, &before, &wanted, writer.subresource);
+    let said = wanted["metadata"]["managedFields"].take();
+    let mut after = keep_apart(kind, &before, wanted, writer.subresource);
     admission::decode(kind, &mut after);
     zeros::fill_status(kind, &mut after);
     if writer.subresource.is_empty() {
         admission::mutate(store, id, &mut after);
     }
-    ownership::note_update(kind, Some(&before), &wanted, &mut after, writer);
+    ownership::note_update(kind, Some(&before), &said, &mut after, writer);
     settle(store, kind, id, &before, after)
 }
 
@@ -123,14 +125,14 @@ pub fn apply(
     store: &mut Store,
     kind: &'static Kind,
     id: &Id,
-    wanted: &Value,
+    mut wanted: Value,
     writer: Writer<'_>,
     force: bool,
-) -> Result<Value, Refusal> {
-    if wanted["metadata"].get("managedFields").is_some_and(|fields| !fields.is_null()) {
+) -> Result<Arc<Value>, Refusal> {
+    fields::drop_nulls(&mut wanted);
+    if wanted["metadata"].get("managedFields").is_some() {
         return Err(Refusal::bad_request("metadata.managedFields must be nil"));
     }
-    let mut wanted = fields::without_nulls(wanted);
     if wanted["kind"] != kind.name || wanted["apiVersion"] != kind.api_version() {
         return Err(Refusal::bad_request(format!("the body is no {}", kind.name)));
     }
@@ -157,14 +159,14 @@ pub fn apply(
         let other = if writer.subresource == "status" { "spec" } else { "status" };
         wanted.as_object_mut().unwrap().remove(other);
     }
-    let after = ownership::apply(kind, Some(&before), &wanted, writer, force)?;
+    let mut after = ownership::apply(kind, Some(&before), &wanted, writer, force)?;
     preconditions::check_uid(kind, &before, &uid, writer.subresource)?;
     admission::check_emptied(kind, &before, &after)?;
-    let managed = after["metadata"].get("managedFields").cloned();
-    let mut after = keep_apart(kind, &before, &after, writer.subresource);
+    let managed = after["metadata"].as_object_mut().unwrap().remove_entry("managedFields");
+    let mut after = keep_apart(kind, &before, after, writer.subresource);
     let metadata = after["metadata"].as_object_mut().unwrap();
     metadata.remove("managedFields");
-    metadata.extend(managed.map(|entries| ("managedFields".to_owned(), entries)));
+    metadata.extend(managed);
     let leaves_emptiness = admission::decode(kind, &mut after) && kind.is_defined();
     zeros::fill_status(kind, &mut after);
     if writer.subresource.is_empty() {
@@ -183,24 +185,24 @@ pub fn delete(
     kind: &'static Kind,
     id: &Id,
     options: &Value,
-) -> Result<Value, Refusal> {
-    let before = store.get(id).ok_or_else(|| Refusal::not_found(kind, &id.name))?.clone();
+) -> Result<Arc<Value>, Refusal> {
+    let before = live(store, kind, id)?;
     preconditions::check(kind, &before, &options["preconditions"])?;
     if !matches!(options["propagationPolicy"].as_str(), None | Some("Background")) {
         let policy = &options["propagationPolicy"];
         return Err(Refusal::not_played(format_args!("delete with propagationPolicy {policy}")));
     }
-    let mut after = before.clone();
+    let mut after = before.as_ref().clone();
     if is_held(&before) || kind.name == "Pod" {
         mark_as_deleted(kind, &mut after, options);
         return settle(store, kind, id, &before, after);
     }
     let version = store.remove(id);
     if !kind.is_returned_when_deleted() {
-        return Ok(deleted(kind, &before));
+        return Ok(Arc::new(deleted(kind, &before)));
     }
     after["metadata"]["resourceVersion"] = json!(version.to_string());
-    Ok(after)
+    Ok(Arc::new(after))
 }
 
 /// What a DELETE answers that has nothing left to show.
@@ -241,6 +243,10 @@ fn mark_as_deleted(kind: &Kind, after: &mut Value, options: &Value) {
     }
 }
 
+fn live(store: &Store, kind: &Kind, id: &Id) -> Result<Arc<Value>, Refusal> {
+    store.get(id).cloned().ok_or_else(|| Refusal::not_found(kind, &id.name))
+}
+
 /// Stores what came out, or lets the object go if nothing holds it any more.
 fn settle(
     store: &mut Store,
@@ -248,7 +254,7 @@ fn settle(
     id: &Id,
     before: &Value,
     mut after: Value,
-) -> Result<Value, Refusal> {
+) -> Result<Arc<Value>, Refusal> {
     admission::keep_allocated(kind, before, &mut after);
     admission::check(kind, &after)?;
     admission::check_change(kind, before, &after)?;
@@ -259,7 +265,7 @@ fn settle(
     if is_free_to_go(&after) {
         store.remove(id);
         after["metadata"]["resourceVersion"] = before["metadata"]["resourceVersion"].clone();
-        return Ok(after);
+        return Ok(Arc::new(after));
     }
     Ok(store.put(id.clone(), after))
 }
@@ -277,27 +283,29 @@ fn is_held(object: &Value) -> bool {
 }
 
 /// What makes a new generation: all but metadata and status, and the metadata that goes on to what is made of it.
-fn counted(kind: &Kind, object: &Value) -> Value {
-    let mut counted = object.clone();
-    let members = counted.as_object_mut().unwrap();
-    members.remove("status");
-    let metadata = members.remove("metadata").unwrap_or_default();
-    counted["metadata"] = match kind.name {
-        "Deployment" => metadata["annotations"].clone(),
-        "EndpointSlice" => metadata["labels"].clone(),
-        _ => Value::Null,
+fn counted<'a>(kind: &Kind, object: &'a Value) -> (Vec<(&'a String, &'a Value)>, &'a Value) {
+    let members = object.as_object().into_iter().flatten();
+    let rest = members.filter(|(name, _)| !matches!(name.as_str(), "metadata" | "status"));
+    let metadata = &object["metadata"];
+    let passed_on = match kind.name {
+        "Deployment" => &metadata["annotations"],
+        "EndpointSlice" => &metadata["labels"],
+        _ => &Value::Null,
     };
-    counted
+    (rest.collect(), passed_on)
 }
 
 /// A write of the status changes nothing else, and the other way round; nobody writes the server's part.
-fn keep_apart(kind: &Kind, before: &Value, wanted: &Value, subresource: &str) -> Value {
-    let wanted = fields::without_nulls(wanted);
-    let mut after = if subresource == "status" { before.clone() } else { wanted.clone() };
+fn keep_apart(kind: &Kind, before: &Value, mut wanted: Value, subresource: &str) -> Value {
+    fields::drop_nulls(&mut wanted);
+    let (mut after, status) = if subresource == "status" {
+        (before.clone(), wanted.as_object_mut().unwrap().remove("status"))
+    } else {
+        (wanted, before.get("status").cloned())
+    };
     if kind.has_status {
-        let status = if subresource == "status" { &wanted } else { before };
-        match status.get("status") {
-            Some(status) => after["status"] = status.clone(),
+        match status {
+            Some(status) => after["status"] = status,
             None => {
                 after.as_object_mut().unwrap().remove("status");
             }

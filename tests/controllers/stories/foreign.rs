@@ -1,5 +1,7 @@
 //! What is not Nagaya's, beside what is, and as much like it as can be.
 
+use std::sync::Arc;
+
 use nagaya_api::labels;
 use serde_json::{Value, json};
 
@@ -30,12 +32,12 @@ pub fn put(stage: &Stage) {
 }
 
 /// All of it, with its versions.
-pub fn all(stage: &Stage) -> Vec<(Id, Value)> {
+pub fn all(stage: &Stage) -> Vec<(Id, Arc<Value>)> {
     let is_one = |id: &Id| {
         let names = ["demo-kubeconfig-mine", "demo"];
         id.namespace == OTHER
             || id.name == OTHER
             || (names.contains(&id.name.as_str()) && ["Secret", "ConfigMap"].contains(&id.kind))
     };
-    stage.planes.pick(|id, object| is_one(id).then(|| (id.clone(), object.clone())))
+    stage.planes.pick(|id, object| is_one(id).then(|| (id.clone(), Arc::clone(object))))
 }

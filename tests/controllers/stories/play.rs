@@ -1,5 +1,7 @@
 //! Plays a story, and looks whether it ends as it has to.
 
+use std::fmt;
+use std::ops::AddAssign;
 use std::time::Duration;
 
 use serde_json::json;
@@ -22,15 +24,46 @@ const PATIENCE: Duration = Duration::from_mins(20);
 /// Longer than any pause after which a plane that is settled writes, if it does.
 const QUIET: Duration = Duration::from_secs(6);
 
+/// What stories that ended well consisted of.
+#[derive(Clone, Copy, Default)]
+pub struct Told {
+    pub stories: u64,
+    steps: usize,
+    requests: usize,
+    /// Of the requests, those at which something went wrong.
+    struck: usize,
+}
+
+impl AddAssign for Told {
+    fn add_assign(&mut self, other: Self) {
+        self.stories += other.stories;
+        self.steps += other.steps;
+        self.requests += other.requests;
+        self.struck += other.struck;
+    }
+}
+
+impl fmt::Display for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { stories: _, steps, requests, struck } = self;
+        write!(f, "{steps} steps, {requests} requests, {struck} of them struck by the storm")
+    }
+}
+
 /// Plays `plot`, out of `born` if it begins so, with a manager that has `bug`. Panics if it does not end as `expected`.
-pub async fn play(plot: &Plot, born: Option<&Picture>, expected: &Expected, bug: Option<Bug>) {
+pub async fn play(
+    plot: &Plot,
+    born: Option<&Picture>,
+    expected: &Expected,
+    bug: Option<Bug>,
+) -> Told {
     let stage = born.map_or_else(Stage::with_nodes, Stage::out_of);
     if let Some(bug) = bug {
         stage.planes.set_bug(bug);
     }
     foreign::put(&stage);
     let untouched = foreign::all(&stage);
-    let mut story = Story { stage, second: None };
+    let mut story = Story { stage, second: None, struck: 0 };
     let keys = history::keys(&story.stage);
     story.storm(plot);
     for step in &plot.steps {
@@ -41,11 +74,18 @@ pub async fn play(plot: &Plot, born: Option<&Picture>, expected: &Expected, bug:
     story.rests().await;
     assert_eq!(foreign::all(&story.stage), untouched, "what is not Nagaya's was touched");
     history::check(&story.stage, keys);
+    Told {
+        stories: 1,
+        steps: plot.steps.len(),
+        requests: story.stage.planes.count_asked() + story.stage.inside.count_asked(),
+        struck: story.struck,
+    }
 }
 
 struct Story {
     stage: Stage,
     second: Option<Running>,
+    struck: usize,
 }
 
 impl Story {
@@ -58,6 +98,7 @@ impl Story {
 
     /// The storm is over, and the managers work as ever.
     async fn calm(&mut self) {
+        self.struck = self.stage.planes.count_struck() + self.stage.inside.count_struck();
         self.stage.planes.set_storm(None);
         self.stage.inside.set_storm(None);
         self.passes(TICK).await;
@@ -201,9 +242,9 @@ impl Story {
     async fn rests(&mut self) {
         let begun = Instant::now();
         loop {
-            let writes = self.stage.writes().len();
+            let writes = self.stage.count_writes();
             self.passes(QUIET).await;
-            if writes == self.stage.writes().len() {
+            if writes == self.stage.count_writes() {
                 break;
             }
             assert!(begun.elapsed() < PATIENCE, "it never stops to write: {}", self.told());
@@ -212,13 +253,13 @@ impl Story {
             return;
         }
         loop {
-            let writes = self.stage.writes().len();
+            let writes = self.stage.count_writes();
             self.stage.touch();
             self.passes(QUIET).await;
-            let more = self.stage.writes().split_off(writes);
-            if more.is_empty() {
+            if writes == self.stage.count_writes() {
                 return;
             }
+            let more = self.stage.writes().split_off(writes);
             // What a watch that is late has not told yet may be written once more.
             assert!(begun.elapsed() < PATIENCE, "each pass writes: {more:#?}");
             self.passes(QUIET * 10).await;
@@ -229,7 +270,7 @@ impl Story {
     fn told(&self) -> String {
         let writes = self.stage.writes();
         let last = writes.len().saturating_sub(40);
-        let mut tenant = self.stage.tenant().unwrap_or_default();
+        let mut tenant = self.stage.tenant().unwrap_or_default().as_ref().clone();
         tenant["metadata"]["managedFields"].take();
         format!("{PROJECT}/{TENANT} is {tenant:#}\nlast writes: {:#?}", &writes[last..])
     }

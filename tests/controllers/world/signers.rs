@@ -1,6 +1,8 @@
 //! Plays those of the tenant's kube-controller-manager's controllers that a joining node needs: bootstrapsigner,
 //! csrapproving and csrsigning.
 
+use std::sync::Arc;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::{SignedDuration, Timestamp};
@@ -10,7 +12,7 @@ use serde_json::{Value, json};
 use crate::memory_api::{Id, Kind, MemoryApi};
 
 /// One look of them at the tenant's objects; `client_ca` is the Secret of the plane that they sign with.
-pub fn tick(api: &MemoryApi, client_ca: impl Fn() -> Value) {
+pub fn tick(api: &MemoryApi, client_ca: impl Fn() -> Arc<Value>) {
     if let Some(cluster_info) = api.get("ConfigMap", "kube-public", "cluster-info") {
         for secret in api.all("Secret", Some("kube-system")) {
             sign_cluster_info(api, &cluster_info, &secret);
