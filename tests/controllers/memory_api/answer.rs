@@ -116,8 +116,6 @@ pub fn answer(store: &mut Store, request: &Request) -> Result<(u16, Answered), R
         Verb::Update => update(store, request, &id, writer),
         Verb::MergePatch => writes::change(store, kind, &id, writer, |live| {
             let mut patched = live.clone();
-            // What the patch does not name is not a precondition.
-            patched["metadata"].as_object_mut().unwrap().remove("resourceVersion");
             merge_patch(&mut patched, &request.body);
             preconditions::check_uid(kind, live, &patched["metadata"], subresource)?;
             Ok(patched)

@@ -62,6 +62,7 @@ pub fn named_by(config: &Value) -> BTreeSet<Path> {
 }
 
 /// What differs between two objects (`typed.TypedValue.Compare`).
+#[derive(Default)]
 pub struct Difference {
     /// Added or modified.
     pub written: BTreeSet<Path>,
@@ -70,14 +71,81 @@ pub struct Difference {
 
 impl Difference {
     pub fn between(before: &Value, after: &Value) -> Self {
-        let (mut old, new) = (nodes(before), nodes(after));
-        let differs = |node: &Node<'_>, other: &Node<'_>| matches!((node.leaf, other.leaf), (Some(one), Some(two)) if one != two);
-        let is_written = |(path, node): (Path, Node<'_>)| {
-            let written = old.remove(&path).is_none_or(|before| differs(&before, &node));
-            written.then_some(path)
-        };
-        let written = new.into_iter().filter_map(is_written).collect();
-        Self { written, removed: old.into_keys().collect() }
+        let mut difference = Self::default();
+        difference.note(ROOT, before, after, &mut Path::default());
+        difference
+    }
+
+    /// Looks only at what is not alike: most of an object is.
+    fn note(&mut self, field: &str, before: &Value, after: &Value, at: &mut Path) {
+        if before == after || UNOWNED.contains(&at.text()) {
+            return;
+        }
+        let (mut old, new) = (Part::all_of(field, before), Part::all_of(field, after));
+        if old.is_empty() && new.is_empty() {
+            self.written.insert(at.clone());
+        }
+        for (step, part) in new {
+            at.below(&step, |at| match old.remove(&step) {
+                Some(before) => self.note(part.field, before.value, part.value, at),
+                None => self.written.extend(part.nodes(at).into_keys()),
+            });
+        }
+        for (step, part) in old {
+            at.below(&step, |at| self.removed.extend(part.nodes(at).into_keys()));
+        }
+    }
+}
+
+/// A field or an item, of what is not owned as one.
+struct Part<'a> {
+    /// By what name its rules are found.
+    field: &'a str,
+    item: bool,
+    value: &'a Value,
+}
+
+impl<'a> Part<'a> {
+    /// What `value` consists of, by the step to it; nothing if it is owned as one.
+    fn all_of(field: &str, value: &'a Value) -> BTreeMap<String, Self> {
+        match value {
+            Value::Object(members) if !ATOMIC.contains(&field) => {
+                let member = |(name, value): (&'a String, &'a Value)| {
+                    let field = member_of(field, name);
+                    (format!("f:{name}"), Self { field, item: false, value })
+                };
+                members.iter().map(member).collect()
+            }
+            Value::Array(items) => {
+                let item = |value: &'a Value| {
+                    let part = Self { field: item_of(field), item: true, value };
+                    Some((step_of(field, value)?, part))
+                };
+                items.iter().filter_map(item).collect()
+            }
+            _ => BTreeMap::new(),
+        }
+    }
+
+    /// What of it can be owned, when it is `at` this path.
+    fn nodes(&self, at: &mut Path) -> BTreeMap<Path, Node<'a>> {
+        let mut found = BTreeMap::new();
+        self.collect(at, &mut found);
+        found.retain(|path, _| !matches!(path.text(), "" | "f:metadata"));
+        found
+    }
+
+    fn collect(&self, at: &mut Path, found: &mut BTreeMap<Path, Node<'a>>) {
+        if UNOWNED.contains(&at.text()) {
+            return;
+        }
+        let parts = Self::all_of(self.field, self.value);
+        let leaf = parts.is_empty().then_some(self.value);
+        let atomic = ATOMIC.contains(&self.field);
+        found.insert(at.clone(), Node { leaf, atomic, item: self.item });
+        for (step, part) in parts {
+            at.below(&step, |at| part.collect(at, found));
+        }
     }
 }
 
@@ -89,43 +157,9 @@ struct Node<'a> {
     item: bool,
 }
 
-/// Everything that can be owned.
+/// Everything of an object that can be owned.
 fn nodes(object: &Value) -> BTreeMap<Path, Node<'_>> {
-    let mut found = BTreeMap::new();
-    collect(ROOT, object, false, &mut Path::default(), &mut found);
-    found.retain(|path, _| !matches!(path.text(), "" | "f:metadata"));
-    found
-}
-
-fn collect<'a>(
-    field: &str,
-    value: &'a Value,
-    item: bool,
-    at: &mut Path,
-    found: &mut BTreeMap<Path, Node<'a>>,
-) {
-    if UNOWNED.contains(&at.text()) {
-        return;
-    }
-    let atomic = ATOMIC.contains(&field);
-    let inner = match value {
-        Value::Object(members) if !members.is_empty() && !atomic => {
-            for (name, member) in members {
-                let field = member_of(field, name);
-                at.below(&format!("f:{name}"), |at| collect(field, member, false, at, found));
-            }
-            true
-        }
-        Value::Array(items) if !items.is_empty() && step_of(field, &items[0]).is_some() => {
-            for item in items {
-                let step = step_of(field, item).unwrap_or_default();
-                at.below(&step, |at| collect(item_of(field), item, true, at, found));
-            }
-            true
-        }
-        _ => false,
-    };
-    found.insert(at.clone(), Node { leaf: (!inner).then_some(value), atomic, item });
+    Part { field: ROOT, item: false, value: object }.nodes(&mut Path::default())
 }
 
 /// By what name the rules for a member are found.
