@@ -62,6 +62,32 @@ pub fn create_by_update(
     create(store, kind, &id.namespace, body, writer)
 }
 
+/// Server-side apply of what is not there.
+fn create_by_apply(
+    store: &mut Store,
+    kind: &'static Kind,
+    id: &Id,
+    wanted: &Value,
+    writer: Writer<'_>,
+) -> Result<Arc<Value>, Refusal> {
+    if !writer.subresource.is_empty() {
+        return Err(Refusal::not_found(kind, &id.name));
+    }
+    if let Some(uid) = wanted["metadata"].get("uid") {
+        let why = format!("uid mismatch: {uid} was asked for and no object exists");
+        return Err(Refusal::conflict(kind, &id.name, why));
+    }
+    // Nobody else owns a field: there is nothing to force.
+    let mut object = ownership::apply(kind, None, wanted, writer, false)?;
+    object["metadata"]["name"] = json!(id.name);
+    let leaves_emptiness = admission::decode(kind, &mut object) && kind.is_defined();
+    let born = birth(store, kind, &id.namespace, object)?;
+    if leaves_emptiness {
+        store.unsettled.insert(id.clone());
+    }
+    Ok(born)
+}
+
 /// A new object, of a POST or of an apply.
 fn birth(
     store: &mut Store,
@@ -137,30 +163,15 @@ pub fn apply(
         return Err(Refusal::bad_request(format!("the body is no {}", kind.name)));
     }
     let Some(before) = store.get(id).cloned() else {
-        if !writer.subresource.is_empty() {
-            return Err(Refusal::not_found(kind, &id.name));
-        }
-        if let Some(uid) = wanted["metadata"].get("uid") {
-            let why = format!("uid mismatch: {uid} was asked for and no object exists");
-            return Err(Refusal::conflict(kind, &id.name, why));
-        }
-        let mut object = ownership::apply(kind, None, &wanted, writer, force)?;
-        object["metadata"]["name"] = json!(id.name);
-        let leaves_emptiness = admission::decode(kind, &mut object) && kind.is_defined();
-        let born = birth(store, kind, &id.namespace, object)?;
-        if leaves_emptiness {
-            store.unsettled.insert(id.clone());
-        }
-        return Ok(born);
+        return create_by_apply(store, kind, id, &wanted, writer);
     };
     preconditions::check_version(kind, &before, &wanted["metadata"])?;
-    let uid = json!({"uid": wanted["metadata"]["uid"]});
     if kind.has_status {
         let other = if writer.subresource == "status" { "spec" } else { "status" };
         wanted.as_object_mut().unwrap().remove(other);
     }
     let mut after = ownership::apply(kind, Some(&before), &wanted, writer, force)?;
-    preconditions::check_uid(kind, &before, &uid, writer.subresource)?;
+    preconditions::check_uid(kind, &before, &wanted["metadata"], writer.subresource)?;
     admission::check_emptied(kind, &before, &after)?;
     let managed = after["metadata"].as_object_mut().unwrap().remove_entry("managedFields");
     let mut after = keep_apart(kind, &before, after, writer.subresource);
