@@ -155,17 +155,27 @@ fn fault_ring(report: &mut Report) -> Result<()> {
 /// Units, goldens, generated files, and parity with what kubeadm of each minor writes and reads.
 fn without_a_cluster(report: &mut Report) -> Result<()> {
     let mut programs = Vec::new();
-    report.part("kubeadm of each minor, to compare with, and an S3 server", || {
-        programs.push(("VERSITYGW".to_owned(), ensure(&Component::versitygw(), "versitygw")?));
-        for minor in KUBERNETES_MINORS {
-            let path = ensure(&Component::kubernetes(minor)?, "kubeadm")?;
-            programs.push((format!("KUBEADM_{}", minor.replace('.', "_")), path.clone()));
-            if minor == NEWEST_MINOR {
-                programs.push(("KUBEADM".to_owned(), path));
+    report.part(
+        "kubeadm of each minor and an API server, to compare with; an S3 server",
+        || {
+            let kubernetes = Component::kubernetes(NEWEST_MINOR)?;
+            for (variable, component, binary) in [
+                ("VERSITYGW", &Component::versitygw(), "versitygw"),
+                ("ETCD", &Component::etcd(), "etcd"),
+                ("KUBE_APISERVER", &kubernetes, "kube-apiserver"),
+            ] {
+                programs.push((variable.to_owned(), ensure(component, binary)?));
             }
-        }
-        Ok(Counts::check())
-    })?;
+            for minor in KUBERNETES_MINORS {
+                let path = ensure(&Component::kubernetes(minor)?, "kubeadm")?;
+                programs.push((format!("KUBEADM_{}", minor.replace('.', "_")), path.clone()));
+                if minor == NEWEST_MINOR {
+                    programs.push(("KUBEADM".to_owned(), path));
+                }
+            }
+            Ok(Counts::check())
+        },
+    )?;
     report.part("tests of the crates, goldens, drift, kubeadm parity", || {
         let mut tests = cargo(&["test", "--locked", "--workspace", "--exclude", "e2e"]);
         tests.args(["--no-fail-fast", "--"]);

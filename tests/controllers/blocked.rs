@@ -27,7 +27,7 @@ async fn a_refused_pod_is_told_once_however_often_it_is_refused_and_is_gone_when
     }
     stage.until("Ready says it", |stage| reason(stage, conditions::READY) == "QuotaExceeded").await;
     assert_eq!(reason(&stage, conditions::RECONCILING), "QuotaExceeded");
-    let id = Id::new(Kind::named("Event"), &Stage::plane(), "etcd.FailedCreate");
+    let id = Id::new(Kind::named("Event"), &Stage::plane(), "etcd.failedcreate");
     for used in 8..12 {
         stage.planes.patch(&id, &json!({"note": note(&refused(used))}));
         sleep(Duration::from_secs(6)).await;
@@ -94,7 +94,7 @@ fn note(words: &str) -> String {
 fn event(reason: &str, words: &str) -> Value {
     json!({
         "kind": "Event", "reason": reason, "note": note(words), "eventTime": null, "type": "Warning",
-        "metadata": {"name": format!("etcd.{reason}"), "namespace": Stage::plane()},
+        "metadata": {"name": format!("etcd.{}", reason.to_lowercase()), "namespace": Stage::plane()},
         "regarding": {"kind": "StatefulSet", "name": "etcd"},
     })
 }

@@ -1,6 +1,8 @@
 //! An object of somebody else has the name that one of ours in a control plane should have: it is named and left alone,
 //! and ours is made when it is gone. One of ours without its labels is not taken for such.
 
+use std::sync::Arc;
+
 use nagaya_api::{conditions, labels};
 use serde_json::{Value, json};
 
@@ -72,8 +74,7 @@ fn but_for_status(mut object: Value) -> Value {
 }
 
 fn now(stage: &Stage, id: &Id) -> Value {
-    let found = stage.planes.get(id.kind, &id.namespace, &id.name);
-    found.map_or(Value::Null, |object| object.as_ref().clone())
+    Arc::unwrap_or_clone(stage.planes.get(id.kind, &id.namespace, &id.name).unwrap_or_default())
 }
 
 fn is_ours(object: &Value) -> bool {

@@ -2,7 +2,7 @@
 //!
 //! It does what kube-apiserver does with versions, generations, field ownership, finalizers, preconditions
 //! and watches; what it cannot do it refuses (`NotPlayed`) rather than answer wrongly. Nothing happens in it
-//! by itself: what other controllers do is in [`crate::world`].
+//! by itself: what other controllers do is in [`crate::world`]. `tests/replay` compares it with a real one.
 //!
 //! | what | file |
 //! |---|---|
@@ -10,8 +10,8 @@
 //! | what a request asks for, and refusals | `request.rs`, `select.rs`, `refusal.rs` |
 //! | what is answered | `answer.rs` |
 //! | objects and their history | `store.rs` |
-//! | create, change, apply, delete | `writes.rs`, `admission.rs` |
-//! | who owns which field | `ownership.rs`, `fields.rs` |
+//! | create, change, apply, delete | `writes.rs`, `admission.rs`, `preconditions.rs` |
+//! | who owns which field | `ownership.rs`, `fields.rs`, `path.rs`, `zeros.rs` |
 //! | watches | `watch.rs` |
 //! | what goes wrong on purpose | `faults.rs`, `storm.rs` |
 //! | what the manager gets wrong on purpose | `bugs.rs` |
@@ -25,6 +25,8 @@ mod faults;
 mod fields;
 mod kinds;
 mod ownership;
+mod path;
+mod preconditions;
 mod refusal;
 mod request;
 mod select;
@@ -32,6 +34,7 @@ mod store;
 mod storm;
 mod watch;
 mod writes;
+mod zeros;
 
 use std::io;
 use std::net::Ipv4Addr;
@@ -266,8 +269,7 @@ impl MemoryApi {
             _ => self.act(|store| answer::answer(store, &request)),
         };
         let code = match &answer {
-            Ok(_) if matches!(request.verb, Verb::Create | Verb::Review) => 201,
-            Ok(_) => 200,
+            Ok((code, _)) => *code,
             Err(refusal) => refusal.code,
         };
         let metadata_only = request.metadata_only;
@@ -279,7 +281,7 @@ impl MemoryApi {
             }
             Some(Fault::Silence) => std::future::pending().await,
             _ => Ok(match answer {
-                Ok(answered) => whole(code, answered.told(metadata_only)),
+                Ok((_, answered)) => whole(code, answered.told(metadata_only)),
                 Err(refusal) => refused(&refusal),
             }),
         }

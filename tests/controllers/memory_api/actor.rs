@@ -15,6 +15,8 @@ use super::{MemoryApi, writes};
 const SOMEBODY: Writer<'static> = Writer { manager: "somebody-else", subresource: "" };
 const SOMEBODYS_STATUS: Writer<'static> =
     Writer { manager: "somebody-else", subresource: "status" };
+const NAMESPACE_CONTROLLER: Writer<'static> =
+    Writer { manager: "somebody-else", subresource: "finalize" };
 
 impl MemoryApi {
     /// Another one after every change.
@@ -83,6 +85,16 @@ impl MemoryApi {
         self.change(id, &serde_json::json!({ "status": status }), SOMEBODYS_STATUS)
     }
 
+    /// Lets a namespace go. Panics if it is not there.
+    #[allow(dead_code, reason = "where nobody plays the namespace controller")]
+    pub fn finalize(&self, namespace: &Id) {
+        self.change(
+            namespace,
+            &serde_json::json!({"spec": {"finalizers": []}}),
+            NAMESPACE_CONTROLLER,
+        );
+    }
+
     /// Another server, with the same objects.
     pub fn copy(&self) -> Self {
         let store = self.lock().without_history();
@@ -134,9 +146,13 @@ impl MemoryApi {
 
     fn change(&self, id: &Id, patch: &Value, writer: Writer<'_>) -> Arc<Value> {
         // Who plays the world says again and again how it is.
-        if let Some(live) = self.lock().unless_mutated(id).filter(|live| is_merged(live, patch)) {
+        let store = self.lock();
+        if let Some(live) = store.get(id).filter(|live| is_merged(live, patch))
+            && store.is_settled(id)
+        {
             return Arc::clone(live);
         }
+        drop(store);
         let change = |live: &Value| {
             let mut patched = live.clone();
             merge_patch(&mut patched, patch);

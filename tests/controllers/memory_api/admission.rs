@@ -29,17 +29,113 @@ pub fn check_namespace(store: &Store, kind: &Kind, namespace: &str) -> Result<()
     Ok(())
 }
 
-/// Fills in what a new object does not say.
-pub fn complete(store: &Store, kind: &Kind, object: &mut Value) {
+/// What is not kept if it is empty (`omitempty`).
+const OMITTED: [&str; 4] = ["labels", "annotations", "finalizers", "ownerReferences"];
+
+/// What becomes of an object when it is read, before anybody is taken for the owner of what is in it. Returns whether
+/// its metadata had something empty.
+pub fn decode(kind: &Kind, object: &mut Value) -> bool {
+    let had_emptiness = omit_empty(&mut object["metadata"], &OMITTED);
     match kind.name {
         "Namespace" => {
             object["metadata"]["labels"]["kubernetes.io/metadata.name"] =
                 object["metadata"]["name"].clone();
+        }
+        "ConfigMap" => {
+            omit_empty(object, &["data"]);
+        }
+        "Secret" => {
+            encode(object);
+            omit_empty(object, &["data"]);
+        }
+        "Deployment" if object["status"].is_object() => {
+            omit_empty(&mut object["status"], &["conditions"]);
+            let conditions = object["status"].get_mut("conditions").and_then(Value::as_array_mut);
+            for condition in conditions.into_iter().flatten() {
+                if condition.get("status").is_none() {
+                    condition["status"] = json!("");
+                }
+            }
+        }
+        "Service" => {
+            for port in object["spec"]["ports"].as_array_mut().into_iter().flatten() {
+                if port.get("targetPort").is_none() {
+                    port["targetPort"] = port["port"].clone();
+                }
+            }
+        }
+        _ => {}
+    }
+    had_emptiness
+}
+
+fn omit_empty(value: &mut Value, names: &[&str]) -> bool {
+    let members = value.as_object_mut().unwrap();
+    let had = members.len();
+    let is_empty = |value: &Value| *value == json!({}) || *value == json!([]);
+    members.retain(|name, value| !(names.contains(&name.as_str()) && is_empty(value)));
+    members.len() < had
+}
+
+/// Refuses a name that the kind cannot have (`ValidateObjectMeta`).
+pub fn check_name(kind: &Kind, name: &str) -> Result<(), Refusal> {
+    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '.');
+    let of_rbac = kind.group == "rbac.authorization.k8s.io";
+    if of_rbac || (name.len() <= 253 && name.chars().all(allowed)) {
+        return Ok(());
+    }
+    Err(Refusal::invalid(
+        kind,
+        name,
+        "metadata.name: a lowercase RFC 1123 subdomain must consist of",
+    ))
+}
+
+/// Refuses what no object of the kind can be.
+pub fn check(kind: &Kind, object: &Value) -> Result<(), Refusal> {
+    let name = object["metadata"]["name"].as_str().unwrap_or_default();
+    let items = |list: &Value| list.as_array().cloned().unwrap_or_default();
+    let owners = items(&object["metadata"]["ownerReferences"]);
+    if owners.iter().filter(|owner| owner["controller"] == true).count() > 1 {
+        let why = "Only one reference can have Controller set to true";
+        return Err(Refusal::invalid(kind, name, format!("metadata.ownerReferences: {why}")));
+    }
+    let containers = items(&object["spec"]["template"]["spec"]["containers"]);
+    if containers.iter().any(|container| container.get("image").is_none()) {
+        let why = "spec.template.spec.containers[0].image: Required value";
+        return Err(Refusal::invalid(kind, name, why));
+    }
+    let required = ["type", "status", "reason", "message", "lastTransitionTime"];
+    let is_whole = |condition: &Value| required.iter().all(|field| condition.get(field).is_some());
+    if kind.is_defined() && !items(&object["status"]["conditions"]).iter().all(is_whole) {
+        return Err(Refusal::invalid(kind, name, "status.conditions[0]: Required value"));
+    }
+    Ok(())
+}
+
+/// An object that is sent to a path is the one of that path, and need not say so.
+pub fn named_as_path(kind: &Kind, id: &Id, object: &Value) -> Result<Value, Refusal> {
+    let mut named = object.clone();
+    let metadata = &mut named["metadata"];
+    let namespace = kind.namespaced.then_some(("namespace", &id.namespace));
+    for (field, wanted) in [("name", &id.name)].into_iter().chain(namespace) {
+        if metadata[field].as_str().is_some_and(|said| said != wanted) {
+            let why = format!("the {field} of the object does not match the {field} on the URL");
+            return Err(Refusal::bad_request(why));
+        }
+        metadata[field] = json!(wanted);
+    }
+    Ok(named)
+}
+
+/// Fills in what a new object does not say.
+pub fn complete(store: &Store, kind: &Kind, object: &mut Value) {
+    match kind.name {
+        "Namespace" => {
             object["spec"] = json!({"finalizers": ["kubernetes"]});
             object["status"] = json!({"phase": "Active"});
         }
         "Service" => complete_service(store, object),
-        "Secret" => encode(object),
         _ => {}
     }
 }
@@ -122,10 +218,34 @@ pub fn keep_allocated(kind: &Kind, before: &Value, after: &mut Value) {
     }
 }
 
+/// Refuses an apply that takes the last condition while somebody owns a field of it: the list is null then, which the
+/// schema of a definition does not allow.
+pub fn check_emptied(kind: &Kind, before: &Value, after: &Value) -> Result<(), Refusal> {
+    let conditions = |object: &Value| object["status"]["conditions"].as_array().map(Vec::len);
+    if kind.is_defined() && conditions(after) == Some(0) && conditions(before) != Some(0) {
+        let name = before["metadata"]["name"].as_str().unwrap_or_default();
+        let why = "status.conditions: Invalid value: null: must be of type array";
+        return Err(Refusal::invalid(kind, name, why));
+    }
+    Ok(())
+}
+
 /// Refuses to change what cannot be changed.
 pub fn check_change(kind: &Kind, before: &Value, after: &Value) -> Result<(), Refusal> {
     let name = before["metadata"]["name"].as_str().unwrap_or_default();
     let differs = |field: &str| before.get(field) != after.get(field);
+    let finalizers = |object: &Value| object["metadata"]["finalizers"].as_array().cloned();
+    if before["metadata"].get("deletionTimestamp").is_some() {
+        let had = finalizers(before).unwrap_or_default();
+        if finalizers(after).into_iter().flatten().any(|one| !had.contains(&one)) {
+            let why = "no new finalizers can be added if the object is being deleted";
+            return Err(Refusal::invalid(
+                kind,
+                name,
+                format!("metadata.finalizers: Forbidden: {why}"),
+            ));
+        }
+    }
     match kind.name {
         "Secret" | "ConfigMap"
             if before["immutable"] == true && (differs("data") || differs("immutable")) =>

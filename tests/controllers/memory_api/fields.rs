@@ -1,48 +1,30 @@
-//! Fields as server-side apply sees them: paths in the text of `FieldsV1` (structured-merge-diff's
-//! `fieldpath/serialize.go`), and merging by them.
+//! Fields as server-side apply sees them: what an object has, what differs between two, and merging.
 //!
 //! Which lists have keys and which values are owned as one is in the schemas of the real API server; here it
 //! is told by the field's name, for the fields that Nagaya writes.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
 use serde_json::{Map, Value, json};
 
-/// `f:spec`, `f:ports`, `k:{"port":443,"protocol":"TCP"}`, `f:name`: its steps in one text, for objects have
-/// hundreds of fields.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Path(String);
-
-/// Neither in a name nor, unescaped, in JSON.
-const BETWEEN: char = '\0';
-
-impl Path {
-    pub fn steps(&self) -> impl DoubleEndedIterator<Item = &str> {
-        self.0.split(BETWEEN)
-    }
-
-    /// Does `work` one step further.
-    fn below(&mut self, step: &str, work: impl FnOnce(&mut Self)) {
-        let here = self.0.len();
-        if here > 0 {
-            self.0.push(BETWEEN);
-        }
-        self.0.push_str(step);
-        work(self);
-        self.0.truncate(here);
-    }
-}
-
-impl fmt::Display for Path {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.replace(BETWEEN, "."))
-    }
-}
+use super::path::Path;
 
 /// Owned as one, though an object: `+mapType=atomic` and `+structType=atomic`.
-const ATOMIC: [&str; 6] =
-    ["selector", "roleRef", "nodeSelector", "fieldRef", "secretKeyRef", "configMapKeyRef"];
+const ATOMIC: [&str; 7] = [
+    "selector",
+    "roleRef",
+    "nodeSelector",
+    "fieldRef",
+    "secretKeyRef",
+    "configMapKeyRef",
+    AN_OWNER,
+];
+/// An item of `ownerReferences`.
+const AN_OWNER: &str = "ownerReferences[]";
+/// The object itself.
+const ROOT: &str = "/";
+/// Fields of an object itself that have keys elsewhere: of an EndpointSlice and of a ServiceAccount.
+const ATOMIC_AT_THE_ROOT: [&str; 2] = ["ports", "imagePullSecrets"];
 
 /// Never owned by anybody: fieldmanager's `stripmeta.go`.
 const UNOWNED: [&str; 12] = [
@@ -62,35 +44,132 @@ const UNOWNED: [&str; 12] = [
 
 /// Every owned field of an object, with its value.
 pub fn leaves(object: &Value) -> BTreeMap<Path, &Value> {
-    let mut found = BTreeMap::new();
-    collect("", object, &mut Path::default(), &mut found);
-    found
+    let nodes = nodes(object).into_iter();
+    nodes.filter_map(|(path, node)| Some((path, node.leaf?))).collect()
 }
 
-fn collect<'a>(
-    field: &str,
-    value: &'a Value,
-    at: &mut Path,
-    found: &mut BTreeMap<Path, &'a Value>,
-) {
-    match value {
-        Value::Null => {}
-        _ if UNOWNED.contains(&at.0.as_str()) => {}
-        Value::Object(members) if !members.is_empty() && !ATOMIC.contains(&field) => {
-            for (name, member) in members {
-                at.below(&format!("f:{name}"), |at| collect(name, member, at, found));
-            }
+/// The fields that an applied configuration names (`typed.TypedValue.ToFieldSet`).
+pub fn named_by(config: &Value) -> BTreeSet<Path> {
+    let is_empty_list = |leaf: &Value| leaf.as_array().is_some_and(Vec::is_empty);
+    let nodes = nodes(config).into_iter();
+    nodes
+        .filter(|(_, node)| match node.leaf {
+            Some(leaf) => node.atomic || !is_empty_list(leaf),
+            None => node.item,
+        })
+        .map(|(path, _)| path)
+        .collect()
+}
+
+/// What differs between two objects (`typed.TypedValue.Compare`).
+#[derive(Default)]
+pub struct Difference {
+    /// Added or modified.
+    pub written: BTreeSet<Path>,
+    pub removed: BTreeSet<Path>,
+}
+
+impl Difference {
+    pub fn between(before: &Value, after: &Value) -> Self {
+        let mut difference = Self::default();
+        difference.note(ROOT, before, after, &mut Path::default());
+        difference
+    }
+
+    /// Looks only at what is not alike: most of an object is.
+    fn note(&mut self, field: &str, before: &Value, after: &Value, at: &mut Path) {
+        if before == after || UNOWNED.contains(&at.text()) {
+            return;
         }
-        Value::Array(items) if !items.is_empty() && step_of(field, &items[0]).is_some() => {
-            for item in items {
-                let step = step_of(field, item).unwrap_or_default();
-                at.below(&step, |at| collect("", item, at, found));
-            }
+        let (mut old, new) = (Part::all_of(field, before), Part::all_of(field, after));
+        if old.is_empty() && new.is_empty() {
+            self.written.insert(at.clone());
         }
-        leaf => {
-            found.insert(at.clone(), leaf);
+        for (step, part) in new {
+            at.below(&step, |at| match old.remove(&step) {
+                Some(before) => self.note(part.field, before.value, part.value, at),
+                None => self.written.extend(part.nodes(at).into_keys()),
+            });
+        }
+        for (step, part) in old {
+            at.below(&step, |at| self.removed.extend(part.nodes(at).into_keys()));
         }
     }
+}
+
+/// A field or an item, of what is not owned as one.
+struct Part<'a> {
+    /// By what name its rules are found.
+    field: &'a str,
+    item: bool,
+    value: &'a Value,
+}
+
+impl<'a> Part<'a> {
+    /// What `value` consists of, by the step to it; nothing if it is owned as one.
+    fn all_of(field: &str, value: &'a Value) -> BTreeMap<String, Self> {
+        match value {
+            Value::Object(members) if !ATOMIC.contains(&field) => {
+                let member = |(name, value): (&'a String, &'a Value)| {
+                    let field = member_of(field, name);
+                    (format!("f:{name}"), Self { field, item: false, value })
+                };
+                members.iter().map(member).collect()
+            }
+            Value::Array(items) => {
+                let item = |value: &'a Value| {
+                    let part = Self { field: item_of(field), item: true, value };
+                    Some((step_of(field, value)?, part))
+                };
+                items.iter().filter_map(item).collect()
+            }
+            _ => BTreeMap::new(),
+        }
+    }
+
+    /// What of it can be owned, when it is `at` this path.
+    fn nodes(&self, at: &mut Path) -> BTreeMap<Path, Node<'a>> {
+        let mut found = BTreeMap::new();
+        self.collect(at, &mut found);
+        found.retain(|path, _| !matches!(path.text(), "" | "f:metadata"));
+        found
+    }
+
+    fn collect(&self, at: &mut Path, found: &mut BTreeMap<Path, Node<'a>>) {
+        if UNOWNED.contains(&at.text()) {
+            return;
+        }
+        let parts = Self::all_of(self.field, self.value);
+        let leaf = parts.is_empty().then_some(self.value);
+        let atomic = ATOMIC.contains(&self.field);
+        found.insert(at.clone(), Node { leaf, atomic, item: self.item });
+        for (step, part) in parts {
+            at.below(&step, |at| part.collect(at, found));
+        }
+    }
+}
+
+/// A field, an item of a list with keys, or what has such.
+struct Node<'a> {
+    /// The value, of what is owned as one.
+    leaf: Option<&'a Value>,
+    atomic: bool,
+    item: bool,
+}
+
+/// Everything of an object that can be owned.
+fn nodes(object: &Value) -> BTreeMap<Path, Node<'_>> {
+    Part { field: ROOT, item: false, value: object }.nodes(&mut Path::default())
+}
+
+/// By what name the rules for a member are found.
+fn member_of<'a>(field: &str, name: &'a str) -> &'a str {
+    if field == ROOT && ATOMIC_AT_THE_ROOT.contains(&name) { "" } else { name }
+}
+
+/// By what name the rules for an item are found.
+fn item_of(list: &str) -> &'static str {
+    if list == "ownerReferences" { AN_OWNER } else { "" }
 }
 
 /// The path element of an item of the list `field`; `None`: the list is owned as one.
@@ -117,7 +196,7 @@ fn step_of(field: &str, item: &Value) -> Option<String> {
 
 /// Makes `live` have all of `wanted`.
 pub fn merge(live: &mut Value, wanted: &Value) {
-    merge_field("", live, wanted);
+    merge_field(ROOT, live, wanted);
 }
 
 fn merge_field(field: &str, live: &mut Value, wanted: &Value) {
@@ -125,22 +204,55 @@ fn merge_field(field: &str, live: &mut Value, wanted: &Value) {
         (_, Value::Null) => {}
         (Value::Object(live), Value::Object(wanted)) if !ATOMIC.contains(&field) => {
             for (name, member) in wanted.iter().filter(|(_, member)| !member.is_null()) {
-                merge_field(name, live.entry(name.clone()).or_insert(Value::Null), member);
+                let live = live.entry(name.clone()).or_insert(Value::Null);
+                merge_field(member_of(field, name), live, member);
             }
         }
         (Value::Array(live), Value::Array(wanted))
-            if wanted.first().is_some_and(|item| step_of(field, item).is_some()) =>
+            if step_of(field, wanted.first().unwrap_or(&Value::Null)).is_some() =>
         {
-            for item in wanted {
-                let step = step_of(field, item);
-                match live.iter_mut().find(|one| step_of(field, one) == step) {
-                    Some(one) => merge_field("", one, item),
-                    None => live.push(without_nulls(item)),
-                }
-            }
+            *live = merged_list(field, live, wanted);
         }
         (live, wanted) => *live = without_nulls(wanted),
     }
+}
+
+/// In the order of `merge.mergingWalker.visitListItems`: what both have is in the wanted order, and what only the live
+/// list has stays between.
+fn merged_list(list: &str, live: &[Value], wanted: &[Value]) -> Vec<Value> {
+    let steps = |items: &[Value]| items.iter().map(|item| step_of(list, item)).collect::<Vec<_>>();
+    let (live_steps, wanted_steps) = (steps(live), steps(wanted));
+    let mut shared = wanted_steps.iter().filter(|step| live_steps.contains(step));
+    let mut next_shared = shared.next();
+    let (mut at_live, mut at_wanted) = (0, 0);
+    let mut merged = Vec::new();
+    while at_live < live.len() || at_wanted < wanted.len() {
+        if let Some(step) = live_steps.get(at_live) {
+            if !wanted_steps.contains(step) {
+                merged.push(live[at_live].clone());
+                at_live += 1;
+                continue;
+            }
+            let comes_next = next_shared == Some(step) && at_wanted < wanted.len();
+            if !comes_next {
+                at_live += 1;
+                continue;
+            }
+        }
+        let step = &wanted_steps[at_wanted];
+        let same = live_steps.iter().position(|one| one == step);
+        let mut item = same.map_or(Value::Null, |index| live[index].clone());
+        merge_field(item_of(list), &mut item, &wanted[at_wanted]);
+        merged.push(item);
+        if live_steps.get(at_live) == Some(step) {
+            at_live += 1;
+        }
+        if next_shared == Some(step) {
+            next_shared = shared.next();
+        }
+        at_wanted += 1;
+    }
+    merged
 }
 
 /// As an object is stored: what is null is not there.
@@ -168,19 +280,27 @@ pub fn drop_nulls(value: &mut Value) {
     }
 }
 
-/// Takes the field at `path` away, and what held nothing else.
-pub fn remove(object: &mut Value, path: &Path) {
-    take_away("", object, &path.steps().collect::<Vec<_>>());
+/// Takes the field at `path` away, and what held nothing else unless it `stays`.
+pub fn remove(object: &mut Value, path: &Path, stays: impl Fn(&Path) -> bool) {
+    let steps: Vec<&str> = path.steps().collect();
+    take_away(ROOT, object, &mut Path::default(), &steps, &stays);
 }
 
-fn take_away(field: &str, value: &mut Value, path: &[&str]) {
-    let Some((step, rest)) = path.split_first() else { return };
-    match value {
+fn take_away(
+    field: &str,
+    value: &mut Value,
+    at: &mut Path,
+    steps: &[&str],
+    stays: &dyn Fn(&Path) -> bool,
+) {
+    let Some((step, rest)) = steps.split_first() else { return };
+    let goes = |value: &Value, at: &Path| rest.is_empty() || (is_empty(value) && !stays(at));
+    at.below(step, |at| match value {
         Value::Object(members) => {
             let Some(name) = step.strip_prefix("f:") else { return };
             let Some(member) = members.get_mut(name) else { return };
-            take_away(name, member, rest);
-            if rest.is_empty() || is_empty(member) {
+            take_away(member_of(field, name), member, at, rest, stays);
+            if goes(member, at) {
                 members.remove(name);
             }
         }
@@ -188,47 +308,15 @@ fn take_away(field: &str, value: &mut Value, path: &[&str]) {
             let found =
                 items.iter().position(|item| step_of(field, item).as_deref() == Some(*step));
             let Some(index) = found else { return };
-            take_away("", &mut items[index], rest);
-            if rest.is_empty() || is_empty(&items[index]) {
+            take_away("", &mut items[index], at, rest, stays);
+            if goes(&items[index], at) {
                 items.remove(index);
             }
         }
         _ => {}
-    }
+    });
 }
 
 fn is_empty(value: &Value) -> bool {
     value.as_object().is_some_and(Map::is_empty) || value.as_array().is_some_and(Vec::is_empty)
-}
-
-/// The JSON of `FieldsV1`.
-pub fn to_fields_v1(paths: &BTreeSet<Path>) -> Value {
-    let mut fields = json!({});
-    for path in paths {
-        path.steps().fold(&mut fields, |at, step| {
-            let members = at.as_object_mut().unwrap();
-            members.entry(step).or_insert_with(|| json!({}))
-        });
-    }
-    fields
-}
-
-/// The paths of a `FieldsV1`.
-pub fn from_fields_v1(fields: &Value) -> BTreeSet<Path> {
-    fn walk(fields: &Value, at: &mut Path, found: &mut BTreeSet<Path>) {
-        match fields.as_object().filter(|members| !members.is_empty()) {
-            None => {
-                found.insert(at.clone());
-            }
-            Some(members) => {
-                for (step, below) in members {
-                    at.below(step, |at| walk(below, at, found));
-                }
-            }
-        }
-    }
-    let mut found = BTreeSet::new();
-    walk(fields, &mut Path::default(), &mut found);
-    found.remove(&Path::default());
-    found
 }

@@ -68,6 +68,26 @@ impl Kind {
             .find(|kind| kind.group == group && kind.version == version && kind.plural == plural)
     }
 
+    /// By a `CustomResourceDefinition`.
+    pub fn is_defined(&self) -> bool {
+        self.group == "nagaya.dev"
+    }
+
+    /// A PUT of what is not there makes it (`AllowCreateOnUpdate`).
+    pub fn is_created_by_update(&self) -> bool {
+        self.group == "rbac.authorization.k8s.io" || matches!(self.name, "Service" | "Lease")
+    }
+
+    /// A PUT has to say which version it changes (no `AllowUnconditionalUpdate`).
+    pub fn is_changed_by_version(&self) -> bool {
+        self.is_defined() || matches!(self.name, "Lease" | "PodDisruptionBudget")
+    }
+
+    /// A DELETE answers with what is gone (`ReturnDeletedObject`).
+    pub fn is_returned_when_deleted(&self) -> bool {
+        matches!(self.name, "Service" | "ServiceAccount" | "Pod" | "PersistentVolumeClaim")
+    }
+
     pub fn api_version(&self) -> String {
         match self.group {
             "" => self.version.to_owned(),

@@ -5,9 +5,11 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::fields::{self, Path};
+use super::fields::{self, Difference};
 use super::kinds::Kind;
+use super::path::{self, Path};
 use super::refusal::Refusal;
+use super::zeros;
 
 /// Who writes, and through which subresource.
 #[derive(Clone, Copy, Debug)]
@@ -35,6 +37,13 @@ impl Entry {
         }
     }
 
+    /// A field is owned with what is in it, an item of a list is not (`Set.EnsureNamedFieldsAreMembers`).
+    fn owns(&self, path: &Path) -> bool {
+        let named = path.steps().next_back().is_some_and(|step| step.starts_with("f:"));
+        let next = self.fields.range(path..).next();
+        next.is_some_and(|field| field == path || (named && field.starts_with(path)))
+    }
+
     fn is_of(&self, writer: Writer<'_>, operation: &str) -> bool {
         self.manager == writer.manager
             && self.subresource == writer.subresource
@@ -42,58 +51,72 @@ impl Entry {
     }
 }
 
-/// Gives what differs between `before` and `after` to the writer, and takes it from everybody else.
-pub fn note_update(kind: &Kind, before: Option<&Value>, after: &mut Value, writer: Writer<'_>) {
-    let old = before.map(fields::leaves).unwrap_or_default();
-    let new = fields::leaves(after);
-    let changed: BTreeSet<Path> = new
-        .iter()
-        .filter(|(path, value)| old.get(*path) != Some(value))
-        .map(|(path, _)| path.clone())
-        .collect();
-    let mut entries = before.map(read).unwrap_or_default();
-    for entry in &mut entries {
-        entry.fields.retain(|path| new.contains_key(path) && !changed.contains(path));
+/// Gives what differs between `before` and `after` to the writer, and takes it from everybody else
+/// (`merge.Updater.Update`). `said` are the `managedFields` that the writer has sent: a PUT may say who owns what.
+pub fn note_update(
+    kind: &Kind,
+    before: Option<&Value>,
+    said: &Value,
+    after: &mut Value,
+    writer: Writer<'_>,
+) {
+    let mut entries = read(said);
+    if entries.is_empty() {
+        entries = before.map(read_of).unwrap_or_default();
     }
-    if !changed.is_empty() {
-        own(&mut entries, writer, "Update").fields.extend(changed);
+    // Nobody's fields are known: that stays so until the first apply (`skipNonAppliedManager`).
+    if before.is_none() || !entries.is_empty() {
+        let empty = zeros::empty(kind);
+        let difference = Difference::between(before.unwrap_or(&empty), after);
+        take(&mut entries, &difference, |_| true);
+        own(&mut entries, writer, "Update").fields.extend(difference.written);
     }
     write(kind, after, entries);
 }
 
-/// `live` after an apply of `wanted`.
+/// What was written or removed is no longer theirs.
+fn take(entries: &mut [Entry], difference: &Difference, theirs: impl Fn(&Entry) -> bool) {
+    for entry in entries.iter_mut().filter(|entry| theirs(entry)) {
+        let Difference { written, removed } = difference;
+        entry.fields.retain(|path| !written.contains(path) && !removed.contains(path));
+    }
+}
+
+/// `live` after an apply of `wanted` (`merge.Updater.Apply`); `None`: it comes into being.
 pub fn apply(
     kind: &Kind,
-    live: &Value,
+    live: Option<&Value>,
     wanted: &Value,
     writer: Writer<'_>,
     force: bool,
 ) -> Result<Value, Refusal> {
-    let (old, new) = (fields::leaves(live), fields::leaves(wanted));
-    let mut entries = read(live);
-    let differs = |path: &Path| old.get(path).is_some_and(|value| *value != new[path]);
-    for entry in entries.iter_mut().filter(|entry| !entry.is_of(writer, "Apply")) {
-        let lost: Vec<Path> =
-            entry.fields.iter().filter(|path| new.contains_key(*path)).cloned().collect();
-        for path in lost.into_iter().filter(differs) {
-            if !force {
+    let empty = zeros::empty(kind);
+    let mut entries = live.map(read_of).unwrap_or_default();
+    if let (Some(live), true) = (live, entries.is_empty()) {
+        let nobody = Writer { manager: "before-first-apply", subresource: "" };
+        let all = Difference::between(&empty, live).written;
+        own(&mut entries, nobody, "Update").fields = all;
+    }
+    let named = fields::named_by(wanted);
+    let before = std::mem::replace(&mut own(&mut entries, writer, "Apply").fields, named);
+    let mut after = live.cloned().unwrap_or_else(|| json!({"metadata": {}}));
+    fields::merge(&mut after, wanted);
+    let is_owned = |path: &Path| entries.iter().any(|entry| entry.owns(path));
+    for path in before.iter().filter(|path| !is_owned(path)) {
+        fields::remove(&mut after, path, is_owned);
+    }
+    let difference = Difference::between(live.unwrap_or(&empty), &after);
+    let others = |entry: &Entry| !entry.is_of(writer, "Apply");
+    if !force {
+        for entry in entries.iter().filter(|entry| others(entry)) {
+            if let Some(path) = entry.fields.intersection(&difference.written).next() {
                 let owner = &entry.manager;
                 let why = format!("conflict with {owner:?}: .{path}");
                 return Err(Refusal::conflict(kind, "apply", why));
             }
-            entry.fields.remove(&path);
         }
     }
-    let wanted_now: BTreeSet<Path> = new.keys().cloned().collect();
-    let before =
-        std::mem::replace(&mut own(&mut entries, writer, "Apply").fields, wanted_now.clone());
-    let mut after = live.clone();
-    for path in before.difference(&wanted_now) {
-        if !entries.iter().any(|entry| entry.fields.contains(path)) {
-            fields::remove(&mut after, path);
-        }
-    }
-    fields::merge(&mut after, wanted);
+    take(&mut entries, &difference, others);
     write(kind, &mut after, entries);
     Ok(after)
 }
@@ -111,15 +134,19 @@ fn own<'a>(
     &mut entries[index]
 }
 
-fn read(object: &Value) -> Vec<Entry> {
+fn read_of(object: &Value) -> Vec<Entry> {
+    read(&object["metadata"]["managedFields"])
+}
+
+fn read(entries: &Value) -> Vec<Entry> {
     let text = |entry: &Value, name: &str| entry[name].as_str().unwrap_or_default().to_owned();
-    let entries = object["metadata"]["managedFields"].as_array().into_iter().flatten();
+    let entries = entries.as_array().into_iter().flatten();
     entries
         .map(|entry| Entry {
             manager: text(entry, "manager"),
             operation: text(entry, "operation"),
             subresource: text(entry, "subresource"),
-            fields: fields::from_fields_v1(&entry["fieldsV1"]),
+            fields: path::from_fields_v1(&entry["fieldsV1"]),
         })
         .collect()
 }
@@ -129,12 +156,17 @@ fn write(kind: &Kind, object: &mut Value, entries: Vec<Entry>) {
         let mut json = json!({
             "manager": entry.manager, "operation": entry.operation,
             "apiVersion": kind.api_version(), "fieldsType": "FieldsV1",
-            "fieldsV1": fields::to_fields_v1(&entry.fields),
+            "fieldsV1": path::to_fields_v1(&entry.fields),
         });
         if !entry.subresource.is_empty() {
             json["subresource"] = json!(entry.subresource);
         }
         json
     });
-    object["metadata"]["managedFields"] = Value::Array(entries.collect());
+    let entries: Vec<Value> = entries.collect();
+    if entries.is_empty() {
+        object["metadata"].as_object_mut().unwrap().remove("managedFields");
+    } else {
+        object["metadata"]["managedFields"] = entries.into();
+    }
 }

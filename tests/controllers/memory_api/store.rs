@@ -52,6 +52,9 @@ pub struct Store {
     pub lagging: BTreeSet<&'static str>,
     /// Kinds that nobody may list.
     pub forbidden: BTreeSet<&'static str>,
+    /// Objects that an apply has left an empty map in. Who reads them does not see it, and the next write drops it: a
+    /// change, though it looks like none.
+    pub unsettled: BTreeSet<Id>,
     history: Vec<Change>,
 }
 
@@ -64,9 +67,9 @@ impl Store {
         self.objects.get(id)
     }
 
-    /// The object, if admission leaves it alone.
-    pub fn unless_mutated(&self, id: &Id) -> Option<&Arc<Value>> {
-        self.get(id).filter(|_| !self.mutations.contains_key(id))
+    /// Whether a write of what is there already leaves it so.
+    pub fn is_settled(&self, id: &Id) -> bool {
+        !self.mutations.contains_key(id) && !self.unsettled.contains(id)
     }
 
     /// All objects, sorted by kind, namespace and name.
@@ -101,6 +104,7 @@ impl Store {
             objects: self.objects.clone(),
             mutations: self.mutations.clone(),
             forbidden: self.forbidden.clone(),
+            unsettled: self.unsettled.clone(),
             lagging: BTreeSet::new(),
             history: Vec::new(),
         }
@@ -127,9 +131,10 @@ impl Store {
     /// Stores `object` and returns it with its version; the one that is there if nothing differs.
     pub fn put(&mut self, id: Id, mut object: Value) -> Arc<Value> {
         let before = self.objects.get(&id).cloned();
+        let unsettled = self.unsettled.remove(&id);
         if let Some(before) = &before {
             object["metadata"]["resourceVersion"] = before["metadata"]["resourceVersion"].clone();
-            if object == **before {
+            if object == **before && !unsettled {
                 return Arc::clone(before);
             }
         }
@@ -142,12 +147,15 @@ impl Store {
         after
     }
 
-    pub fn remove(&mut self, id: &Id) {
+    /// Returns the version with which it is gone.
+    pub fn remove(&mut self, id: &Id) -> u64 {
+        self.unsettled.remove(id);
         if let Some(before) = self.objects.remove(id) {
             self.version += 1;
             let change =
                 Change { version: self.version, id: id.clone(), before: Some(before), after: None };
             self.history.push(change);
         }
+        self.version
     }
 }

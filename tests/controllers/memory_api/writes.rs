@@ -9,8 +9,10 @@ use super::admission;
 use super::fields;
 use super::kinds::Kind;
 use super::ownership::{self, Writer};
+use super::preconditions;
 use super::refusal::Refusal;
 use super::store::{Id, Store};
+use super::zeros;
 
 /// What belongs to the server: a writer's value counts for nothing.
 const OF_THE_SERVER: [&str; 6] = [
@@ -41,8 +43,49 @@ pub fn create(
     if kind.has_status && kind.name != "Pod" {
         object.as_object_mut().unwrap().remove("status");
     }
-    ownership::note_update(kind, None, &mut object, writer);
+    admission::decode(kind, &mut object);
+    ownership::note_update(kind, None, &Value::Null, &mut object, writer);
     birth(store, kind, namespace, object)
+}
+
+/// PUT of what is not there.
+pub fn create_by_update(
+    store: &mut Store,
+    kind: &'static Kind,
+    id: &Id,
+    body: &Value,
+    writer: Writer<'_>,
+) -> Result<Arc<Value>, Refusal> {
+    // Nothing has the UID of what is not there; the version is not looked at.
+    let nothing = json!({"metadata": {"name": id.name}});
+    preconditions::check(kind, &nothing, &json!({"uid": body["metadata"]["uid"]}))?;
+    create(store, kind, &id.namespace, body, writer)
+}
+
+/// Server-side apply of what is not there.
+fn create_by_apply(
+    store: &mut Store,
+    kind: &'static Kind,
+    id: &Id,
+    wanted: &Value,
+    writer: Writer<'_>,
+) -> Result<Arc<Value>, Refusal> {
+    if !writer.subresource.is_empty() {
+        return Err(Refusal::not_found(kind, &id.name));
+    }
+    if let Some(uid) = wanted["metadata"].get("uid") {
+        let why = format!("uid mismatch: {uid} was asked for and no object exists");
+        return Err(Refusal::conflict(kind, &id.name, why));
+    }
+    // Nobody else owns a field: there is nothing to force.
+    let mut object = ownership::apply(kind, None, wanted, writer, false)?;
+    object["metadata"]["name"] = json!(id.name);
+    let leaves_emptiness = admission::decode(kind, &mut object) && kind.is_defined();
+    let born = birth(store, kind, &id.namespace, object)?;
+    if leaves_emptiness {
+        store.unsettled.insert(id.clone());
+    }
+    Ok(born)
 }
 
 /// A new object, of a POST or of an apply.
@@ -54,6 +97,7 @@ fn birth(
 ) -> Result<Arc<Value>, Refusal> {
     let name = object["metadata"]["name"].as_str().map(str::to_owned);
     let name = name.ok_or_else(|| Refusal::invalid(kind, "", "metadata.name: Required value"))?;
+    admission::check_name(kind, &name)?;
     let id = Id::new(kind, namespace, &name);
     if store.get(&id).is_some() {
         return Err(Refusal::already_exists(kind, &name));
@@ -69,8 +113,10 @@ fn birth(
     if kind.has_generation {
         object["metadata"]["generation"] = json!(1);
     }
+    admission::check(kind, &object)?;
     admission::check_ports(store, kind, &object)?;
     admission::complete(store, kind, &mut object);
+    zeros::fill_status(kind, &mut object);
     admission::mutate(store, &id, &mut object);
     Ok(store.put(id, object))
 }
@@ -84,16 +130,19 @@ pub fn change(
     change: impl FnOnce(&Value) -> Result<Value, Refusal>,
 ) -> Result<Arc<Value>, Refusal> {
     let before = live(store, kind, id)?;
-    let wanted = change(&before)?;
-    check_preconditions(kind, &before, &wanted["metadata"])?;
-    if wanted == *before && !store.mutations.contains_key(id) {
+    let mut wanted = change(&before)?;
+    preconditions::check_version(kind, &before, &wanted["metadata"])?;
+    if wanted == *before && store.is_settled(id) {
         return Ok(before);
     }
+    let said = wanted["metadata"]["managedFields"].take();
     let mut after = keep_apart(kind, &before, wanted, writer.subresource);
+    admission::decode(kind, &mut after);
+    zeros::fill_status(kind, &mut after);
     if writer.subresource.is_empty() {
         admission::mutate(store, id, &mut after);
     }
-    ownership::note_update(kind, Some(&before), &mut after, writer);
+    ownership::note_update(kind, Some(&before), &said, &mut after, writer);
     settle(store, kind, id, &before, after)
 }
 
@@ -102,42 +151,43 @@ pub fn apply(
     store: &mut Store,
     kind: &'static Kind,
     id: &Id,
-    wanted: &Value,
+    mut wanted: Value,
     writer: Writer<'_>,
     force: bool,
 ) -> Result<Arc<Value>, Refusal> {
-    if wanted["metadata"].get("managedFields").is_some_and(|fields| !fields.is_null()) {
+    fields::drop_nulls(&mut wanted);
+    if wanted["metadata"].get("managedFields").is_some() {
         return Err(Refusal::bad_request("metadata.managedFields must be nil"));
     }
-    let mut wanted = fields::without_nulls(wanted);
     if wanted["kind"] != kind.name || wanted["apiVersion"] != kind.api_version() {
         return Err(Refusal::bad_request(format!("the body is no {}", kind.name)));
     }
     let Some(before) = store.get(id).cloned() else {
-        if let Some(uid) = wanted["metadata"].get("uid") {
-            let why = format!("uid mismatch: {uid} was asked for and no object exists");
-            return Err(Refusal::conflict(kind, &id.name, why));
-        }
-        if !writer.subresource.is_empty() {
-            return Err(Refusal::not_found(kind, &id.name));
-        }
-        let empty = json!({"metadata": {"name": id.name}});
-        let object = ownership::apply(kind, &empty, &wanted, writer, force)?;
-        return birth(store, kind, &id.namespace, object);
+        return create_by_apply(store, kind, id, &wanted, writer);
     };
-    check_preconditions(kind, &before, &wanted["metadata"])?;
+    preconditions::check_version(kind, &before, &wanted["metadata"])?;
     if kind.has_status {
         let other = if writer.subresource == "status" { "spec" } else { "status" };
         wanted.as_object_mut().unwrap().remove(other);
     }
-    let mut after = ownership::apply(kind, &before, &wanted, writer, force)?;
-    let managed = after["metadata"]["managedFields"].take();
+    let mut after = ownership::apply(kind, Some(&before), &wanted, writer, force)?;
+    preconditions::check_uid(kind, &before, &wanted["metadata"], writer.subresource)?;
+    admission::check_emptied(kind, &before, &after)?;
+    let managed = after["metadata"].as_object_mut().unwrap().remove_entry("managedFields");
     let mut after = keep_apart(kind, &before, after, writer.subresource);
-    after["metadata"]["managedFields"] = managed;
+    let metadata = after["metadata"].as_object_mut().unwrap();
+    metadata.remove("managedFields");
+    metadata.extend(managed);
+    let leaves_emptiness = admission::decode(kind, &mut after) && kind.is_defined();
+    zeros::fill_status(kind, &mut after);
     if writer.subresource.is_empty() {
         admission::mutate(store, id, &mut after);
     }
-    settle(store, kind, id, &before, after)
+    let settled = settle(store, kind, id, &before, after)?;
+    if leaves_emptiness {
+        store.unsettled.insert(id.clone());
+    }
+    Ok(settled)
 }
 
 /// What a DELETE asks for (`DeleteOptions`).
@@ -148,15 +198,45 @@ pub fn delete(
     options: &Value,
 ) -> Result<Arc<Value>, Refusal> {
     let before = live(store, kind, id)?;
-    check_preconditions(kind, &before, &options["preconditions"])?;
+    preconditions::check(kind, &before, &options["preconditions"])?;
     if !matches!(options["propagationPolicy"].as_str(), None | Some("Background")) {
         let policy = &options["propagationPolicy"];
         return Err(Refusal::not_played(format_args!("delete with propagationPolicy {policy}")));
     }
     let mut after = before.as_ref().clone();
+    if is_held(&before) || kind.name == "Pod" {
+        mark_as_deleted(kind, &mut after, options);
+        return settle(store, kind, id, &before, after);
+    }
+    let version = store.remove(id);
+    if !kind.is_returned_when_deleted() {
+        return Ok(Arc::new(deleted(kind, &before)));
+    }
+    after["metadata"]["resourceVersion"] = json!(version.to_string());
+    Ok(Arc::new(after))
+}
+
+/// What a DELETE answers that has nothing left to show.
+fn deleted(kind: &Kind, object: &Value) -> Value {
+    let metadata = &object["metadata"];
+    let mut details =
+        json!({"name": metadata["name"], "kind": kind.plural, "uid": metadata["uid"]});
+    if !kind.group.is_empty() {
+        details["group"] = json!(kind.group);
+    }
+    json!({
+        "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success",
+        "details": details,
+    })
+}
+
+fn mark_as_deleted(kind: &Kind, after: &mut Value, options: &Value) {
     let metadata = &mut after["metadata"];
     if metadata.get("deletionTimestamp").is_none() {
         metadata["deletionTimestamp"] = json!(now());
+        if kind.name != "Pod" && kind.name != "Namespace" {
+            metadata["deletionGracePeriodSeconds"] = json!(0);
+        }
         if let Some(generation) = metadata["generation"].as_i64() {
             metadata["generation"] = json!(generation + 1);
         }
@@ -172,7 +252,6 @@ pub fn delete(
         }
         _ => {}
     }
-    settle(store, kind, id, &before, after)
 }
 
 fn live(store: &Store, kind: &Kind, id: &Id) -> Result<Arc<Value>, Refusal> {
@@ -188,13 +267,15 @@ fn settle(
     mut after: Value,
 ) -> Result<Arc<Value>, Refusal> {
     admission::keep_allocated(kind, before, &mut after);
+    admission::check(kind, &after)?;
     admission::check_change(kind, before, &after)?;
-    if kind.has_generation && spec_of(before).ne(spec_of(&after)) {
+    if kind.has_generation && counted(kind, before) != counted(kind, &after) {
         let generation = before["metadata"]["generation"].as_i64().unwrap_or_default();
         after["metadata"]["generation"] = json!(generation + 1);
     }
     if is_free_to_go(&after) {
         store.remove(id);
+        after["metadata"]["resourceVersion"] = before["metadata"]["resourceVersion"].clone();
         return Ok(Arc::new(after));
     }
     Ok(store.put(id.clone(), after))
@@ -202,29 +283,27 @@ fn settle(
 
 fn is_free_to_go(object: &Value) -> bool {
     let metadata = &object["metadata"];
-    let held = |finalizers: &Value| finalizers.as_array().is_some_and(|all| !all.is_empty());
     metadata.get("deletionTimestamp").is_some()
-        && !held(&metadata["finalizers"])
-        && !held(&object["spec"]["finalizers"])
+        && !is_held(object)
         && metadata["deletionGracePeriodSeconds"].as_i64().unwrap_or(0) == 0
 }
 
-/// All but metadata and status.
-fn spec_of(object: &Value) -> impl Iterator<Item = (&String, &Value)> {
-    let members = object.as_object().into_iter().flatten();
-    members.filter(|(name, _)| !matches!(name.as_str(), "metadata" | "status"))
+fn is_held(object: &Value) -> bool {
+    let held = |finalizers: &Value| finalizers.as_array().is_some_and(|all| !all.is_empty());
+    held(&object["metadata"]["finalizers"]) || held(&object["spec"]["finalizers"])
 }
 
-fn check_preconditions(kind: &Kind, live: &Value, wanted: &Value) -> Result<(), Refusal> {
-    let name = live["metadata"]["name"].as_str().unwrap_or_default();
-    for field in ["uid", "resourceVersion"] {
-        let (have, want) = (&live["metadata"][field], &wanted[field]);
-        if !want.is_null() && have != want {
-            let why = format!("Precondition failed: {field} is {have}, not {want}");
-            return Err(Refusal::conflict(kind, name, why));
-        }
-    }
-    Ok(())
+/// What makes a new generation: all but metadata and status, and the metadata that goes on to what is made of it.
+fn counted<'a>(kind: &Kind, object: &'a Value) -> (Vec<(&'a String, &'a Value)>, &'a Value) {
+    let members = object.as_object().into_iter().flatten();
+    let rest = members.filter(|(name, _)| !matches!(name.as_str(), "metadata" | "status"));
+    let metadata = &object["metadata"];
+    let passed_on = match kind.name {
+        "Deployment" => &metadata["annotations"],
+        "EndpointSlice" => &metadata["labels"],
+        _ => &Value::Null,
+    };
+    (rest.collect(), passed_on)
 }
 
 /// A write of the status changes nothing else, and the other way round; nobody writes the server's part.
@@ -242,6 +321,9 @@ fn keep_apart(kind: &Kind, before: &Value, mut wanted: Value, subresource: &str)
                 after.as_object_mut().unwrap().remove("status");
             }
         }
+    }
+    if kind.name == "Namespace" && subresource != "finalize" {
+        after["spec"] = before["spec"].clone();
     }
     for field in OF_THE_SERVER {
         match before["metadata"].get(field) {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::time::Instant;
 
 use super::is_ending;
@@ -55,7 +55,7 @@ impl Removal {
 fn empty(api: &MemoryApi, namespace: &Id) {
     let contents = api.names_in(&namespace.name);
     if contents.is_empty() {
-        api.patch(namespace, &json!({"spec": {"finalizers": []}}));
+        api.finalize(namespace);
     }
     for id in contents {
         api.delete(&id);
