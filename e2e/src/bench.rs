@@ -2,15 +2,13 @@
 //! Nagaya) in the same run, both seen by the same outside client.
 //!
 //! Reading order: [`run`], `round` (what is timed), `candidate` (the outside client), `floor`, `idle`
-//! (memory), `together` (ten at once), `figures` (medians, `target/bench.json`), `check` (against what was committed).
+//! (memory), `figures` (medians, `target/bench.json`).
 
 mod candidate;
-pub mod check;
 mod figures;
 mod floor;
 mod idle;
 mod round;
-mod together;
 
 use std::time::Duration;
 
@@ -20,7 +18,7 @@ use floor::Floor;
 use round::Round;
 
 use crate::progress::{say, step};
-use crate::ring::{Failure, Machine, Outcome, Project, manager};
+use crate::ring::{Machine, Outcome, Project, manager};
 use crate::{install, interrupt, sandbox};
 
 /// The project namespace of the benchmark.
@@ -85,7 +83,6 @@ fn measure(extent: Extent) -> Outcome<Figures> {
             round.end(&mut figures)
         })?;
     }
-    step("ten tenants at once", || together::measure(&project, &identity, &mut figures))?;
     project.remove()?;
     Ok(figures)
 }
@@ -98,15 +95,11 @@ fn rest(time: Duration, round: &Round<'_>, floor: &Floor, figures: &mut Figures)
     ));
     let sample = time.min(idle::SAMPLE);
     pause(time.saturating_sub(sample))?;
-    let plane = round.plane()?;
-    let both = || Ok::<_, Failure>((idle::cpu(&plane)?, idle::cpu(&floor.namespace)?));
-    let (own_before, floors_before) = both()?;
+    let before = idle::cpu(&floor.namespace)?;
     pause(sample)?;
-    let (own, floors) = both()?;
-    let (own, floors) = (own.saturating_sub(own_before), floors.saturating_sub(floors_before));
-    figures.floor_idle_millicores.push(floors.as_secs_f64() / sample.as_secs_f64() * 1000.0);
-    figures.idle_cpu_ratio.push(own.as_secs_f64() / floors.as_secs_f64());
-    let (own, floors) = (idle::memory(&plane)?, idle::memory(&floor.namespace)?);
+    let busy = idle::cpu(&floor.namespace)?.saturating_sub(before);
+    figures.floor_idle_millicores.push(busy.as_secs_f64() / sample.as_secs_f64() * 1000.0);
+    let (own, floors) = (idle::memory(&round.plane()?)?, idle::memory(&floor.namespace)?);
     figures.tenant_memory.push(own.working_set_mib());
     figures.tenant_anon.push(own.anonymous_mib());
     figures.floor_tenant_anon.push(floors.anonymous_mib());

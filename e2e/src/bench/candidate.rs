@@ -91,8 +91,7 @@ impl Candidate<'_> {
             answer["data"].get(&signature)?;
             Some(answer["data"]["kubeconfig"].as_str()?.to_owned())
         })?;
-        let port = self.endpoint.rsplit(':').next().unwrap_or_default();
-        let file = paths::state().join(format!("bench-ca-{port}.crt"));
+        let file = paths::state().join("bench-ca.crt");
         paths::write_whole(&file, &certificate_authority(&kubeconfig)?)?;
         Ok(file)
     }

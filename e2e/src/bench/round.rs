@@ -121,7 +121,7 @@ fn await_issued(token: &JoinToken<'_>) -> Outcome {
 }
 
 /// How often a container of the plane was started again.
-pub fn restarts(tenant: &Tenant<'_>) -> Outcome<u64> {
+fn restarts(tenant: &Tenant<'_>) -> Outcome<u64> {
     let pods = tenant.project.management.list(&["pods", "-n", &tenant.plane()?])?;
     ensure(!pods.is_empty(), || format!("{} has no pods", tenant.name))?;
     let of = |pod| each(pod, "/status/containerStatuses").map(|one| one["restartCount"].as_u64());
