@@ -19,7 +19,7 @@
 
 mod actor;
 mod admission;
-mod answer;
+pub mod answer;
 mod bugs;
 mod faults;
 mod fields;

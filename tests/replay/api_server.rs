@@ -8,18 +8,18 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use jiff::{SignedDuration, Timestamp};
 use kube::client::Body;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
-use nagaya_pki::{CertificateAuthority, LeafRequest, ServiceAccountKey, Trust, Usage};
+use nagaya_pki::{ServiceAccountKey, Trust};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::time::sleep;
 
+use crate::certificate;
+
 const PATIENCE: Duration = Duration::from_mins(2);
 const PAUSE: Duration = Duration::from_millis(100);
-const DAY: SignedDuration = SignedDuration::from_hours(24);
 const TOKEN: &str = "replay";
 /// Admission that adds to objects what the in-memory API server does not (of what is on by default).
 const NOT_PLAYED: [&str; 5] = [
@@ -184,28 +184,15 @@ fn startkube_apiserver(folder: &Path, etcd: &str) -> (Process, SocketAddr) {
 
 /// Returns the CA's certificate.
 fn write_keys(folder: &Path) -> String {
-    let now = Timestamp::now();
-    let ca = CertificateAuthority::generate("replay", now, DAY).unwrap();
-    let request = LeafRequest {
-        common_name: "kube-apiserver".to_owned(),
-        organization: None,
-        dns_names: Vec::new(),
-        ip_addresses: vec![[127, 0, 0, 1].into()],
-        usage: Usage::ServerAuth,
-        validity: DAY,
-    };
-    let leaf = ca.issue(&request, now).unwrap();
     let service_account = ServiceAccountKey::generate().unwrap();
     for (file, text) in [
-        ("tls.crt", leaf.cert_pem()),
-        ("tls.key", leaf.key_pem()),
         ("sa.key", service_account.private_pem()),
         ("sa.pub", &service_account.public_pem()),
         ("tokens.csv", &format!("{TOKEN},replay,replay,\"system:masters\"\n")),
     ] {
         fs::write(folder.join(file), text).unwrap();
     }
-    ca.cert_pem().to_owned()
+    certificate::write(folder, "kube-apiserver")
 }
 
 async fn connect(address: SocketAddr, ca: &str) -> Client {

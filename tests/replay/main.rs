@@ -19,6 +19,8 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test's helper fails the test")]
 
 mod api_server;
+#[path = "../loopback/certificate.rs"]
+mod certificate;
 #[path = "../controllers"]
 #[allow(
     dead_code,

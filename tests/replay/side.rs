@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 use tower::BoxError;
 
+use crate::memory_api::answer::merge_patch;
 use crate::memory_api::{Id, MemoryApi};
 use crate::operation::{Operation, Seen, Verb};
 use crate::watches::is_end;
@@ -169,7 +170,7 @@ impl Side {
                 for field in ["uid", "resourceVersion"] {
                     changed["metadata"].as_object_mut().unwrap().remove(field);
                 }
-                merge(&mut changed, patch);
+                merge_patch(&mut changed, patch);
                 changed
             }
             Verb::Delete { background: false } => {
@@ -277,22 +278,4 @@ fn is_list(body: &Value) -> bool {
 
 fn continues(list: &Value) -> Option<&str> {
     list["metadata"]["continue"].as_str().filter(|next| !next.is_empty())
-}
-
-/// RFC 7386.
-fn merge(target: &mut Value, patch: &Value) {
-    let Value::Object(members) = patch else {
-        *target = patch.clone();
-        return;
-    };
-    if !target.is_object() {
-        *target = json!({});
-    }
-    for (name, member) in members {
-        if member.is_null() {
-            target.as_object_mut().unwrap().remove(name);
-        } else {
-            merge(&mut target[name], member);
-        }
-    }
 }

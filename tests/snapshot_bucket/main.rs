@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test's helper fails the test")]
 
+#[path = "../loopback/certificate.rs"]
+mod certificate;
 mod server;
 
 use std::fs;

@@ -3,16 +3,15 @@
 
 use std::fs;
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use jiff::{SignedDuration, Timestamp};
-use nagaya_pki::{CertificateAuthority, LeafRequest, Usage};
 use tempfile::TempDir;
 
+use crate::certificate;
+
 const PATIENCE: Duration = Duration::from_mins(1);
-const DAY: SignedDuration = SignedDuration::from_hours(24);
 pub const ACCESS_KEY: &str = "nagaya";
 pub const SECRET_KEY: &str = "not-so-secret";
 
@@ -33,7 +32,7 @@ impl Server {
         });
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir_all(folder.path().join("buckets/snapshots")).unwrap();
-        let ca = write_certificate(folder.path());
+        let ca = certificate::write(folder.path(), "s3");
         // Free a moment ago; somebody else would have to take it within milliseconds.
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let file = |name: &str| folder.path().join(name);
@@ -76,22 +75,4 @@ impl Drop for Server {
         drop(self.process.kill());
         drop(self.process.wait());
     }
-}
-
-/// Returns the CA's certificate.
-fn write_certificate(folder: &Path) -> String {
-    let now = Timestamp::now();
-    let ca = CertificateAuthority::generate("s3", now, DAY).unwrap();
-    let request = LeafRequest {
-        common_name: "s3".to_owned(),
-        organization: None,
-        dns_names: Vec::new(),
-        ip_addresses: vec![[127, 0, 0, 1].into()],
-        usage: Usage::ServerAuth,
-        validity: DAY,
-    };
-    let leaf = ca.issue(&request, now).unwrap();
-    fs::write(folder.join("tls.crt"), leaf.cert_pem()).unwrap();
-    fs::write(folder.join("tls.key"), leaf.key_pem()).unwrap();
-    ca.cert_pem().to_owned()
 }
