@@ -19,6 +19,8 @@ const NODE_READY: Duration = Duration::from_mins(2);
 const GONE: Duration = Duration::from_mins(2);
 /// kubelet waits longer each time before it starts a container again.
 const RESTARTED: Duration = Duration::from_mins(2);
+/// Until then a tenant may still look as it did before somebody was killed.
+const NOTICED: Duration = Duration::from_secs(10);
 /// Faults in each of the five changes: 20 in all.
 const FAULTS: usize = 4;
 const MANAGER: &str = "nagaya";
@@ -125,7 +127,7 @@ impl Faults {
         Self { random, due }
     }
 
-    /// [`FAULTS`] of them, at most `pace` apart.
+    /// [`FAULTS`] of them, at most `pace` apart, and everybody has seen them.
     fn happen(&mut self, tenant: &Tenant, pace: Duration) -> Outcome {
         for _ in 0..FAULTS {
             thread::sleep(pace.mul_f64(self.random.f64()));
@@ -135,6 +137,7 @@ impl Faults {
                 Ok(Look::done_if(hit, || "there is no process".to_owned()))
             })?;
         }
+        thread::sleep(NOTICED);
         Ok(())
     }
 
