@@ -3,7 +3,7 @@
 E2E := cargo run --locked --quiet --package e2e --bin
 
 .DEFAULT_GOAL := help
-.PHONY: help prerequisites programs demo demo-down test test-lifecycle test-long ring bench bench-scale lint build image install generate
+.PHONY: help prerequisites programs demo demo-down test test-lifecycle test-long ring bench bench-check bench-scale lint build image install generate
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ ring: programs ## The tests of e2e/tests, in a sandbox of their own; replaces a 
 
 bench: programs ## Time and memory, beside the same objects without Nagaya; replaces a running sandbox
 	@$(E2E) bench
+
+bench-check: programs ## Fails if the last `make bench` is worse than the committed one by a fifth, as ratios to the floor of its run
+	@$(E2E) bench-check
 
 bench-scale: programs ## What the manager costs with a thousand tenants, whose machines and API servers are played
 	@$(E2E) bench-scale

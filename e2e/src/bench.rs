@@ -2,13 +2,15 @@
 //! Nagaya) in the same run, both seen by the same outside client.
 //!
 //! Reading order: [`run`], `round` (what is timed), `candidate` (the outside client), `floor`, `idle`
-//! (memory), `figures` (medians, `target/bench.json`).
+//! (memory), `together` (ten at once), `figures` (medians, `target/bench.json`), `check` (against what was committed).
 
 mod candidate;
+pub mod check;
 mod figures;
 mod floor;
 mod idle;
 mod round;
+mod together;
 
 use std::time::Duration;
 
@@ -18,7 +20,7 @@ use floor::Floor;
 use round::Round;
 
 use crate::progress::{say, step};
-use crate::ring::{Machine, Outcome, Project, manager};
+use crate::ring::{Failure, Machine, Outcome, Project, manager};
 use crate::{install, interrupt, sandbox};
 
 /// The project namespace of the benchmark.
@@ -29,9 +31,9 @@ const MINOR: &str = crate::components::NEWEST_MINOR;
 /// How much is measured.
 #[derive(Debug, Clone, Copy)]
 pub struct Extent {
-    /// Planes made on each side, one after the other, floor and Nagaya in turn.
+    /// Planes made and removed on each side, floor and Nagaya by turns the first.
     pub rounds: usize,
-    /// How long the last plane of each side is left alone, with one node, before its memory is read.
+    /// How long one more plane of each side is left alone, with one node, before its memory is read.
     pub idle: Duration,
 }
 
@@ -60,46 +62,94 @@ fn prepare() -> Outcome {
 fn measure(extent: Extent) -> Outcome<Figures> {
     let mut figures = Figures::default();
     let project = Project::create(PROJECT)?;
-    let identity = Identity::make()?;
     let machine = Machine::add("bench-node", MINOR)?;
-    let floors_machine = Machine::add("bench-floor", MINOR)?;
+    let bench = Bench { identity: Identity::make()?, project: &project, machine: &machine };
     for number in 1..=extent.rounds {
-        let is_last = number == extent.rounds;
-        let floor = Floor::prepare(number)?;
-        step(format!("round {number} of {}: the bare floor", extent.rounds), || {
-            figures.floor_joinable.push(floor.birth(&identity)?.as_secs_f64());
-            if is_last { floor.join(&floors_machine) } else { floor.remove() }
-        })?;
-        step(format!("round {number} of {}: Nagaya", extent.rounds), || {
-            let round = Round::begin(&project, number, &identity, &mut figures)?;
-            round.join(&machine, &mut figures)?;
-            round.change_nothing(&mut figures)?;
-            if is_last {
-                rest(extent.idle, &round, &floor, &mut figures)?;
-                floor.remove()?;
-            } else {
-                machine.reset()?;
-            }
-            round.end(&mut figures)
-        })?;
+        let here = format!("round {number} of {}", extent.rounds);
+        let floor = |figures: &mut _| {
+            step(format!("{here}: the bare floor"), || bench.floor_round(number, figures))
+        };
+        let own =
+            |figures: &mut _| step(format!("{here}: Nagaya"), || bench.own_round(number, figures));
+        // Whoever comes second may meet what the first has left to be cleaned away.
+        if number % 2 == 1 {
+            floor(&mut figures)?;
+            own(&mut figures)?;
+        } else {
+            own(&mut figures)?;
+            floor(&mut figures)?;
+        }
     }
+    bench.rest(extent.rounds + 1, extent.idle, &mut figures)?;
+    manager::configure(&[manager::SMALL_REQUESTS])?;
+    step("ten tenants at once", || together::measure(&project, &bench.identity, &mut figures))?;
     project.remove()?;
     Ok(figures)
 }
 
-/// Both planes with one node each, side by side, and nobody asks anything of them.
-fn rest(time: Duration, round: &Round<'_>, floor: &Floor, figures: &mut Figures) -> Outcome {
-    say(&format!(
-        "Both planes are left alone for {} s before their memory is read",
-        time.as_secs()
-    ));
+struct Bench<'p> {
+    identity: Identity,
+    project: &'p Project,
+    /// Joins what Nagaya has made, again and again.
+    machine: &'p Machine,
+}
+
+impl Bench<'_> {
+    fn floor_round(&self, number: usize, figures: &mut Figures) -> Outcome {
+        let floor = Floor::prepare(number)?;
+        figures.floor_joinable.push(floor.birth(&self.identity)?.as_secs_f64());
+        floor.remove()
+    }
+
+    fn own_round(&self, number: usize, figures: &mut Figures) -> Outcome {
+        let round = Round::begin(self.project, number, &self.identity)?;
+        figures.joinable.push(round.joinable.as_secs_f64());
+        figures.manager_api_calls_create.push(round.api_calls);
+        round.join(self.machine, figures)?;
+        round.change_nothing(figures)?;
+        self.machine.reset()?;
+        round.end(figures)
+    }
+
+    /// Both planes with one node each, side by side, and nobody asks anything of them.
+    fn rest(&self, number: usize, time: Duration, figures: &mut Figures) -> Outcome {
+        let floors_machine = Machine::add("bench-floor", MINOR)?;
+        let floor = Floor::prepare(number)?;
+        step("a plane of the bare floor with a node", || {
+            floor.birth(&self.identity)?;
+            floor.join(&floors_machine)
+        })?;
+        let round = step("one of Nagaya's with a node", || {
+            let round = Round::begin(self.project, number, &self.identity)?;
+            round.join(self.machine, figures).map(|()| round)
+        })?;
+        say(&format!(
+            "Both planes are left alone for {} s before their memory is read",
+            time.as_secs()
+        ));
+        compare_idle(time, &round, &floor, figures)?;
+        floor.remove()?;
+        round.end(figures)
+    }
+}
+
+fn compare_idle(
+    time: Duration,
+    round: &Round<'_>,
+    floor: &Floor,
+    figures: &mut Figures,
+) -> Outcome {
     let sample = time.min(idle::SAMPLE);
     pause(time.saturating_sub(sample))?;
-    let before = idle::cpu(&floor.namespace)?;
+    let plane = round.plane()?;
+    let both = || Ok::<_, Failure>((idle::cpu(&plane)?, idle::cpu(&floor.namespace)?));
+    let (own_before, floors_before) = both()?;
     pause(sample)?;
-    let busy = idle::cpu(&floor.namespace)?.saturating_sub(before);
-    figures.floor_idle_millicores.push(busy.as_secs_f64() / sample.as_secs_f64() * 1000.0);
-    let (own, floors) = (idle::memory(&round.plane()?)?, idle::memory(&floor.namespace)?);
+    let (own, floors) = both()?;
+    let (own, floors) = (own.saturating_sub(own_before), floors.saturating_sub(floors_before));
+    figures.floor_idle_millicores.push(floors.as_secs_f64() / sample.as_secs_f64() * 1000.0);
+    figures.idle_cpu_ratio.push(own.as_secs_f64() / floors.as_secs_f64());
+    let (own, floors) = (idle::memory(&plane)?, idle::memory(&floor.namespace)?);
     figures.tenant_memory.push(own.working_set_mib());
     figures.tenant_anon.push(own.anonymous_mib());
     figures.floor_tenant_anon.push(floors.anonymous_mib());

@@ -10,21 +10,13 @@ use e2e::interrupt;
 use e2e::progress::{say, seconds, step};
 use e2e::ring::kubectl::{each, name, text};
 use e2e::ring::tenant::{condition, spec_for_namespaces};
-use e2e::ring::{
-    Kubectl, Machine, Outcome, Project, Tenant, alone, ensure, invariants, manager, scenario,
-};
+use e2e::ring::{Machine, Outcome, Project, Tenant, alone, ensure, invariants, manager, scenario};
 use serde_json::Value;
 
 const TENANTS: usize = 10;
 /// Two cores start no more at once.
 const BUDGET: usize = 4;
 const BUDGET_VARIABLE: &str = "NAGAYA_ROLLOUT_BUDGET";
-/// Ten tenants ask for more of two processors than there is.
-const RESOURCES: &str = r#"{
-    "etcd": {"requests": {"cpu": "10m", "memory": "64Mi"}, "limits": {"memory": "2Gi"}},
-    "kube-apiserver": {"requests": {"cpu": "20m", "memory": "256Mi"}, "limits": {"memory": "2Gi"}}
-}"#;
-const RESOURCES_VARIABLE: &str = "NAGAYA_RESOURCES";
 const NODE_READY: Duration = Duration::from_mins(1);
 const ALL: Duration = Duration::from_mins(20);
 /// A new manager leads when the one before it has let go, and says that somebody waits once it has looked.
@@ -38,7 +30,7 @@ fn ten_tenants_of_the_previous_version_follow_the_new_one_in_turn() -> Outcome {
         alone()?;
         let _this_version_again = ThisVersionAgain;
         step("the previous version, built and installed", install::install_previous)?;
-        set(RESOURCES_VARIABLE, RESOURCES)?;
+        manager::configure(&[manager::SMALL_REQUESTS])?;
         let tenants: Vec<_> = (0..TENANTS)
             .map(|number| {
                 let spec = spec_for_namespaces("1.37");
@@ -54,7 +46,7 @@ fn ten_tenants_of_the_previous_version_follow_the_new_one_in_turn() -> Outcome {
         let before = pods(project)?;
         let began = Instant::now();
         step("this version installed", install::install)?;
-        set(BUDGET_VARIABLE, &BUDGET.to_string())?;
+        manager::configure(&[&format!("{BUDGET_VARIABLE}={BUDGET}")])?;
         let (most_at_once, longest_away) = follow(project, &tenants, &before)?;
         let after = pods(project)?;
         let kept = before.iter().filter(|(uid, _)| after.contains_key(*uid)).count();
@@ -127,26 +119,13 @@ fn reconciling(object: &Value) -> Option<String> {
     found.map(|one| text(one, "/reason").to_owned())
 }
 
-fn set(variable: &str, value: &str) -> Outcome {
-    environment(&[&format!("{variable}={value}")])
-}
-
-fn environment(changes: &[&str]) -> Outcome {
-    let deployment = ["-n", install::NAMESPACE, "deployment/nagaya"];
-    let management = Kubectl::management();
-    management.run(&[&["set", "env"], &deployment[..], changes].concat())?;
-    // Those of before would still make control planes.
-    let rolled_out = ["rollout", "status", "--timeout=120s", "--request-timeout=0"];
-    management.run(&[&rolled_out[..], &deployment].concat()).map(drop)
-}
-
 /// Other tests want this version, with its own settings, whatever became of this one.
 struct ThisVersionAgain;
 
 impl Drop for ThisVersionAgain {
     fn drop(&mut self) {
-        let own = [BUDGET_VARIABLE, RESOURCES_VARIABLE].map(|variable| format!("{variable}-"));
-        let restored = environment(&own.each_ref().map(String::as_str))
+        let own = [&format!("{BUDGET_VARIABLE}-"), manager::OWN_REQUESTS];
+        let restored = manager::configure(&own)
             .and_then(|()| install::install().map_err(Into::into))
             .and_then(|()| manager::both_ready());
         if let Err(failure) = restored {

@@ -91,7 +91,8 @@ impl Candidate<'_> {
             answer["data"].get(&signature)?;
             Some(answer["data"]["kubeconfig"].as_str()?.to_owned())
         })?;
-        let file = paths::state().join("bench-ca.crt");
+        let port = self.endpoint.rsplit(':').next().unwrap_or_default();
+        let file = paths::state().join(format!("bench-ca-{port}.crt"));
         paths::write_whole(&file, &certificate_authority(&kubeconfig)?)?;
         Ok(file)
     }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::figures::{self, rounded};
 use crate::ring::Outcome;
 
-/// What was measured, one value per round (or one, where only the last plane is looked at).
+/// What was measured, one value per round (or one, where only the plane that was left alone is looked at).
 #[derive(Debug, Default)]
 pub struct Figures {
     /// Seconds from the first object to an issued certificate, without Nagaya.
@@ -26,6 +26,10 @@ pub struct Figures {
     pub floor_tenant_anon: Vec<f64>,
     /// Thousandths of a processor, without Nagaya.
     pub floor_idle_millicores: Vec<f64>,
+    /// Processor time with Nagaya, over that without.
+    pub idle_cpu_ratio: Vec<f64>,
+    /// Seconds from the objects of ten tenants to the last issued certificate.
+    pub ten_at_once: Vec<f64>,
     /// MiB.
     pub manager_rss: Vec<f64>,
     /// Requests to the management side from the object to Ready, token included.
@@ -95,6 +99,8 @@ impl Figures {
             row("tenant_anon_mib", &self.tenant_anon, Some(240.0)),
             row("floor_tenant_anon_mib", &self.floor_tenant_anon, None),
             row("floor_idle_millicores", &self.floor_idle_millicores, None),
+            row("idle_cpu_ratio", &self.idle_cpu_ratio, Some(0.5)),
+            row("ten_at_once_s", &self.ten_at_once, Some(45.0)),
             row("manager_rss_mib", &self.manager_rss, Some(30.0)),
             row("manager_api_calls_create", &calls(&self.manager_api_calls_create), None),
             row("manager_api_calls_noop", &calls(&self.manager_api_calls_noop), None),

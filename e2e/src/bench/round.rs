@@ -23,6 +23,10 @@ pub struct Round<'p> {
     tenant: Tenant<'p>,
     token: JoinToken<'p>,
     secret: JoinSecret,
+    /// From its object to an issued certificate.
+    pub joinable: Duration,
+    /// What the manager asked of the management side until it was Ready, token included.
+    pub api_calls: u64,
 }
 
 impl<'p> Round<'p> {
@@ -30,12 +34,7 @@ impl<'p> Round<'p> {
     ///
     /// # Errors
     /// It never gets joinable, or a container restarts on the way.
-    pub fn begin(
-        project: &'p Project,
-        number: usize,
-        identity: &Identity,
-        figures: &mut Figures,
-    ) -> Outcome<Self> {
+    pub fn begin(project: &'p Project, number: usize, identity: &Identity) -> Outcome<Self> {
         let tenant = Tenant { project, name: format!("tenant{number}") };
         let token = JoinToken { project, name: format!("tenant{number}") };
         let objects = json!({"apiVersion": "v1", "kind": "List", "items": [
@@ -49,11 +48,10 @@ impl<'p> Round<'p> {
         let secret = token.secret()?;
         let (endpoint, token_value) = (&secret.endpoint, &secret.token);
         Candidate { endpoint, token: token_value, identity }.become_a_node()?;
-        figures.joinable.push(started.elapsed().as_secs_f64());
+        let joinable = started.elapsed();
         tenant.await_ready()?;
-        let asked = manager::settled_requests()?.since(&asked_before);
-        figures.manager_api_calls_create.push(asked.count());
-        Ok(Self { tenant, token, secret })
+        let api_calls = manager::settled_requests()?.since(&asked_before).count();
+        Ok(Self { tenant, token, secret, joinable, api_calls })
     }
 
     /// Stock `kubeadm join`, until the node is Ready.
@@ -121,7 +119,7 @@ fn await_issued(token: &JoinToken<'_>) -> Outcome {
 }
 
 /// How often a container of the plane was started again.
-fn restarts(tenant: &Tenant<'_>) -> Outcome<u64> {
+pub fn restarts(tenant: &Tenant<'_>) -> Outcome<u64> {
     let pods = tenant.project.management.list(&["pods", "-n", &tenant.plane()?])?;
     ensure(!pods.is_empty(), || format!("{} has no pods", tenant.name))?;
     let of = |pod| each(pod, "/status/containerStatuses").map(|one| one["restartCount"].as_u64());

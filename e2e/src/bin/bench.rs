@@ -11,9 +11,9 @@ use e2e::{interrupt, progress};
 #[derive(Parser)]
 struct Cli {
     /// Planes made on each side, one after the other.
-    #[arg(long, default_value = "5", value_parser = clap::value_parser!(u16).range(1..=100))]
+    #[arg(long, default_value = "9", value_parser = clap::value_parser!(u16).range(1..=100))]
     rounds: u16,
-    /// Seconds that the last plane of each side is left alone before its memory is read.
+    /// Seconds that one more plane of each side is left alone before its memory is read.
     #[arg(long, default_value = "300")]
     idle: u64,
 }

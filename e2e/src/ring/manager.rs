@@ -8,6 +8,13 @@ use serde_json::Value;
 use super::kubectl::{each, text};
 use super::{Failure, Kubectl, Look, Outcome, alone, ensure, stays, wait_until};
 
+/// For [`configure`]: with their usual requests ten tenants do not fit on two processors.
+pub const SMALL_REQUESTS: &str = r#"NAGAYA_RESOURCES={
+    "etcd": {"requests": {"cpu": "10m", "memory": "64Mi"}, "limits": {"memory": "2Gi"}},
+    "kube-apiserver": {"requests": {"cpu": "20m", "memory": "256Mi"}, "limits": {"memory": "2Gi"}}
+}"#;
+/// For [`configure`]: takes [`SMALL_REQUESTS`] back.
+pub const OWN_REQUESTS: &str = "NAGAYA_RESOURCES-";
 const NAMESPACE: &str = "nagaya-system";
 const SELECTOR: &str = "app.kubernetes.io/name=nagaya";
 const WRITES: [&str; 5] = ["create", "update", "patch", "delete", "deletecollection"];
@@ -182,6 +189,19 @@ pub fn renew() -> Outcome {
     let words = ["delete", "pods", "-n", NAMESPACE, "-l", SELECTOR, "--grace-period=1"];
     Kubectl::management().run(&words)?;
     both_ready()
+}
+
+/// Changes environment variables (`NAME=VALUE`, or `NAME-` for none) of all managers, and waits until those of before
+/// are gone: they would still make control planes.
+///
+/// # Errors
+/// The new ones do not get ready within two minutes.
+pub fn configure(changes: &[&str]) -> Outcome {
+    let deployment = ["-n", NAMESPACE, "deployment/nagaya"];
+    let management = Kubectl::management();
+    management.run(&[&["set", "env"], &deployment[..], changes].concat())?;
+    let rolled_out = ["rollout", "status", "--timeout=120s", "--request-timeout=0"];
+    management.run(&[&rolled_out[..], &deployment].concat()).map(drop)
 }
 
 /// Waits until as many managers are ready as there should be.
