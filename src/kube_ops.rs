@@ -2,7 +2,8 @@
 //!
 //! They share three rules. A write that would change nothing is not made: steady state costs no writes.
 //! An object that is not ours is never touched ([`ownership`]). What was decided about one object is done
-//! to that object and in that state: every change of something that exists carries its UID and resourceVersion.
+//! to that object and in that state: every change of something that was seen carries its UID and resourceVersion, but for
+//! what is ended in order, which goes by UID ([`delete_with_grace`]).
 
 mod altered;
 pub mod apply;

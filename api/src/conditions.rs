@@ -1,4 +1,4 @@
-//! Condition types and reasons, after the Kubernetes API conventions and kstatus.
+//! Condition types, after the Kubernetes API conventions and kstatus.
 //!
 //! `Ready` is True exactly when a stock `kubeadm join` would succeed now. `Reconciling` and `Stalled`
 //! are present only while True (kstatus). `NodesCutOff` is False while all is well. Every other type is one

@@ -2,7 +2,7 @@
 //!
 //! In reading order: [`settings`] is what the operator configured, [`minors`] what is known about each
 //! Kubernetes minor, [`mod@validate`] turns a spec into a [`tenant::Tenant`] or a refusal that names the field,
-//! and everything after that is built from the `Tenant` alone.
+//! and everything after that is built from the `Tenant`, the settings, and how far etcd and an upgrade are.
 
 pub mod certificates;
 pub mod content;

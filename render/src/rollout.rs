@@ -1,6 +1,6 @@
 //! Which version each part of a tenant is to run now, on the way from one version to the next.
 //!
-//! The order is that of the version skew policy: a snapshot, then etcd, then kube-apiserver, then kube-controller-manager and
+//! The order is that of the version skew policy: a snapshot, then, once etcd is well, kube-apiserver, then kube-controller-manager and
 //! kube-scheduler, then what nodes and kubeadm read. A part follows when the one before it is healthy at the
 //! new version. Nothing is stored: what runs says how far it is, so that a pass after a crash goes on there.
 

@@ -1,5 +1,5 @@
 //! The validate step: a raw `TenantCluster`, the settings and what is recorded become a [`Tenant`], or a
-//! refusal that names the field and says what to do. Pure; nothing after it reads the raw object.
+//! refusal that names the field and says what to do. Pure; nothing after it reads what the raw spec asks for.
 
 mod bucket;
 mod exposure;

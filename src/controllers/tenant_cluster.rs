@@ -44,7 +44,7 @@ use crate::tenant::TenantKey;
 const CONTROLLER: &str = "tenantcluster";
 /// Held while the control plane exists: an object of a namespace cannot own another namespace.
 const FINALIZER: &str = "nagaya.dev/control-plane";
-/// What changes outside the watches (a pod's problem) is seen at the latest after this.
+/// What changes outside the watches (a pod's problem) is seen at the latest after this, where there are no keys to be read again.
 const RESYNC: Duration = Duration::from_mins(10);
 /// While something is not ready, pods are looked at this often for what keeps them.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
