@@ -25,8 +25,8 @@ use tokio::time::Instant;
 use crate::kube_ops::{self, apply, create_once};
 use crate::tenant::TenantKey;
 
-/// Somebody who deletes a Secret of a running plane sees it come back within five minutes: nobody may watch Secrets.
-const READ_AGAIN: Duration = Duration::from_secs(285);
+/// Somebody who deletes a Secret sees it come back within five minutes: nobody may watch Secrets.
+pub const READ_AGAIN: Duration = Duration::from_secs(285);
 
 /// Everything secret about one tenant.
 pub struct Keys {

@@ -20,6 +20,7 @@ use nagaya_render::join_token::{JoinTokenError, join_secret_name, parse_ttl};
 use nagaya_render::status::{State, Verdict, merge};
 
 use super::{Context, Plane};
+use crate::keyring::READ_AGAIN;
 use crate::kube_ops::{self, Backoff, patch_status};
 use crate::tenant::TenantKey;
 
@@ -123,7 +124,8 @@ async fn pass(context: &Context, token: &JoinToken, now: Timestamp) -> Result<Ac
         Phase::WaitingFor(_) => (Ok(None), Some(LOOK_AGAIN)),
         Phase::Live(plane) => {
             let left = expires.duration_since(now).try_into().unwrap_or(LOOK_AGAIN);
-            (issue::issue(context, token, plane, expires).await.map(Some), Some(left))
+            let next = READ_AGAIN.min(left);
+            (issue::issue(context, token, plane, expires).await.map(Some), Some(next))
         }
     };
     let all = Api::<JoinToken>::namespaced(
