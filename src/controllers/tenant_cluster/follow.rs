@@ -82,6 +82,7 @@ pub fn follow(
                 ready: observed.workloads.controller_manager.as_ref().is_some_and(Workload::serves),
                 generation: observed.signer_generation.clone(),
             },
+            api_servers: observed.api_servers.clone(),
             established: was_ready(raw),
         });
     }
