@@ -97,8 +97,7 @@ pub fn follow(
 }
 
 pub fn was_ready(raw: &TenantCluster) -> bool {
-    raw.status.as_ref().is_some_and(|status| {
-        let mut all = status.conditions.iter();
-        all.any(|one| one.type_ == conditions::READY && one.status == "True")
-    })
+    raw.status
+        .as_ref()
+        .is_some_and(|status| conditions::is_true(&status.conditions, conditions::READY))
 }

@@ -66,10 +66,7 @@ pub fn next_look(
     due: [Option<Timestamp>; 4],
     now: Timestamp,
 ) -> Duration {
-    let is_true = |kind| {
-        let mut all = status.conditions.iter();
-        all.any(|condition| condition.type_ == kind && condition.status == "True")
-    };
+    let is_true = |kind| conditions::is_true(&status.conditions, kind);
     let at_rest = is_true(conditions::READY) && !is_true(conditions::RECONCILING);
     let unanswered = matches!(observed.oldest_kubelet, OldestKubelet::Unknown(_));
     let waits = status.conditions.iter().any(|condition| condition.reason == WAITING_TO_ROLL);
