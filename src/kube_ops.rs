@@ -6,6 +6,7 @@
 //! what is ended in order, which goes by UID ([`delete_with_grace`]).
 
 mod altered;
+pub mod annotate;
 pub mod apply;
 pub mod backoff;
 pub mod clients;
@@ -24,6 +25,7 @@ pub mod ownership;
 pub mod patch_status;
 mod reread;
 
+pub use annotate::annotate;
 pub use apply::{Applied, apply, apply_in_project, take_over};
 pub use backoff::Backoff;
 pub use clients::Clients;

@@ -4,6 +4,8 @@
 //! are present only while True (kstatus). `NodesCutOff` is False while all is well. Every other type is one
 //! part of the way to `Ready`.
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+
 /// A stock `kubeadm join` would succeed now.
 pub const READY: &str = "Ready";
 /// Nagaya is still moving towards what the spec asks for.
@@ -39,6 +41,12 @@ pub const ISSUED: &str = "Issued";
 /// without a status for one that is done.
 pub(crate) fn not_looked_at() -> serde_json::Value {
     serde_json::json!({"observedGeneration": -1})
+}
+
+/// Whether the condition of that type is there and True.
+#[must_use]
+pub fn is_true(conditions: &[Condition], kind: &str) -> bool {
+    conditions.iter().any(|one| one.type_ == kind && one.status == "True")
 }
 
 /// Schema of a list of conditions: a map keyed by `type`, so that several writers can own their own.

@@ -8,6 +8,8 @@ pub const VERSION_LABEL: &str = "app.kubernetes.io/version";
 pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 /// Value of [`MANAGED_BY`], and the field manager of every apply.
 pub const MANAGER: &str = "nagaya";
+/// Field manager of annotations that are written beside what an apply owns.
+pub const RECORD_MANAGER: &str = "nagaya-record";
 
 /// Name of the `TenantCluster` an object belongs to.
 pub const TENANT_NAME: &str = "nagaya.dev/tenant-name";

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use e2e::progress::{say, seconds};
 use e2e::ring::kubectl::{name, text};
+use e2e::ring::tenant::spec_for_namespaces;
 use e2e::ring::{
     Counter, Kubectl, Look, Machine, Outcome, Tenant, ensure, is_long, scenario, wait_until,
 };
@@ -52,7 +53,10 @@ const EDITS: [(&str, &str, &str); 10] = [
 #[test]
 fn every_owned_object_that_is_edited_or_deleted_by_hand_is_put_right() -> Outcome {
     scenario("repairs", |project| {
-        let tenant = Tenant::ready(project, "demo", "1.37")?;
+        let mut spec = spec_for_namespaces("1.37");
+        // A single replica has no PodDisruptionBudget.
+        spec["controlPlane"]["replicas"] = json!(2);
+        let tenant = Tenant::create(project, "demo", &spec)?;
         tenant.settles(WELL)?;
         let (plane, cluster) = (tenant.plane()?, tenant.admin()?);
         let volume = volume(&tenant)?;
@@ -68,7 +72,9 @@ fn every_owned_object_that_is_edited_or_deleted_by_hand_is_put_right() -> Outcom
         }
         pods_stay_restricted(&project.management, &plane, &mut times)?;
         for kind in OF_PLANES {
+            let before = times.count;
             put_right(&project.management, &plane, kind, &mut times)?;
+            ensure(times.count > before, || format!("there are no {kind} in {plane}"))?;
             tenant.settles(WELL)?;
         }
         say(&format!("{} repairs, the slowest after {}", times.count, seconds(times.slowest)));

@@ -199,9 +199,7 @@ pub fn may_follow(
 pub fn has_arrived(
     conditions: &[k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition],
 ) -> bool {
-    let is_true =
-        |kind: &str| conditions.iter().any(|one| one.type_ == kind && one.status == "True");
-    is_true(types::READY) && !is_true(types::RECONCILING)
+    types::is_true(conditions, types::READY) && !types::is_true(conditions, types::RECONCILING)
 }
 
 fn waits(raw: &TenantCluster) -> bool {

@@ -74,10 +74,7 @@ impl TenantMetrics {
         certificates_expire: Option<Timestamp>,
         now: Timestamp,
     ) {
-        let ready = status
-            .conditions
-            .iter()
-            .any(|one| one.type_ == conditions::READY && one.status == "True");
+        let ready = conditions::is_true(&status.conditions, conditions::READY);
         let mut all = self.lock();
         let known = all
             .entry(name_of(raw))

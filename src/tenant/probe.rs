@@ -54,6 +54,9 @@ pub struct ProbeTarget {
     pub client: kube::Client,
     /// What the management side shows of kube-controller-manager.
     pub signer: SignerView,
+    /// Changes whenever another kube-apiserver may be at work (its Deployment's resourceVersion): then it is shown a
+    /// bootstrap token.
+    pub api_servers: String,
     /// Whether the tenant was `Ready` before: decides how often it is probed, and whether its silence
     /// counts against the prober itself.
     pub established: bool,

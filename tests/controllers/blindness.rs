@@ -18,9 +18,13 @@ async fn with_tenants() -> Stage {
 
 /// How many tenants have a `Ready` of this status for this reason.
 fn all(stage: &Stage, status: &str, reason: &str) -> usize {
-    let ready = TENANTS.map(|name| stage.condition_of(name, conditions::READY));
+    count(stage, conditions::READY, status, reason)
+}
+
+fn count(stage: &Stage, kind: &str, status: &str, reason: &str) -> usize {
+    let found = TENANTS.map(|name| stage.condition_of(name, kind));
     let has = |one: &&Value| one["status"] == status && one["reason"] == reason;
-    ready.iter().filter(has).count()
+    found.iter().filter(has).count()
 }
 
 #[tokio::test(start_paused = true)]
@@ -31,6 +35,7 @@ async fn when_most_tenants_cannot_be_reached_nothing_is_known_of_those() {
     }
     stage.until("it distrusts itself", |stage| all(stage, "Unknown", "ProberBlind") == 3).await;
     assert_eq!(all(&stage, "True", "Joinable"), 1, "one was seen");
+    assert_eq!(count(&stage, conditions::ENDPOINT_REACHABLE, "Unknown", "ProberBlind"), 3);
 }
 
 #[tokio::test(start_paused = true)]

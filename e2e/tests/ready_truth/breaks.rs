@@ -36,7 +36,7 @@ type Step = dyn Fn(&Stage) -> Outcome + Send;
 
 /// Objects inside the tenant that a join needs (kubeadm `discovery/token`, `phases/join`; the CSR
 /// approvers of kube-controller-manager), and whether it does.
-const OBJECTS: [(&str, Verdict); 15] = [
+const OBJECTS: [(&str, Verdict); 17] = [
     ("configmap/cluster-info -n kube-public", Verdict::JoinFails),
     ("role/kubeadm:bootstrap-signer-clusterinfo -n kube-public", Verdict::JoinFails),
     ("rolebinding/kubeadm:bootstrap-signer-clusterinfo -n kube-public", Verdict::JoinFails),
@@ -52,15 +52,18 @@ const OBJECTS: [(&str, Verdict); 15] = [
     ("clusterrolebinding/kubeadm:node-autoapprove-bootstrap", Verdict::JoinFails),
     // Needed when a certificate is renewed after weeks, not now.
     ("clusterrolebinding/kubeadm:node-autoapprove-certificate-rotation", Verdict::Harmless),
-    // Its absence is a warning to kubeadm.
+    // What cannot be read of it is a warning to kubeadm.
     ("configmap/kube-proxy -n kube-system", Verdict::Harmless),
+    ("role/kube-proxy -n kube-system", Verdict::Harmless),
+    ("rolebinding/kube-proxy -n kube-system", Verdict::Harmless),
 ];
 
 /// What kubeadm reads of them: namespace, `ConfigMap`, key.
-const CONTENTS: [(&str, &str, &str); 3] = [
+const CONTENTS: [(&str, &str, &str); 4] = [
     ("kube-public", "cluster-info", "kubeconfig"),
     ("kube-system", "kubeadm-config", "ClusterConfiguration"),
     ("kube-system", "kubelet-config", "kubelet"),
+    ("kube-system", "kube-proxy", "config.conf"),
 ];
 
 /// All of them; the last is tried first.
@@ -80,6 +83,15 @@ pub fn all() -> Vec<Break> {
             what: "kube-controller-manager that signs nothing".to_owned(),
             verdict: Verdict::JoinFails,
             make: Box::new(sign_nothing),
+            undo: Box::new(nothing),
+            hasten: Box::new(nothing),
+        },
+        Break {
+            what: "kube-apiserver that takes no bootstrap tokens".to_owned(),
+            verdict: Verdict::JoinFailsFor("TokenRefused"),
+            make: Box::new(|stage| {
+                add_flag(stage, "deployment/kube-apiserver", "--enable-bootstrap-token-auth=false")
+            }),
             undo: Box::new(nothing),
             hasten: Box::new(nothing),
         },
@@ -152,15 +164,18 @@ fn garbled(namespace: &'static str, name: &'static str, key: &'static str) -> Br
 
 /// Its pod is ready all the same.
 fn sign_nothing(stage: &Stage) -> Outcome {
-    let patch = json!([{
-        "op": "add", "path": "/spec/template/spec/containers/0/command/-",
-        "value": "--controllers=-certificatesigningrequest-signing-controller",
-    }]);
-    let set = ["statefulset/kube-controller-manager", "-n", &stage.plane];
-    let patch = patch.to_string();
-    stage.management().run(&[&["patch"], &set[..], &["--type=json", "-p", &patch]].concat())?;
+    let flag = "--controllers=-certificatesigningrequest-signing-controller";
+    add_flag(stage, "statefulset/kube-controller-manager", flag)
+}
+
+/// Of a flag that is there twice the last one counts.
+fn add_flag(stage: &Stage, workload: &str, flag: &str) -> Outcome {
+    let place = "/spec/template/spec/containers/0/command/-";
+    let patch = json!([{"op": "add", "path": place, "value": flag}]).to_string();
+    let of = [workload, "-n", &stage.plane];
+    stage.management().run(&[&["patch"], &of[..], &["--type=json", "-p", &patch]].concat())?;
     let wait = ["rollout", "status", "--timeout=60s", "--request-timeout=0"];
-    stage.management().run(&[&wait[..], &set].concat()).map(drop)
+    stage.management().run(&[&wait[..], &of].concat()).map(drop)
 }
 
 /// Scaled, and its processes gone, in the time that they ask for: one on its way out still answers.

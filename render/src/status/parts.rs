@@ -68,12 +68,7 @@ fn ready(findings: &Findings<'_>) -> Verdict {
                 "the last probe ran out of time before it had seen everything; it is repeated",
             ),
         },
-        Probed::Blind => Verdict::new(
-            State::Unknown,
-            "ProberBlind",
-            "most tenants became unreachable at the same moment: the manager's own network is suspect; look \
-             at the management cluster first",
-        ),
+        Probed::Blind => blind(),
         Probed::NotYet if findings.born => {
             let is_probed = findings.tenant.is_some() && findings.failure.is_none();
             as_before(findings, types::READY).filter(|_| is_probed).unwrap_or_else(not_probed)
@@ -111,6 +106,15 @@ fn cause(findings: &Findings<'_>, part: &str) -> Option<Verdict> {
 fn as_before(findings: &Findings<'_>, kind: &str) -> Option<Verdict> {
     let mut previous = findings.raw.status.iter().flat_map(|status| &status.conditions);
     previous.find(|one| one.type_ == kind && findings.born).map(Verdict::of)
+}
+
+fn blind() -> Verdict {
+    Verdict::new(
+        State::Unknown,
+        "ProberBlind",
+        "most tenants became unreachable at the same moment: the manager's own network is suspect; look at the \
+         management cluster first",
+    )
 }
 
 fn not_probed() -> Verdict {
@@ -321,7 +325,7 @@ fn endpoint(findings: &Findings<'_>) -> Option<Verdict> {
             let before = as_before(findings, types::ENDPOINT_REACHABLE);
             return before.filter(|_| findings.tenant.is_some());
         }
-        Probed::Blind => return None,
+        Probed::Blind => return Some(blind()),
     };
     Some(match &report.endpoint {
         probe::Finding::Ok => {

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use futures::future::join;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Namespace, Secret, Service};
-use kube::api::{Patch, PatchParams};
 use kube::runtime::reflector::ObjectRef;
 use kube::{Api, ResourceExt};
 use nagaya_api::{TenantCluster, labels};
@@ -17,7 +16,6 @@ use nagaya_render::rollout::{self, Rollout};
 use nagaya_render::status::ContentState;
 use nagaya_render::tenant::{Endpoint, Tenant};
 use nagaya_render::workloads::Workload;
-use serde_json::json;
 
 use super::bounded_client::{BoundedClient, apply_one};
 use super::components::apply_components;
@@ -29,7 +27,7 @@ use super::rolls::take_turn;
 use super::{Error, FINALIZER, snapshots};
 use crate::controllers::Context;
 use crate::keyring::{Access, Keys};
-use crate::kube_ops::{self, Applied, finalizer};
+use crate::kube_ops::{self, Applied, annotate, finalizer};
 use crate::tenant::TenantKey;
 
 /// How far the management side is after the step.
@@ -159,15 +157,7 @@ async fn note_birth(context: &Context, observed: &Observed) -> Result<bool, Erro
     let live = context.caches.planes.get(&ObjectRef::new(&plane.namespace));
     let Some(live) = live else { return Ok(false) };
     let all = Api::<Namespace>::all(context.manager.clients.planes.clone());
-    let patch = json!({"metadata": {
-        "uid": live.uid(), "resourceVersion": live.resource_version(),
-        "annotations": {labels::BORN: "true"},
-    }});
-    let params =
-        PatchParams { field_manager: Some("nagaya-record".to_owned()), ..PatchParams::default() };
-    all.patch_metadata(&plane.namespace, &params, &Patch::Merge(patch)).await.map_err(
-        |source| kube_ops::Error::of_object("record the birth on", live.as_ref(), source),
-    )?;
+    annotate(&all, live.as_ref(), "record the birth on", (labels::BORN, "true")).await?;
     Ok(true)
 }
 

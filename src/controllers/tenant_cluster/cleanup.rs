@@ -14,18 +14,17 @@ use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{Namespace, PersistentVolumeClaim, Pod, Service};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::api::{ListParams, Patch, PatchParams};
+use kube::api::ListParams;
 use kube::runtime::controller::Action;
 use kube::{Api, Resource, ResourceExt};
 use nagaya_api::{DeletionPolicy, TenantCluster, labels};
 use nagaya_render::diagnosis::{Blocked, why_not_gone};
 use nagaya_render::status::{Failure, deleting_status};
-use serde_json::json;
 
 use super::announce::announce;
 use super::{Error, FINALIZER};
 use crate::controllers::Context;
-use crate::kube_ops::{self, Object, delete_with_grace, finalizer, patch_status};
+use crate::kube_ops::{self, Object, annotate, delete_with_grace, finalizer, patch_status};
 use crate::tenant::TenantKey;
 
 /// Seconds that processes get to end: nobody is served any more, and etcd survives any end.
@@ -146,16 +145,9 @@ async fn retain(context: &Context, namespace: &Namespace) -> Result<Left, Error>
     end_each(&Api::<Service>::namespaced(planes.clone(), &name), at_once).await?;
     end_each(&Api::<PodDisruptionBudget>::namespaced(planes.clone(), &name), at_once).await?;
     let uid = namespace.labels().get(labels::TENANT_UID);
-    let patch = json!({"metadata": {
-        "uid": namespace.uid(), "resourceVersion": namespace.resource_version(),
-        "annotations": {labels::RETAINED: uid},
-    }});
-    let params =
-        PatchParams { field_manager: Some("nagaya-record".to_owned()), ..PatchParams::default() };
+    let uid = uid.map(String::as_str).unwrap_or_default();
     let all = Api::<Namespace>::all(planes.clone());
-    all.patch_metadata(&name, &params, &Patch::Merge(patch))
-        .await
-        .map_err(|source| kube_ops::Error::of_object("mark as retained", namespace, source))?;
+    annotate(&all, namespace, "mark as retained", (labels::RETAINED, uid)).await?;
     Ok(Left::Nothing)
 }
 

@@ -82,6 +82,7 @@ pub fn follow(
                 ready: observed.workloads.controller_manager.as_ref().is_some_and(Workload::serves),
                 generation: observed.signer_generation.clone(),
             },
+            api_servers: observed.api_servers.clone(),
             established: was_ready(raw),
         });
     }
@@ -96,8 +97,7 @@ pub fn follow(
 }
 
 pub fn was_ready(raw: &TenantCluster) -> bool {
-    raw.status.as_ref().is_some_and(|status| {
-        let mut all = status.conditions.iter();
-        all.any(|one| one.type_ == conditions::READY && one.status == "True")
-    })
+    raw.status
+        .as_ref()
+        .is_some_and(|status| conditions::is_true(&status.conditions, conditions::READY))
 }

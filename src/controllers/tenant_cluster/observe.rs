@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Api, Resource, ResourceExt};
@@ -38,6 +38,8 @@ pub struct Observed {
     pub oldest_kubelet: OldestKubelet,
     /// Changes whenever another kube-controller-manager may be at work.
     pub signer_generation: String,
+    /// Changes whenever another kube-apiserver may be at work.
+    pub api_servers: String,
 }
 
 impl Observed {
@@ -64,10 +66,7 @@ pub fn next_look(
     due: [Option<Timestamp>; 4],
     now: Timestamp,
 ) -> Duration {
-    let is_true = |kind| {
-        let mut all = status.conditions.iter();
-        all.any(|condition| condition.type_ == kind && condition.status == "True")
-    };
+    let is_true = |kind| conditions::is_true(&status.conditions, kind);
     let at_rest = is_true(conditions::READY) && !is_true(conditions::RECONCILING);
     let unanswered = matches!(observed.oldest_kubelet, OldestKubelet::Unknown(_));
     let waits = status.conditions.iter().any(|condition| condition.reason == WAITING_TO_ROLL);
@@ -96,6 +95,7 @@ pub async fn observe(
         jobs: PlaneJobs::default(),
         oldest_kubelet: OldestKubelet::NoNode,
         signer_generation: String::new(),
+        api_servers: String::new(),
     };
     if let Some(plane) = observed.planes.first().cloned() {
         if kubelets::matter(raw, &plane) {
@@ -104,7 +104,10 @@ pub async fn observe(
         let namespace = plane.namespace.clone();
         observed.workloads = workloads(context, &namespace);
         observed.jobs = snapshots::observe(context, raw, &plane, &observed.workloads).await?;
-        observed.signer_generation = signer_generation(&context.caches.stateful_sets, &namespace);
+        let caches = &context.caches;
+        observed.signer_generation =
+            generation(&caches.stateful_sets, names::CONTROLLER_MANAGER, &namespace);
+        observed.api_servers = generation(&caches.deployments, names::API_SERVER, &namespace);
         observed.members = members::observe(context, key, &plane, &observed.workloads).await?;
         // Only words: without them a pass can still put right what keeps it from reading pods.
         if let Err(error) = diagnose::explain(context, &namespace, &mut observed.workloads).await {
@@ -170,9 +173,12 @@ fn workloads(context: &Context, namespace: &str) -> Workloads {
     }
 }
 
-/// The StatefulSet's resourceVersion moves with every replica that comes or goes, and with nothing else
+/// A workload's resourceVersion moves with every replica that comes or goes, and with nothing else
 /// while it is left alone.
-fn signer_generation(cache: &Store<StatefulSet>, namespace: &str) -> String {
-    let found = cache.get(&ObjectRef::new(names::CONTROLLER_MANAGER).within(namespace));
+fn generation<K>(cache: &Store<K>, name: &str, namespace: &str) -> String
+where
+    K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + 'static,
+{
+    let found = cache.get(&ObjectRef::new(name).within(namespace));
     found.and_then(|found| found.meta().resource_version.clone()).unwrap_or_default()
 }

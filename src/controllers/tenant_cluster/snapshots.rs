@@ -6,7 +6,7 @@ use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, Secret};
 use kube::api::ListParams;
 use kube::{Api, ResourceExt};
-use nagaya_api::{TenantCluster, conditions, labels};
+use nagaya_api::{TenantCluster, labels};
 use nagaya_render::certificates::build_snapshot_client;
 use nagaya_render::diagnosis::of_pod;
 use nagaya_render::plane::{
@@ -22,6 +22,7 @@ use nagaya_render::workloads::Workloads;
 
 use super::Error;
 use super::bucket::bring_credentials;
+use super::follow::was_ready;
 use super::observe::Observed;
 use crate::controllers::Context;
 use crate::keyring::Keys;
@@ -131,7 +132,7 @@ pub async fn work(
         gates.push(gate.clone());
     }
     gates.extend(observed.members.gate(tenant, &observed.jobs, now).map(|(_, gate)| gate));
-    let may_begin = is_ready(raw) && !phase.is_under_way();
+    let may_begin = was_ready(raw) && !phase.is_under_way();
     let created = raw.metadata.creation_timestamp.as_ref().map_or(now, |created| created.0);
     let begins = (created, may_begin);
     let plan = SnapshotPlan::next(tenant, &plane.snapshots, &observed.jobs, &gates, begins, now);
@@ -144,11 +145,6 @@ pub async fn work(
     }
     take(context, tenant, observed.project_enabled, keys, reason, now).await?;
     Ok(plan.next)
-}
-
-fn is_ready(raw: &TenantCluster) -> bool {
-    let mut all = raw.status.iter().flat_map(|status| &status.conditions);
-    all.any(|one| one.type_ == conditions::READY && one.status == "True")
 }
 
 fn is_crowded(context: &Context) -> bool {

@@ -1,6 +1,6 @@
 //! Two things can only be told by doing them: that a node's certificate request is approved and signed,
 //! and that a bootstrap token is accepted. The canary does both with things of its own and takes them
-//! away again: first, whenever kube-controller-manager or its CA may be another, and every 10 minutes.
+//! away again: first, whenever kube-controller-manager, its CA or kube-apiserver may be another, and every 10 minutes.
 //!
 //! It flies beside the probes, which only read where it landed last.
 
@@ -52,6 +52,9 @@ pub(super) struct Canary {
 struct Flight {
     /// [`super::SignerView::generation`] when it started.
     generation: String,
+    /// [`ProbeTarget::api_servers`] when it started. With others what was seen holds until they were seen: they come
+    /// and go one by one, and `Ready` would be lost with each.
+    api_servers: String,
     started: Instant,
     task: AbortHandle,
     /// Where it, or the one before, has landed. A new generation starts with nothing.
@@ -83,9 +86,10 @@ impl Canary {
         let landed = same.map(|flight| Arc::clone(&flight.landed)).unwrap_or_default();
         let trusted = same.map_or(last.is_none() && target.established, |flight| flight.trusted);
         let before = landed.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if same.is_none_or(|flight| flight.is_over_and_due(before.as_ref())) {
+        if same.is_none_or(|flight| flight.is_over_and_due(before.as_ref(), target)) {
             let flight = Flight {
                 generation: target.signer.generation.clone(),
+                api_servers: target.api_servers.clone(),
                 started: Instant::now(),
                 task: tokio::spawn(fly(
                     Arc::clone(&self.at_once),
@@ -112,11 +116,10 @@ impl Canary {
 }
 
 impl Flight {
-    fn is_over_and_due(&self, landed: Option<&Landed>) -> bool {
-        let age = self.started.elapsed();
-        self.task.is_finished()
-            && landed
-                .is_none_or(|landed| age >= if landed.is_ok() { FRESH_FOR } else { RETRY_AFTER })
+    fn is_over_and_due(&self, landed: Option<&Landed>, target: &ProbeTarget) -> bool {
+        let pause = landed.map(|landed| if landed.is_ok() { FRESH_FOR } else { RETRY_AFTER });
+        let is_due = pause.is_none_or(|pause| self.started.elapsed() >= pause);
+        self.task.is_finished() && (is_due || self.api_servers != target.api_servers)
     }
 }
 

@@ -78,6 +78,7 @@ impl Api {
             signing_token: BootstrapToken::generate().unwrap(),
             client: Client::new(service, "default"),
             signer: SignerView { ready: true, generation: String::new() },
+            api_servers: String::new(),
             established: false,
         })
         .await

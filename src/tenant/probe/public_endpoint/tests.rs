@@ -26,6 +26,7 @@ fn target(server: &TestServer) -> ProbeTarget {
         signing_token: BootstrapToken::generate().unwrap(),
         client: TenantConnection::open(&server.identity(), &reads_only(), &over_tcp()).unwrap(),
         signer: SignerView { ready: true, generation: "1".to_owned() },
+        api_servers: "1".to_owned(),
         established: true,
     }
 }
