@@ -4,6 +4,7 @@ use std::fmt;
 use std::ops::AddAssign;
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
@@ -96,8 +97,9 @@ impl Story {
         }
     }
 
-    /// The storm is over, and the managers work as ever.
+    /// The storm is over, the clocks are right, and the managers work as ever.
     async fn calm(&mut self) {
+        self.stage.clock.set_ahead(SignedDuration::ZERO);
         self.struck = self.stage.planes.count_struck() + self.stage.inside.count_struck();
         self.stage.planes.set_storm(None);
         self.stage.inside.set_storm(None);
@@ -143,6 +145,7 @@ impl Story {
                 self.passes(*length).await;
                 self.stage.planes.set_outage(false);
             }
+            Step::Clock(ahead) => self.stage.clock.set_ahead(*ahead),
             Step::Wait(length) => self.passes(*length).await,
         }
     }

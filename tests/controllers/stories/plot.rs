@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use fastrand::Rng;
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 /// What a user asks for, as far as stories change it.
@@ -117,6 +118,8 @@ pub enum Step {
     Hand(&'static str, &'static str),
     /// The API server answers nobody.
     Outage(Duration),
+    /// From now on the managers' clocks are wrong by so much.
+    Clock(SignedDuration),
     /// Nothing happens for a while.
     Wait(Duration),
 }
@@ -132,6 +135,9 @@ const HANDS: [(&str, &str); 8] = [
     ("ConfigMap", "kube-apiserver-authentication"),
     ("RoleBinding", "nagaya-manager"),
 ];
+
+/// By so many hours a clock is wrong: one that is in another zone, or lost its battery.
+const WRONG: [i64; 4] = [-24 * 400, -9, 9, 24 * 400];
 
 /// A story.
 #[derive(Clone, Debug)]
@@ -151,7 +157,8 @@ impl Plot {
     pub fn of(seed: u64) -> Self {
         let mut dice = Rng::with_seed(seed);
         let born = dice.u8(..3) > 0;
-        let mut teller = Teller { wish: Wish::default(), exists: born, steps: Vec::new() };
+        let mut teller =
+            Teller { wish: Wish::default(), exists: born, has_keys: born, steps: Vec::new() };
         if !born {
             teller.create(&mut dice);
         }
@@ -173,18 +180,20 @@ impl Plot {
 struct Teller {
     wish: Wish,
     exists: bool,
+    /// From before any clock was wrong: a CA that is not valid yet is not replaced, but waited for.
+    has_keys: bool,
     steps: Vec<Step>,
 }
 
 impl Teller {
     fn go_on(&mut self, dice: &mut Rng) {
-        let step = match dice.u8(..20) {
+        let step = match dice.u8(..21) {
             0..8 if self.exists => {
                 self.wish = self.next_wish(dice);
                 Step::Ask(self.wish)
             }
             8..10 if self.exists => {
-                self.exists = false;
+                (self.exists, self.has_keys) = (false, false);
                 Step::Delete(dice.bool())
             }
             10..13 => Step::RestartAfterWrite(dice.usize(1..12)),
@@ -196,6 +205,9 @@ impl Teller {
                 Step::Hand(kind, name)
             }
             18 => Step::Outage(Duration::from_millis(dice.u64(100..20_000))),
+            19 if self.has_keys => {
+                Step::Clock(SignedDuration::from_hours(*dice.choice(&WRONG).unwrap_or(&0)))
+            }
             _ if !self.exists => return self.create(dice),
             _ => return,
         };
