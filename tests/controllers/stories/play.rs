@@ -5,7 +5,7 @@ use std::ops::AddAssign;
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 use super::foreign;
@@ -121,6 +121,7 @@ impl Story {
                     self.is_gone().await;
                 }
             }
+            Step::Seen => self.is_seen().await,
             Step::Restart => self.restart(),
             Step::RestartAfterWrite(number) => {
                 self.stage.planes.plan_fault(*number, Fault::Silence);
@@ -212,6 +213,16 @@ impl Story {
         let begun = Instant::now();
         while self.stage.tenant().is_some() {
             assert!(begun.elapsed() < PATIENCE, "never gone: {}", self.told());
+            self.passes(TICK).await;
+        }
+    }
+
+    /// It holds the tenant by its finalizer, which it writes before anything else.
+    async fn is_seen(&mut self) {
+        let begun = Instant::now();
+        let is_held = |tenant: &Value| tenant["metadata"]["finalizers"].is_array();
+        while !self.stage.tenant().is_some_and(|tenant| is_held(&tenant)) {
+            assert!(begun.elapsed() < PATIENCE, "never seen: {}", self.told());
             self.passes(TICK).await;
         }
     }

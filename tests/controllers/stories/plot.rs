@@ -106,6 +106,8 @@ pub enum Step {
     Ask(Wish),
     /// The user deletes it, and waits until it is gone before anything else if `true`.
     Delete(bool),
+    /// The manager has seen that the tenant is there.
+    Seen,
     /// The manager is killed, and started again.
     Restart,
     /// The manager is killed right after its next write but so many.
@@ -157,8 +159,13 @@ impl Plot {
     pub fn of(seed: u64) -> Self {
         let mut dice = Rng::with_seed(seed);
         let born = dice.u8(..3) > 0;
-        let mut teller =
-            Teller { wish: Wish::default(), exists: born, has_keys: born, steps: Vec::new() };
+        let mut teller = Teller {
+            wish: Wish::default(),
+            exists: born,
+            has_keys: born,
+            may_be_kept: false,
+            steps: Vec::new(),
+        };
         if !born {
             teller.create(&mut dice);
         }
@@ -182,6 +189,9 @@ struct Teller {
     exists: bool,
     /// From before any clock was wrong: a CA that is not valid yet is not replaced, but waited for.
     has_keys: bool,
+    /// A tenant that was deleted may have left its keys and data; one that came after and went before the manager had
+    /// seen it has not taken them along.
+    may_be_kept: bool,
     steps: Vec<Step>,
 }
 
@@ -194,6 +204,7 @@ impl Teller {
             }
             8..10 if self.exists => {
                 (self.exists, self.has_keys) = (false, false);
+                self.may_be_kept |= self.wish.retain;
                 Step::Delete(dice.bool())
             }
             10..13 => Step::RestartAfterWrite(dice.usize(1..12)),
@@ -261,13 +272,16 @@ impl Teller {
 
     /// Deleted for good, with all that it had.
     fn forget(&mut self, dice: &mut Rng) {
-        let kept = self.wish.retain;
+        let was_retained = self.wish.retain;
         self.wish = Wish { retain: false, mistake: None, ..self.wish };
-        match (self.exists, kept) {
-            (true, true) => self.steps.push(Step::Ask(self.wish)),
+        match (self.exists, self.may_be_kept) {
+            (true, _) if was_retained => self.steps.push(Step::Ask(self.wish)),
+            (true, _) => {}
             (false, true) => self.steps.push(Step::Create(self.wish)),
-            (true, false) => {}
             (false, false) => return,
+        }
+        if self.may_be_kept {
+            self.steps.push(Step::Seen);
         }
         self.steps.push(Step::Delete(dice.bool()));
     }
