@@ -235,7 +235,7 @@ impl Teller {
 
     /// What was retained does not go back either.
     fn kept_version(&self) -> bool {
-        self.wish.newer && self.wish.retain
+        self.wish.newer && self.may_be_kept
     }
 
     fn wait(&mut self, dice: &mut Rng) {
