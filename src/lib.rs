@@ -15,12 +15,13 @@
 //! | a tenant's etcd: its members, and what becomes of them | [`etcd`] |
 //! | a tenant's own API server: probing, watching, approving | [`tenant`] |
 //! | the verbs that everything on Kubernetes is made of | [`kube_ops`] |
-//! | the process itself | [`server`], [`readiness`], [`metrics`], [`telemetry`] |
+//! | the process itself | [`clock`], [`server`], [`readiness`], [`metrics`], [`telemetry`] |
 //! | small programs in the same binary | [`wait`], [`admit_member`], [`snapshot`], [`explain`], [`crds`] |
 
 pub mod admit_member;
 pub mod caches;
 pub mod cli;
+pub mod clock;
 pub mod config;
 pub mod controllers;
 pub mod crds;

@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
+use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::controllers;
 use crate::etcd::{Etcds, Gateway};
@@ -36,6 +37,8 @@ pub struct Manager {
     pub leadership: Leadership,
     /// Kubernetes Events, on the projects' side.
     pub events: Events,
+    /// What time it is.
+    pub clock: Clock,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// What `/readyz` waits for.
@@ -125,6 +128,7 @@ async fn work(config: Config, pod: Pod) -> Result<(), Error> {
         events: Events::new(clients.projects.clone(), Some(pod.name)),
         config,
         clients,
+        clock: Clock::default(),
         metrics,
         readiness,
         shutdown: shutdown.clone(),

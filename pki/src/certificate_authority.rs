@@ -131,6 +131,12 @@ impl CertificateAuthority {
         &self.info.spki_hash
     }
 
+    /// The first second in which the CA is valid.
+    #[must_use]
+    pub fn not_before(&self) -> Timestamp {
+        self.info.not_before
+    }
+
     /// The last second in which the CA is valid.
     #[must_use]
     pub fn not_after(&self) -> Timestamp {

@@ -122,6 +122,25 @@ fn leaves_are_replaced_when_80_percent_of_their_life_are_over() {
 }
 
 #[test]
+fn leaves_that_a_clock_ahead_has_dated_are_replaced_when_the_clock_is_right_again() {
+    let (tenant, authorities, leaves) = made();
+    let ahead = plan(&tenant, &authorities, &BTreeMap::new(), fixture::noon() + DAY);
+    let from_tomorrow = by_name(ahead.to_write);
+    assert_eq!(from_tomorrow.len(), leaves.len());
+    let again = plan(&tenant, &authorities, &from_tomorrow, fixture::noon());
+    assert_eq!(again.to_write.len(), leaves.len());
+    let second = plan(&tenant, &authorities, &by_name(again.to_write), fixture::noon());
+    assert_eq!(written(&second), Vec::<&str>::new());
+}
+
+#[test]
+fn a_clock_that_is_behind_the_authorities_replaces_nothing() {
+    let (tenant, authorities, leaves) = made();
+    let behind = plan(&tenant, &authorities, &leaves, fixture::noon() - DAY);
+    assert_eq!(written(&behind), Vec::<&str>::new());
+}
+
+#[test]
 fn another_endpoint_reissues_only_the_serving_certificate() {
     let (mut tenant, authorities, leaves) = made();
     tenant.exposure.extra_names.push("api.example.com".to_owned());

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use jiff::Timestamp;
 use kube::Client;
 use nagaya_render::settings::Settings;
 use nagaya_render::tenant::{Endpoint, Tenant};
@@ -46,6 +47,12 @@ pub struct Context {
 }
 
 impl Context {
+    /// What time it is.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.manager.clock.now()
+    }
+
     /// What shapes control planes.
     #[must_use]
     pub fn settings(&self) -> &Settings {

@@ -81,7 +81,7 @@ pub async fn run(context: Arc<Context>) {
 
 async fn reconcile(token: Arc<JoinToken>, shared: Arc<JoinTokens>) -> Result<Action, Error> {
     let started = Instant::now();
-    let result = pass(&shared.context, &token, Timestamp::now()).await;
+    let result = pass(&shared.context, &token, shared.context.now()).await;
     let failure = result.as_ref().err().map(Into::into);
     shared.context.manager.metrics.reconciled(CONTROLLER, started.elapsed(), failure);
     if result.is_ok() {

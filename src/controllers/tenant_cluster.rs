@@ -113,7 +113,7 @@ async fn reconcile(raw: Arc<TenantCluster>, context: Arc<Context>) -> Result<Act
 }
 
 async fn pass(context: &Context, raw: &TenantCluster, key: &TenantKey) -> Result<Action, Error> {
-    let now = Timestamp::now();
+    let now = context.now();
     let observed = observe::observe(context, raw, key).await?;
     if !observed.project_enabled {
         rights::give_back(context).await;
@@ -148,7 +148,7 @@ async fn pass(context: &Context, raw: &TenantCluster, key: &TenantKey) -> Result
     let keys = context.keyring.last_seen(key);
     let first_expiry = keys.as_ref().and_then(|keys| keys.first_expiry);
     let metrics = &context.manager.metrics.tenants;
-    metrics.keep(raw, &status, first_expiry, Timestamp::now());
+    metrics.keep(raw, &status, first_expiry, context.now());
     if let Some(size) = context.etcd.seen(key).and_then(|seen| seen.look.size()) {
         metrics.etcd_size(&key.namespace, &key.name, size);
     }
@@ -214,7 +214,7 @@ fn status(
     let seen = context.prober.store().get(key);
     compute_status(&Findings {
         raw,
-        now: Timestamp::now(),
+        now: context.now(),
         tenant: verdict.tenant,
         refusal: verdict.refusal,
         plane_exists: verdict.plane_exists,

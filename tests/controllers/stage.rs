@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use nagaya::clock::Clock;
 use nagaya::config::Config;
 use nagaya::kube_ops::{Clients, Events};
 use nagaya::leader::{DEFAULT_NAMESPACE, Leadership};
@@ -52,6 +53,8 @@ pub struct Stage {
     pub etcds: Arc<MemoryEtcds>,
     /// What the next manager is started with.
     pub config: Config,
+    /// The clock of all managers.
+    pub clock: Clock,
     network: Network,
     world: World,
     manager: Option<Running>,
@@ -100,9 +103,9 @@ impl Stage {
     fn set(projects: MemoryApi, planes: MemoryApi, inside: MemoryApi, etcds: MemoryEtcds) -> Self {
         let network = Network::default();
         let world = World::without_nodes(&planes, network.clone());
-        let (etcds, config) = (Arc::new(etcds), config());
+        let (etcds, config, clock) = (Arc::new(etcds), config(), Clock::default());
         let mut stage =
-            Self { projects, planes, inside, etcds, config, network, world, manager: None };
+            Self { projects, planes, inside, etcds, config, clock, network, world, manager: None };
         stage.start_manager();
         stage
     }
@@ -128,6 +131,7 @@ impl Stage {
             config: self.config.clone(),
             build: "of the test".to_owned(),
             clients,
+            clock: self.clock.clone(),
             metrics: Arc::new(Metrics::default()),
             readiness: Readiness::default(),
             shutdown: CancellationToken::new(),

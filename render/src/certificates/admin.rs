@@ -40,7 +40,7 @@ pub fn admin_secret_name(tenant: &Tenant) -> String {
 }
 
 /// A Secret without an owner reference to this very `TenantCluster` is foreign; ours is kept while it says
-/// what a new one would say and its certificate has not used 80 % of its life.
+/// what a new one would say and its certificate is valid and has not used 80 % of its life.
 ///
 /// # Errors
 /// [`CertificateError::Mint`].
@@ -55,9 +55,7 @@ pub fn plan_admin_kubeconfig(
         if !is_ours(secret, tenant) {
             return Ok(AdminKubeconfig::Foreign);
         }
-        if let Some(due) = current_until(tenant, endpoint, authorities, secret)
-            && now < due
-        {
+        if let Some(due) = current_until(tenant, endpoint, authorities, secret, now) {
             return Ok(AdminKubeconfig::Current { due });
         }
     }
@@ -133,16 +131,17 @@ fn is_ours(secret: &Secret, tenant: &Tenant) -> bool {
 }
 
 /// When the kubeconfig in `secret` is to be renewed by reason of age; `None`: now, because it is not what
-/// a new one would be.
+/// a new one would be, or because of its certificate's dates.
 fn current_until(
     tenant: &Tenant,
     endpoint: &Endpoint,
     authorities: &Authorities,
     secret: &Secret,
+    now: Timestamp,
 ) -> Option<Timestamp> {
     let present = secret_data::text(secret, VALUE)?;
     let (certificate, key) = embedded_pair(present)?;
-    let due = serves_until(&certificate, &key, &authorities.client, &request(tenant))?;
+    let due = serves_until(&certificate, &key, &authorities.client, &request(tenant), now)?;
     let wanted = kubeconfig(tenant, endpoint, authorities, &certificate, &key).ok()?;
     (present == wanted).then_some(due)
 }

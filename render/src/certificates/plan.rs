@@ -22,7 +22,7 @@ pub struct LeafPlan {
 }
 
 /// Compares the leaf Secrets that exist (by name) with those wanted. A certificate is kept while it says
-/// what is wanted, is signed by the current CA, belongs to the key beside it and has not used 80 % of its
+/// what is wanted, is signed by the current CA, belongs to the key beside it, is valid and has not used 80 % of its
 /// life; its Secret is written only if anything in it changes.
 ///
 /// # Errors
@@ -68,8 +68,8 @@ impl Pair {
     ) -> Option<Self> {
         let certificate = secret_data::text(secret, CERTIFICATE)?;
         let key = secret_data::text(secret, PRIVATE_KEY)?;
-        let due = serves_until(certificate, key, issuer, request)?;
-        (now < due).then(|| Self { certificate: certificate.to_owned(), key: key.to_owned(), due })
+        let due = serves_until(certificate, key, issuer, request, now)?;
+        Some(Self { certificate: certificate.to_owned(), key: key.to_owned(), due })
     }
 
     /// A new pair for the Secret (or identity) called `what`.
@@ -87,17 +87,30 @@ impl Pair {
 }
 
 /// When a certificate has to be replaced by reason of age; `None`: now, because it or its key is not what
-/// `request` and `issuer` would give.
+/// `request` and `issuer` would give, or because of its dates.
 pub(super) fn serves_until(
     certificate: &str,
     key: &str,
     issuer: &CertificateAuthority,
     request: &LeafRequest,
+    now: Timestamp,
 ) -> Option<Timestamp> {
     let info = CertificateInfo::parse(certificate).ok()?;
     let key_matches = PrivateKey::from_pem(key).ok()?.spki_hash() == info.spki_hash;
     let signed = info.signed_by(issuer.cert_pem()).ok()?;
-    (key_matches && signed && info.mismatch(request).is_none()).then(|| info.renewal_due_at())
+    let serves = key_matches && signed && info.mismatch(request).is_none();
+    (serves && !info.renewal_due(now) && !is_from_the_future(&info, issuer, now))
+        .then(|| info.renewal_due_at())
+}
+
+/// Whether its maker's clock was ahead: nobody accepts it yet. Where not even the CA is valid yet, it is this clock
+/// that is behind.
+fn is_from_the_future(
+    info: &CertificateInfo,
+    issuer: &CertificateAuthority,
+    now: Timestamp,
+) -> bool {
+    now < info.not_before && now >= issuer.not_before()
 }
 
 fn build_leaf_secret(

@@ -7,7 +7,6 @@
 use std::time::Duration;
 
 use futures::future::try_join_all;
-use jiff::Timestamp;
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::batch::v1::Job;
@@ -62,8 +61,8 @@ pub async fn clean_up(
             return Ok(Action::await_change());
         }
     };
-    let status = deleting_status(raw, waits_for, Timestamp::now());
-    metrics.keep(raw, &status, None, Timestamp::now());
+    let status = deleting_status(raw, waits_for, context.now());
+    metrics.keep(raw, &status, None, context.now());
     patch_status(&projects, raw, &status).await?;
     announce(context, raw, &status).await;
     left.map(|left| match left {
@@ -125,7 +124,7 @@ async fn end_all(context: &Context, namespace: &Namespace) -> Result<Left, Error
     let pods = end_workloads(context, &name, DeletionPolicy::Delete).await?;
     let claims = Api::<PersistentVolumeClaim>::namespaced(planes.clone(), &name);
     end_each(&claims, at_once).await?;
-    if let Some(blocked) = why_not_gone(namespace, Timestamp::now()) {
+    if let Some(blocked) = why_not_gone(namespace, context.now()) {
         return Ok(Left::Blocked(blocked));
     }
     Ok(match pods {

@@ -1,7 +1,6 @@
 //! Collects what `nagaya_render::diagnosis` judges: why a workload is not settled. Looked at only while one is not,
 //! and each kind of object only when it can matter.
 
-use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
 use k8s_openapi::api::events::v1::Event;
 use k8s_openapi::api::storage::v1::StorageClass;
@@ -43,7 +42,7 @@ pub async fn explain(
     let asked: Vec<(&str, i32)> =
         unsettled.iter().map(|(name, workload)| (*name, workload.desired)).collect();
     let evidence = collect(context, namespace, &asked).await?;
-    let now = Timestamp::now();
+    let now = context.now();
     for (name, workload) in &mut unsettled {
         workload.problem = judge(name, workload.desired, &evidence, now);
     }

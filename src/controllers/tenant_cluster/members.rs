@@ -148,7 +148,7 @@ pub async fn attend(
     if let Some(ordinal) = seen.and_then(|seen| seen.defragmented()) {
         announce::defragmented(context, raw, ordinal).await;
     }
-    let gate = observed.members.gate(tenant, &observed.jobs, Timestamp::now());
+    let gate = observed.members.gate(tenant, &observed.jobs, context.now());
     let around = Circumstances {
         stale_claims: !paused && has_stale_volumes(context, tenant, progress, observed).await?,
         saved_for: gate.as_ref().filter(|(_, gate)| gate.is_open()).map(|(id, _)| *id),

@@ -76,6 +76,8 @@ pub async fn observe(
     let of = |kind: &'static str| {
         jobs.iter().copied().filter(move |job| component(job.labels()) == kind)
     };
+    let now = context.now();
+    let problem = |pod: &Pod| of_pod(pod, now).map(|blocked| blocked.to_string());
     Ok(PlaneJobs {
         snapshots: of(names::ETCD_SNAPSHOT)
             .map(|job| SnapshotJob::read(job, &pods_of(job), problem))
@@ -89,10 +91,6 @@ pub async fn observe(
             .map(ResourceExt::name_any)
             .collect(),
     })
-}
-
-fn problem(pod: &Pod) -> Option<String> {
-    of_pod(pod, Timestamp::now()).map(|blocked| blocked.to_string())
 }
 
 fn has_ended(pod: &Pod) -> bool {
@@ -123,7 +121,7 @@ pub async fn work(
     phase: &Phase,
     keys: &Keys,
 ) -> Result<Option<Timestamp>, Error> {
-    let now = Timestamp::now();
+    let now = context.now();
     let Some(plane) = observed.planes.first() else { return Ok(None) };
     restore(context, tenant, observed, plane, phase, now).await?;
     let mut gates: Vec<_> =
@@ -148,7 +146,7 @@ pub async fn work(
 }
 
 fn is_crowded(context: &Context) -> bool {
-    let since = Timestamp::now() - AT_WORK;
+    let since = context.now() - AT_WORK;
     let at_work = |job: &Job| {
         let made = job.metadata.creation_timestamp.as_ref();
         job.status.as_ref().is_none_or(|status| status.completion_time.is_none())

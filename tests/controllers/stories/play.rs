@@ -4,7 +4,8 @@ use std::fmt;
 use std::ops::AddAssign;
 use std::time::Duration;
 
-use serde_json::json;
+use jiff::SignedDuration;
+use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 use super::foreign;
@@ -96,8 +97,9 @@ impl Story {
         }
     }
 
-    /// The storm is over, and the managers work as ever.
+    /// The storm is over, the clocks are right, and the managers work as ever.
     async fn calm(&mut self) {
+        self.stage.clock.set_ahead(SignedDuration::ZERO);
         self.struck = self.stage.planes.count_struck() + self.stage.inside.count_struck();
         self.stage.planes.set_storm(None);
         self.stage.inside.set_storm(None);
@@ -119,6 +121,7 @@ impl Story {
                     self.is_gone().await;
                 }
             }
+            Step::Seen => self.is_seen().await,
             Step::Restart => self.restart(),
             Step::RestartAfterWrite(number) => {
                 self.stage.planes.plan_fault(*number, Fault::Silence);
@@ -143,6 +146,7 @@ impl Story {
                 self.passes(*length).await;
                 self.stage.planes.set_outage(false);
             }
+            Step::Clock(ahead) => self.stage.clock.set_ahead(*ahead),
             Step::Wait(length) => self.passes(*length).await,
         }
     }
@@ -209,6 +213,16 @@ impl Story {
         let begun = Instant::now();
         while self.stage.tenant().is_some() {
             assert!(begun.elapsed() < PATIENCE, "never gone: {}", self.told());
+            self.passes(TICK).await;
+        }
+    }
+
+    /// It holds the tenant by its finalizer, which it writes before anything else.
+    async fn is_seen(&mut self) {
+        let begun = Instant::now();
+        let is_held = |tenant: &Value| tenant["metadata"]["finalizers"].is_array();
+        while !self.stage.tenant().is_some_and(|tenant| is_held(&tenant)) {
+            assert!(begun.elapsed() < PATIENCE, "never seen: {}", self.told());
             self.passes(TICK).await;
         }
     }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use fastrand::Rng;
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 /// What a user asks for, as far as stories change it.
@@ -105,6 +106,8 @@ pub enum Step {
     Ask(Wish),
     /// The user deletes it, and waits until it is gone before anything else if `true`.
     Delete(bool),
+    /// The manager has seen that the tenant is there.
+    Seen,
     /// The manager is killed, and started again.
     Restart,
     /// The manager is killed right after its next write but so many.
@@ -117,6 +120,8 @@ pub enum Step {
     Hand(&'static str, &'static str),
     /// The API server answers nobody.
     Outage(Duration),
+    /// From now on the managers' clocks are wrong by so much.
+    Clock(SignedDuration),
     /// Nothing happens for a while.
     Wait(Duration),
 }
@@ -132,6 +137,9 @@ const HANDS: [(&str, &str); 8] = [
     ("ConfigMap", "kube-apiserver-authentication"),
     ("RoleBinding", "nagaya-manager"),
 ];
+
+/// By so many hours a clock is wrong: one that is in another zone, or lost its battery.
+const WRONG: [i64; 4] = [-24 * 400, -9, 9, 24 * 400];
 
 /// A story.
 #[derive(Clone, Debug)]
@@ -151,7 +159,13 @@ impl Plot {
     pub fn of(seed: u64) -> Self {
         let mut dice = Rng::with_seed(seed);
         let born = dice.u8(..3) > 0;
-        let mut teller = Teller { wish: Wish::default(), exists: born, steps: Vec::new() };
+        let mut teller = Teller {
+            wish: Wish::default(),
+            exists: born,
+            has_keys: born,
+            may_be_kept: false,
+            steps: Vec::new(),
+        };
         if !born {
             teller.create(&mut dice);
         }
@@ -173,18 +187,24 @@ impl Plot {
 struct Teller {
     wish: Wish,
     exists: bool,
+    /// From before any clock was wrong: a CA that is not valid yet is not replaced, but waited for.
+    has_keys: bool,
+    /// A tenant that was deleted may have left its keys and data; one that came after and went before the manager had
+    /// seen it has not taken them along.
+    may_be_kept: bool,
     steps: Vec<Step>,
 }
 
 impl Teller {
     fn go_on(&mut self, dice: &mut Rng) {
-        let step = match dice.u8(..20) {
+        let step = match dice.u8(..21) {
             0..8 if self.exists => {
                 self.wish = self.next_wish(dice);
                 Step::Ask(self.wish)
             }
             8..10 if self.exists => {
-                self.exists = false;
+                (self.exists, self.has_keys) = (false, false);
+                self.may_be_kept |= self.wish.retain;
                 Step::Delete(dice.bool())
             }
             10..13 => Step::RestartAfterWrite(dice.usize(1..12)),
@@ -196,6 +216,9 @@ impl Teller {
                 Step::Hand(kind, name)
             }
             18 => Step::Outage(Duration::from_millis(dice.u64(100..20_000))),
+            19 if self.has_keys => {
+                Step::Clock(SignedDuration::from_hours(*dice.choice(&WRONG).unwrap_or(&0)))
+            }
             _ if !self.exists => return self.create(dice),
             _ => return,
         };
@@ -212,7 +235,7 @@ impl Teller {
 
     /// What was retained does not go back either.
     fn kept_version(&self) -> bool {
-        self.wish.newer && self.wish.retain
+        self.wish.newer && self.may_be_kept
     }
 
     fn wait(&mut self, dice: &mut Rng) {
@@ -249,13 +272,16 @@ impl Teller {
 
     /// Deleted for good, with all that it had.
     fn forget(&mut self, dice: &mut Rng) {
-        let kept = self.wish.retain;
+        let was_retained = self.wish.retain;
         self.wish = Wish { retain: false, mistake: None, ..self.wish };
-        match (self.exists, kept) {
-            (true, true) => self.steps.push(Step::Ask(self.wish)),
+        match (self.exists, self.may_be_kept) {
+            (true, _) if was_retained => self.steps.push(Step::Ask(self.wish)),
+            (true, _) => {}
             (false, true) => self.steps.push(Step::Create(self.wish)),
-            (true, false) => {}
             (false, false) => return,
+        }
+        if self.may_be_kept {
+            self.steps.push(Step::Seen);
         }
         self.steps.push(Step::Delete(dice.bool()));
     }
