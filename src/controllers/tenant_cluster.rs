@@ -17,6 +17,7 @@ mod rights;
 mod rolls;
 mod snapshots;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -38,7 +39,7 @@ use observe::Observed;
 pub use rolls::Rolls;
 
 use super::Context;
-use crate::kube_ops::patch_status;
+use crate::kube_ops::{finalizer, patch_status};
 use crate::tenant::TenantKey;
 
 const CONTROLLER: &str = "tenantcluster";
@@ -123,10 +124,12 @@ async fn pass(context: &Context, raw: &TenantCluster, key: &TenantKey) -> Result
         Ok(tenant) => (Some(tenant), None),
         Err(refusal) => (last_accepted(raw, around), Some(refusal)),
     };
+    let mut raw = Cow::Borrowed(raw);
     let (progress, mut trouble) = match &tenant {
-        Some(tenant) => Box::pin(make(context, raw, key, tenant, &observed, now)).await,
+        Some(tenant) => Box::pin(make(context, &mut raw, key, tenant, &observed, now)).await,
         None => (None, None),
     };
+    let raw = raw.as_ref();
     let next_snapshot = progress.as_ref().and_then(|progress| progress.next_snapshot);
     let plane_exists = !observed.planes.is_empty() || progress.is_some();
     let tenant = match progress {
@@ -168,10 +171,10 @@ async fn pass(context: &Context, raw: &TenantCluster, key: &TenantKey) -> Result
 }
 
 /// How far the management side is now, and what went wrong. What runs is followed all the same: Ready is not
-/// to be guessed for as long as something cannot be applied.
+/// to be guessed for as long as something cannot be applied. `raw` gets the finalizer before there is anything to clean up.
 async fn make(
     context: &Context,
-    raw: &TenantCluster,
+    raw: &mut Cow<'_, TenantCluster>,
     key: &TenantKey,
     tenant: &Tenant,
     observed: &Observed,
@@ -186,7 +189,14 @@ async fn make(
     if raw.spec.paused {
         return look_on().await.map_or_else(|error| (None, Some(error)), |seen| (seen, None));
     }
-    match Box::pin(apply::apply(context, raw, key, tenant, observed, now)).await {
+    let apply = async {
+        let projects = Api::namespaced(context.manager.clients.projects.clone(), &key.namespace);
+        if let Some(held) = finalizer::hold(&projects, raw.as_ref(), FINALIZER).await? {
+            *raw = Cow::Owned(held);
+        }
+        apply::apply(context, raw, key, tenant, observed, now).await
+    };
+    match Box::pin(apply).await {
         Ok(progress) => (Some(progress), None),
         Err(error) => (look_on().await.ok().flatten(), Some(error)),
     }

@@ -26,10 +26,10 @@ use super::members;
 use super::observe::Observed;
 use super::rights::{apply_rights, permitted};
 use super::rolls::take_turn;
-use super::{Error, FINALIZER, snapshots};
+use super::{Error, snapshots};
 use crate::controllers::Context;
 use crate::keyring::{Access, Keys};
-use crate::kube_ops::{self, Applied, finalizer};
+use crate::kube_ops::{self, Applied};
 use crate::tenant::TenantKey;
 
 /// How far the management side is after the step.
@@ -63,8 +63,6 @@ pub async fn apply(
     observed: &Observed,
     now: Timestamp,
 ) -> Result<Progress, Error> {
-    let projects = Api::namespaced(context.manager.clients.projects.clone(), &key.namespace);
-    finalizer::hold(&projects, raw, FINALIZER).await?;
     let (tenant, phase) = snapshots::catch_up(tenant, observed, now);
     let tenant = protect(context, key, tenant, observed, now);
     let tenant = &end_of_upgrade(context, key, &tenant, observed);
