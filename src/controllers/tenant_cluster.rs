@@ -15,6 +15,7 @@ mod members;
 mod observe;
 mod rights;
 mod rolls;
+mod services;
 mod snapshots;
 
 use std::borrow::Cow;

@@ -145,6 +145,12 @@ async fn send<K: Object>(
     written.map(Applied::Written).map_err(|source| Error::of_call("apply", desired, source))
 }
 
+/// Whether [`apply`] would find that `live` is `desired`.
+#[must_use]
+pub fn is_there<K: Object>(live: &K, desired: &K) -> bool {
+    to_json(desired).is_ok_and(|desired| is_applied(live, &desired))
+}
+
 /// Nobody has changed what we last applied, and it is what we want.
 pub(super) fn is_applied<K: Object>(live: &K, desired: &Value) -> bool {
     let last = live.meta().annotations.as_ref().and_then(|all| all.get(APPLIED_DIGEST));
