@@ -77,6 +77,11 @@ async fn no_fault_of_any_write_changes_how_new_templates_arrive() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn no_fault_of_any_write_changes_how_former_secrets_go() {
+    later(&flows::FORMER_SECRETS).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn no_fault_of_any_write_leaves_anything_of_what_is_deleted() {
     later(&flows::DELETION).await;
 }

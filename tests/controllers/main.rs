@@ -11,6 +11,7 @@ mod creating;
 mod deleting;
 mod ending;
 mod field_changes;
+mod former_secrets;
 mod gitops;
 mod history;
 mod in_the_way;

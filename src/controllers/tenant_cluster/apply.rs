@@ -107,6 +107,9 @@ pub async fn apply(
     };
     recorded?;
     plane?;
+    if observed.born() && members::is_calm(&tenant, observed) {
+        context.keyring.drop_former(&context.manager.clients.planes, key, &tenant).await;
+    }
     let next_snapshot = snapshots::work(context, raw, &tenant, observed, &phase, &keys).await?;
     Ok(Progress {
         tenant,
