@@ -17,6 +17,7 @@ mod rights;
 mod rolls;
 mod services;
 mod snapshots;
+mod steps;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -38,6 +39,7 @@ use apply::Progress;
 pub use error::Error;
 use observe::Observed;
 pub use rolls::Rolls;
+pub use steps::Steps;
 
 use super::Context;
 use crate::kube_ops::{finalizer, patch_status};
@@ -158,9 +160,14 @@ async fn pass(context: &Context, raw: &TenantCluster, key: &TenantKey) -> Result
     }
     let client = context.manager.clients.projects.clone();
     let all = Api::<TenantCluster>::namespaced(client, &key.namespace);
-    patch_status(&all, raw, &status).await?;
-    context.rolls.seen(key, &status);
-    announce::announce(context, raw, &status).await;
+    let held_back = context.steps.wait(key, raw, &status);
+    if held_back.is_none() {
+        if patch_status(&all, raw, &status).await? {
+            context.steps.told(key);
+        }
+        context.rolls.seen(key, &status);
+        announce::announce(context, raw, &status).await;
+    }
     if let Some(error) = trouble {
         return Err(error);
     }
@@ -168,7 +175,8 @@ async fn pass(context: &Context, raw: &TenantCluster, key: &TenantKey) -> Result
     let stalled = context.prober.store().get(key).filter(|seen| seen.report.stalled);
     let read_again = context.keyring.read_again(key, now);
     let due = [keys.map(|keys| keys.next_due), read_again, next_snapshot, stalled.map(|_| now)];
-    Ok(Action::requeue(observe::next_look(&observed, &status, due, now)))
+    let next_look = observe::next_look(&observed, &status, due, now);
+    Ok(Action::requeue(held_back.map_or(next_look, |held_back| next_look.min(held_back))))
 }
 
 /// How far the management side is now, and what went wrong. What runs is followed all the same: Ready is not

@@ -13,8 +13,9 @@ use crate::memory_api::{Fault, Id};
 use crate::stage::{Picture, Stage};
 use flows::{BIRTH, Flow};
 
-/// Long enough for a pass, and short: a tenant that does not answer is asked ten times a second.
-const A_PASS_MORE: Duration = Duration::from_millis(500);
+/// Long enough for a pass and for a step that was held back, and short: a tenant that does not answer is asked ten times
+/// a second.
+const A_PASS_MORE: Duration = Duration::from_millis(5500);
 const OFTEN: Duration = Duration::from_millis(50);
 const PATIENCE: Duration = Duration::from_mins(10);
 
