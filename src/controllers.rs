@@ -25,7 +25,7 @@ use crate::startup::Manager;
 use crate::tenant::{
     self, Connections, ContentKeeper, Contents, JoinProbe, Prober, TenantWatches, prober::Pace,
 };
-use tenant_cluster::Rolls;
+use tenant_cluster::{Rolls, Steps};
 
 /// How long a management cluster may take to accept our definitions.
 const ESTABLISHED: Duration = Duration::from_mins(2);
@@ -87,6 +87,7 @@ pub async fn run(manager: Arc<Manager>) -> Result<(), Error> {
         content: ContentKeeper::new(probes_at_once, wakeups, contents),
         planes: Planes::default(),
         rolls: Rolls::default(),
+        steps: Steps::default(),
         revision: revision(&manager.config.render, &manager.build),
         backoff: Backoff::default(),
         contests: Contests::default(),

@@ -93,6 +93,8 @@ pub struct Keyring {
 struct Known {
     keys: Arc<Keys>,
     tenant: Tenant,
+    /// Secrets of former kinds that are still there, in the order in which they go.
+    former: Vec<Secret>,
     read: Instant,
     /// Paused since: whoever pauses a tenant may change its Secrets by hand.
     looked_on: bool,
@@ -137,6 +139,8 @@ impl Keyring {
         // Ends with the other one.
         let etcd_identity = mint_etcd_identity(&authorities, now)?;
         let next_due = plan.next_due.min(identity_due(&identity, now));
+        let former = LeafSecret::former().filter_map(|one| existing.get(one.secret_name()));
+        let former = former.cloned().collect();
         existing.extend(by_name(plan.to_write));
         let first_expiry = first_expiry(&existing);
         let keys =
@@ -145,11 +149,27 @@ impl Keyring {
         let known = Known {
             keys: Arc::clone(&keys),
             tenant: without_port(tenant),
+            former,
             read: Instant::now(),
             looked_on: access == Access::Read,
         };
         self.lock().insert(key.clone(), known);
         Ok(keys)
+    }
+
+    /// Removes Secrets that no pod of the plane mounts any more. Not to be able to is no failure of anything.
+    pub async fn drop_former(&self, planes: &Client, key: &TenantKey, tenant: &Tenant) {
+        let former = self.lock().get(key).map(|known| known.former.clone()).unwrap_or_default();
+        let secrets = Api::<Secret>::namespaced(planes.clone(), &tenant.plane_namespace);
+        for secret in &former {
+            if let Err(error) = kube_ops::delete(&secrets, secret).await {
+                tracing::warn!(tenant = %key, %error, "cannot remove a Secret that nothing needs");
+                return;
+            }
+        }
+        if let Some(known) = self.lock().get_mut(key) {
+            known.former.clear();
+        }
     }
 
     /// The keys as they were last seen, whatever their age.
@@ -207,7 +227,19 @@ async fn read(secrets: &Api<Secret>) -> Result<BTreeMap<String, Secret>, Error> 
     let names = Authority::all()
         .map(Authority::secret_name)
         .chain(LeafSecret::all().map(LeafSecret::secret_name))
-        .chain([SIGNING_TOKEN_SECRET]);
+        .chain([SIGNING_TOKEN_SECRET, LeafSecret::LAST_FORMER.secret_name()]);
+    let mut existing = read_all(secrets, names).await?;
+    if existing.contains_key(LeafSecret::LAST_FORMER.secret_name()) {
+        let former = LeafSecret::former().map(LeafSecret::secret_name);
+        existing.append(&mut read_all(secrets, former).await?);
+    }
+    Ok(existing)
+}
+
+async fn read_all(
+    secrets: &Api<Secret>,
+    names: impl Iterator<Item = &'static str>,
+) -> Result<BTreeMap<String, Secret>, Error> {
     let found = try_join_all(names.map(|name| kube_ops::get(secrets, name))).await?;
     Ok(by_name(found.into_iter().flatten()).collect())
 }

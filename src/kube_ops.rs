@@ -26,7 +26,7 @@ pub mod patch_status;
 mod reread;
 
 pub use annotate::annotate;
-pub use apply::{Applied, apply, apply_in_project, take_over};
+pub use apply::{Applied, apply, apply_in_project, is_there, take_over};
 pub use backoff::Backoff;
 pub use clients::Clients;
 pub use contests::Contests;

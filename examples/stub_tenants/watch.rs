@@ -26,11 +26,11 @@ use serde_json::{Value, json};
 use crate::api_server;
 use crate::planes::{Plane, Planes};
 
-const API_SERVER_TLS: &str = "kube-apiserver-tls";
-const ETCD_TLS: &str = "etcd-server";
+const API_SERVER_CERTS: &str = "kube-apiserver-certs";
+const ETCD_CERTS: &str = "etcd-certs";
 const CLIENT_CA: &str = "client-ca-1";
 /// A Secret, the Services and the Deployment: where one of them is gone, the plane is.
-const IN_EVERY_PLANE: [&str; 3] = [API_SERVER_TLS, names::API_SERVER, names::API_SERVER_PUBLIC];
+const IN_EVERY_PLANE: [&str; 3] = [API_SERVER_CERTS, names::API_SERVER, names::API_SERVER_PUBLIC];
 
 /// For ever.
 pub async fn follow(client: Client, planes: &Arc<Planes>) {
@@ -79,10 +79,18 @@ fn is_in_plane(object: &impl Resource) -> bool {
 }
 
 fn take_secret(secret: &Secret, of: &Of) {
-    match (secret.name_any().as_str(), server_config(secret)) {
-        (API_SERVER_TLS, Some(tls)) => of.plane.set_api_server(tls),
-        (ETCD_TLS, Some(tls)) => of.plane.set_etcd(tls),
-        (CLIENT_CA, _) => of.plane.set_client_ca(encoded(secret)),
+    match secret.name_any().as_str() {
+        API_SERVER_CERTS => {
+            if let Some(tls) = server_config(secret, "apiserver") {
+                of.plane.set_api_server(tls);
+            }
+        }
+        ETCD_CERTS => {
+            if let Some(tls) = server_config(secret, "server") {
+                of.plane.set_etcd(tls);
+            }
+        }
+        CLIENT_CA => of.plane.set_client_ca(encoded(secret)),
         _ => {}
     }
 }
@@ -121,11 +129,14 @@ fn encoded(secret: &Secret) -> Value {
     json!({"data": data.collect::<serde_json::Map<_, _>>()})
 }
 
-/// `None`: it is not complete.
-fn server_config(secret: &Secret) -> Option<Arc<ServerConfig>> {
-    let file = |name: &str| secret.data.as_ref()?.get(name).map(|data| data.0.as_slice());
-    let chain = CertificateDer::pem_slice_iter(file("tls.crt")?).collect::<Result<Vec<_>, _>>();
-    let key = PrivateKeyDer::from_pem_slice(file("tls.key")?).ok()?;
+/// Of the pair called `pair`. `None`: it is not complete.
+fn server_config(secret: &Secret, pair: &str) -> Option<Arc<ServerConfig>> {
+    let file = |end: &str| {
+        let data = secret.data.as_ref()?.get(&format!("{pair}.{end}"))?;
+        Some(data.0.as_slice())
+    };
+    let chain = CertificateDer::pem_slice_iter(file("crt")?).collect::<Result<Vec<_>, _>>();
+    let key = PrivateKeyDer::from_pem_slice(file("key")?).ok()?;
     let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
         .ok()?

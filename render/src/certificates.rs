@@ -4,7 +4,8 @@
 //! | file | what |
 //! |---|---|
 //! | `authority.rs` | the CAs and the service-account key: Secrets that are made once and never applied |
-//! | `leaf.rs` | which leaf certificates there are, what is in each, and the Secret that holds it |
+//! | `leaf.rs` | which leaf certificates there are, and what is in each |
+//! | `leaf_secret.rs` | which Secret holds which of them |
 //! | `plan.rs` | which leaves to write now, and when to look again |
 //! | `expiry.rs` | when the first of them ends |
 //! | `identity.rs` | the manager's own client certificates |
@@ -17,6 +18,7 @@ mod authority;
 mod expiry;
 mod identity;
 mod leaf;
+mod leaf_secret;
 mod plan;
 pub(crate) mod secret_data;
 mod snapshot_client;
@@ -27,7 +29,8 @@ pub use admin::{
 pub use authority::{Authorities, Authority, build_authority_secret, missing_authorities};
 pub use expiry::first_expiry;
 pub use identity::{mint_etcd_identity, mint_manager_identity};
-pub use leaf::LeafSecret;
+pub use leaf::Leaf;
+pub use leaf_secret::LeafSecret;
 pub use plan::{LeafPlan, plan_leaves};
 pub use snapshot_client::build_snapshot_client;
 

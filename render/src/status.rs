@@ -151,6 +151,24 @@ pub fn compute_status(findings: &Findings<'_>) -> TenantClusterStatus {
     }
 }
 
+/// Whether `after` says no more than how far a tenant is on its way to Ready: it was not Ready and is not, and that it has
+/// been refused, or what holds it up, is no news.
+#[must_use]
+pub fn is_step(before: &TenantClusterStatus, after: &TenantClusterStatus) -> bool {
+    let is_on_its_way = |status: &TenantClusterStatus| {
+        let of = |kind: &str| status.conditions.iter().find(|one| one.type_ == kind);
+        of(types::READY).is_some_and(|ready| ready.status != "True")
+            && of(types::RECONCILING).is_none_or(|way| way.reason == PROGRESSING)
+            && of(types::STALLED).is_none()
+    };
+    let but_for_parts = |status: &TenantClusterStatus| TenantClusterStatus {
+        conditions: Vec::new(),
+        nodes: None,
+        ..status.clone()
+    };
+    is_on_its_way(before) && is_on_its_way(after) && but_for_parts(before) == but_for_parts(after)
+}
+
 /// The status while the object is being deleted: what it waits for, or what failed, in words. Of the parts
 /// nothing is said any more: they are on their way out.
 #[must_use]

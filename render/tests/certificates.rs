@@ -60,25 +60,33 @@ fn made() -> (Tenant, Secrets, Secrets) {
     (tenant, authorities, leaves)
 }
 
+fn leaf(secret: &Secret, pair: &str) -> serde_json::Value {
+    let info = CertificateInfo::parse(&text(secret, &format!("{pair}.crt"))).expect("readable");
+    serde_json::json!({
+        "issuer": info.issuer_common_name,
+        "commonName": info.common_name,
+        "organizations": info.organizations,
+        "usage": format!("{:?}", info.usage),
+        "dnsNames": info.dns_names,
+        "ipAddresses": info.ip_addresses,
+        "notBefore": info.not_before.to_string(),
+        "notAfter": info.not_after.to_string(),
+    })
+}
+
 #[test]
 fn every_leaf_is_as_reviewed() {
     let (tenant, authorities, leaves) = made();
     let summary: BTreeMap<&str, serde_json::Value> = leaves
         .iter()
         .map(|(name, secret)| {
-            let info = CertificateInfo::parse(&text(secret, "tls.crt")).expect("a certificate");
             let data = secret.data.as_ref().expect("data");
+            let certificates = data.keys().filter_map(|key| key.strip_suffix(".crt"));
+            let leaves = certificates.filter(|pair| data.contains_key(&format!("{pair}.key")));
             let summary = serde_json::json!({
                 "type": secret.type_,
                 "keys": data.keys().collect::<Vec<_>>(),
-                "issuer": info.issuer_common_name,
-                "commonName": info.common_name,
-                "organizations": info.organizations,
-                "usage": format!("{:?}", info.usage),
-                "dnsNames": info.dns_names,
-                "ipAddresses": info.ip_addresses,
-                "notBefore": info.not_before.to_string(),
-                "notAfter": info.not_after.to_string(),
+                "leaves": leaves.map(|pair| (pair, leaf(secret, pair))).collect::<BTreeMap<_, _>>(),
                 "kubeconfig": data.get("kubeconfig").map(|_| text(secret, "kubeconfig")),
             });
             (name.as_str(), summary)
@@ -93,7 +101,7 @@ fn every_leaf_is_as_reviewed() {
     });
     assert_eq!(
         tenant.plane_namespace,
-        leaves["etcd-peer"].metadata.namespace.clone().expect("one")
+        leaves["etcd-certs"].metadata.namespace.clone().expect("one")
     );
     for secret in authorities.values() {
         assert_eq!(secret.immutable, Some(true));
@@ -121,6 +129,14 @@ fn leaves_are_replaced_when_80_percent_of_their_life_are_over() {
     assert!(renewed.next_due > due + 290 * DAY);
 }
 
+/// Keys whose value differs from before.
+fn changed<'a>(before: &Secrets, secret: &'a Secret) -> Vec<&'a str> {
+    let before = before[secret.metadata.name.as_ref().expect("a name")].data.as_ref();
+    let data = secret.data.iter().flatten();
+    let differs = data.filter(|(key, value)| before.and_then(|data| data.get(*key)) != Some(value));
+    differs.map(|(key, _)| key.as_str()).collect()
+}
+
 #[test]
 fn leaves_that_a_clock_ahead_has_dated_are_replaced_when_the_clock_is_right_again() {
     let (tenant, authorities, leaves) = made();
@@ -145,8 +161,10 @@ fn another_endpoint_reissues_only_the_serving_certificate() {
     let (mut tenant, authorities, leaves) = made();
     tenant.exposure.extra_names.push("api.example.com".to_owned());
     let second = plan(&tenant, &authorities, &leaves, fixture::noon());
-    assert_eq!(written(&second), ["kube-apiserver-tls"]);
-    let info = CertificateInfo::parse(&text(&second.to_write[0], "tls.crt")).expect("readable");
+    assert_eq!(written(&second), ["kube-apiserver-certs"]);
+    assert_eq!(changed(&leaves, &second.to_write[0]), ["apiserver.crt", "apiserver.key"]);
+    let served = text(&second.to_write[0], "apiserver.crt");
+    let info = CertificateInfo::parse(&served).expect("readable");
     assert!(info.dns_names.contains("api.example.com"));
 }
 
@@ -155,8 +173,10 @@ fn an_endpoint_with_a_name_is_served_under_that_name() {
     let (mut tenant, authorities, leaves) = made();
     tenant.exposure.host = "demo.acme.clouds.example".to_owned();
     let second = plan(&tenant, &authorities, &leaves, fixture::noon());
-    assert_eq!(written(&second), ["kube-apiserver-tls"]);
-    let info = CertificateInfo::parse(&text(&second.to_write[0], "tls.crt")).expect("readable");
+    assert_eq!(written(&second), ["kube-apiserver-certs"]);
+    assert_eq!(changed(&leaves, &second.to_write[0]), ["apiserver.crt", "apiserver.key"]);
+    let served = text(&second.to_write[0], "apiserver.crt");
+    let info = CertificateInfo::parse(&served).expect("readable");
     assert!(info.dns_names.contains("demo.acme.clouds.example"), "{:?}", info.dns_names);
     assert!(info.ip_addresses.contains(&tenant.exposure.addresses[0]), "{:?}", info.ip_addresses);
 }
@@ -176,21 +196,48 @@ fn a_leaf_that_is_garbage_or_of_another_key_or_ca_is_replaced() {
         written(&second).into_iter().map(str::to_owned).collect()
     };
     let mut garbage = leaves.clone();
-    set(&mut garbage, "etcd-peer", "tls.crt", "garbage");
-    assert_eq!(replaced(&garbage), ["etcd-peer"]);
+    set(&mut garbage, "etcd-certs", "peer.crt", "garbage");
+    assert_eq!(replaced(&garbage), ["etcd-certs"]);
+    let second = plan(&tenant, &authorities, &garbage, fixture::noon());
+    assert_eq!(changed(&leaves, &second.to_write[0]), ["peer.crt", "peer.key"], "no other leaf");
 
     let mut foreign_key = leaves.clone();
-    set(&mut foreign_key, "etcd-peer", "tls.key", &text(&leaves["etcd-server"], "tls.key"));
-    assert_eq!(replaced(&foreign_key), ["etcd-peer"]);
+    set(&mut foreign_key, "etcd-certs", "peer.key", &text(&leaves["etcd-certs"], "server.key"));
+    assert_eq!(replaced(&foreign_key), ["etcd-certs"]);
 
     let mut changed_kubeconfig = leaves.clone();
-    set(&mut changed_kubeconfig, "kube-scheduler-kubeconfig", "kubeconfig", "elsewhere");
-    assert_eq!(replaced(&changed_kubeconfig), ["kube-scheduler-kubeconfig"]);
+    set(&mut changed_kubeconfig, "kube-scheduler-certs", "kubeconfig", "elsewhere");
+    assert_eq!(replaced(&changed_kubeconfig), ["kube-scheduler-certs"]);
 
     let others = by_name(
         plan(&tenant, &make_authorities(&tenant), &Secrets::new(), fixture::noon()).to_write,
     );
     assert_eq!(replaced(&others).len(), leaves.len());
+}
+
+/// A leaf in a Secret of its own, as planes were born with before.
+fn former(name: &str, from: &Secret, pair: &str) -> Secret {
+    let mut secret = from.clone();
+    secret.metadata.name = Some(name.to_owned());
+    secret.type_ = Some("kubernetes.io/tls".to_owned());
+    let value = |end: &str| ByteString(text(from, &format!("{pair}.{end}")).into_bytes());
+    secret.data = Some(["crt", "key"].map(|end| (format!("tls.{end}"), value(end))).into());
+    secret
+}
+
+#[test]
+fn a_former_secret_is_renewed_while_it_is_there_and_never_made() {
+    let (tenant, authorities, leaves) = made();
+    let mut existing = leaves.clone();
+    let peer = former("etcd-peer", &leaves["etcd-certs"], "peer");
+    existing.extend(by_name([peer.clone()]));
+    let first = plan(&tenant, &authorities, &existing, fixture::noon());
+    assert_eq!(first.to_write.iter().filter(|one| one.data != peer.data).count(), 0);
+    existing.extend(by_name(first.to_write));
+    let renewed = plan(&tenant, &authorities, &existing, first.next_due);
+    assert_eq!(renewed.to_write.len(), leaves.len() + 1);
+    let again = renewed.to_write.iter().find(|one| one.metadata.name == peer.metadata.name);
+    assert_eq!(changed(&existing, again.expect("written")), ["tls.crt", "tls.key"]);
 }
 
 fn set(secrets: &mut Secrets, name: &str, key: &str, value: &str) {

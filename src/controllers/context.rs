@@ -8,7 +8,7 @@ use kube::Client;
 use nagaya_render::settings::Settings;
 use nagaya_render::tenant::{Endpoint, Tenant};
 
-use super::tenant_cluster::Rolls;
+use super::tenant_cluster::{Rolls, Steps};
 use crate::caches::Caches;
 use crate::etcd::EtcdKeeper;
 use crate::keyring::{Keyring, Keys};
@@ -38,6 +38,8 @@ pub struct Context {
     pub planes: Planes,
     /// Who follows a new manager or new settings.
     pub rolls: Rolls,
+    /// When each tenant was told of last.
+    pub steps: Steps,
     /// Which manager with which settings this is.
     pub revision: String,
     /// Failures in a row.
@@ -70,6 +72,7 @@ impl Context {
         self.planes.forget(tenant);
         self.contests.forget(tenant);
         self.rolls.forget(tenant);
+        self.steps.forget(tenant);
     }
 }
 

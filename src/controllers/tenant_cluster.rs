@@ -15,8 +15,11 @@ mod members;
 mod observe;
 mod rights;
 mod rolls;
+mod services;
 mod snapshots;
+mod steps;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -36,9 +39,10 @@ use apply::Progress;
 pub use error::Error;
 use observe::Observed;
 pub use rolls::Rolls;
+pub use steps::Steps;
 
 use super::Context;
-use crate::kube_ops::patch_status;
+use crate::kube_ops::{finalizer, patch_status};
 use crate::tenant::TenantKey;
 
 const CONTROLLER: &str = "tenantcluster";
@@ -123,10 +127,12 @@ async fn pass(context: &Context, raw: &TenantCluster, key: &TenantKey) -> Result
         Ok(tenant) => (Some(tenant), None),
         Err(refusal) => (last_accepted(raw, around), Some(refusal)),
     };
+    let mut raw = Cow::Borrowed(raw);
     let (progress, mut trouble) = match &tenant {
-        Some(tenant) => Box::pin(make(context, raw, key, tenant, &observed, now)).await,
+        Some(tenant) => Box::pin(make(context, &mut raw, key, tenant, &observed, now)).await,
         None => (None, None),
     };
+    let raw = raw.as_ref();
     let next_snapshot = progress.as_ref().and_then(|progress| progress.next_snapshot);
     let plane_exists = !observed.planes.is_empty() || progress.is_some();
     let tenant = match progress {
@@ -154,9 +160,14 @@ async fn pass(context: &Context, raw: &TenantCluster, key: &TenantKey) -> Result
     }
     let client = context.manager.clients.projects.clone();
     let all = Api::<TenantCluster>::namespaced(client, &key.namespace);
-    patch_status(&all, raw, &status).await?;
-    context.rolls.seen(key, &status);
-    announce::announce(context, raw, &status).await;
+    let held_back = context.steps.wait(key, raw, &status);
+    if held_back.is_none() {
+        if patch_status(&all, raw, &status).await? {
+            context.steps.told(key);
+        }
+        context.rolls.seen(key, &status);
+        announce::announce(context, raw, &status).await;
+    }
     if let Some(error) = trouble {
         return Err(error);
     }
@@ -164,14 +175,15 @@ async fn pass(context: &Context, raw: &TenantCluster, key: &TenantKey) -> Result
     let stalled = context.prober.store().get(key).filter(|seen| seen.report.stalled);
     let read_again = context.keyring.read_again(key, now);
     let due = [keys.map(|keys| keys.next_due), read_again, next_snapshot, stalled.map(|_| now)];
-    Ok(Action::requeue(observe::next_look(&observed, &status, due, now)))
+    let next_look = observe::next_look(&observed, &status, due, now);
+    Ok(Action::requeue(held_back.map_or(next_look, |held_back| next_look.min(held_back))))
 }
 
 /// How far the management side is now, and what went wrong. What runs is followed all the same: Ready is not
-/// to be guessed for as long as something cannot be applied.
+/// to be guessed for as long as something cannot be applied. `raw` gets the finalizer before there is anything to clean up.
 async fn make(
     context: &Context,
-    raw: &TenantCluster,
+    raw: &mut Cow<'_, TenantCluster>,
     key: &TenantKey,
     tenant: &Tenant,
     observed: &Observed,
@@ -186,7 +198,14 @@ async fn make(
     if raw.spec.paused {
         return look_on().await.map_or_else(|error| (None, Some(error)), |seen| (seen, None));
     }
-    match Box::pin(apply::apply(context, raw, key, tenant, observed, now)).await {
+    let apply = async {
+        let projects = Api::namespaced(context.manager.clients.projects.clone(), &key.namespace);
+        if let Some(held) = finalizer::hold(&projects, raw.as_ref(), FINALIZER).await? {
+            *raw = Cow::Owned(held);
+        }
+        apply::apply(context, raw, key, tenant, observed, now).await
+    };
+    match Box::pin(apply).await {
         Ok(progress) => (Some(progress), None),
         Err(error) => (look_on().await.ok().flatten(), Some(error)),
     }

@@ -52,8 +52,9 @@ pub async fn apply<K: Object>(
 
 /// Like [`apply`], where somebody else may make an object of that name at any moment.
 ///
-/// A missing object is claimed first: a POST of its metadata alone, which cannot hit anything that
-/// exists. (Server-side apply has no "only if absent".) Costs one more call, at birth only.
+/// A missing object is made by a POST, which cannot hit anything that exists. (Server-side apply has no "only if
+/// absent".) What is in it stays ours by that POST too, so that a later apply which leaves a field out does not remove
+/// it: only for objects whose fields change, and do not go.
 ///
 /// # Errors
 /// As [`apply`]; [`Error::ObjectChanged`] also if an object of that name has just been made.
@@ -66,15 +67,14 @@ pub async fn apply_in_project<K: Object>(
         return apply(api, live, desired).await;
     }
     let desired = to_json(desired)?;
-    let stub = to_object(claim(&desired), &desired)?;
+    let object = to_object(marked(&desired), &desired)?;
     let params = PostParams { field_manager: Some(labels::MANAGER.to_owned()), ..default() };
-    let claimed = api.create(&params, &stub).await.map_err(|source| {
+    api.create(&params, &object).await.map(Applied::Written).map_err(|source| {
         if is_status(&source, kube::core::Status::is_already_exists) {
             return Error::ObjectChanged { object: describe(&desired) };
         }
         Error::of_call("create", &desired, source)
-    })?;
-    apply_json(api, Some(&claimed), desired, ownership::check).await
+    })
 }
 
 /// Like [`apply`], whoever made the object: for names that Kubernetes or kubeadm fix.
@@ -132,8 +132,7 @@ async fn send<K: Object>(
     desired: &Value,
     live: Option<&ObjectMeta>,
 ) -> Result<Applied<K>, Error> {
-    let mut body = desired.clone();
-    body["metadata"]["annotations"][APPLIED_DIGEST] = json!(digest_of(desired));
+    let mut body = marked(desired);
     if let Some(live) = live {
         body["metadata"]["uid"] = json!(live.uid);
         body["metadata"]["resourceVersion"] = json!(live.resource_version);
@@ -146,6 +145,12 @@ async fn send<K: Object>(
     written.map(Applied::Written).map_err(|source| Error::of_call("apply", desired, source))
 }
 
+/// Whether [`apply`] would find that `live` is `desired`.
+#[must_use]
+pub fn is_there<K: Object>(live: &K, desired: &K) -> bool {
+    to_json(desired).is_ok_and(|desired| is_applied(live, &desired))
+}
+
 /// Nobody has changed what we last applied, and it is what we want.
 pub(super) fn is_applied<K: Object>(live: &K, desired: &Value) -> bool {
     let last = live.meta().annotations.as_ref().and_then(|all| all.get(APPLIED_DIGEST));
@@ -153,17 +158,11 @@ pub(super) fn is_applied<K: Object>(live: &K, desired: &Value) -> bool {
         && owned_fields::are_all_ours(live.meta(), desired, APPLIED_DIGEST)
 }
 
-/// What identifies an object, and the fields that cannot be set later.
-fn claim(desired: &Value) -> Value {
-    let mut stub = json!({
-        "apiVersion": desired["apiVersion"],
-        "kind": desired["kind"],
-        "metadata": desired["metadata"],
-    });
-    if let Some(secret_type) = desired.get("type") {
-        stub["type"] = secret_type.clone();
-    }
-    stub
+/// With its digest on it.
+fn marked(desired: &Value) -> Value {
+    let mut body = desired.clone();
+    body["metadata"]["annotations"][APPLIED_DIGEST] = json!(digest_of(desired));
+    body
 }
 
 /// The maps of `serde_json` are sorted, so equal objects have equal text.

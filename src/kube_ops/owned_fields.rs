@@ -2,7 +2,8 @@
 //!
 //! The API server records per manager the fields it set, as `FieldsV1` (structured-merge-diff's
 //! `fieldpath/serialize.go`). When another manager changes or removes one of them, it leaves our entry.
-//! So an object is as we last applied it exactly if our entry still names every field of that.
+//! So an object is as we last applied it exactly if our entry still names every field of that. Until the first apply,
+//! that entry is the one of the POST that made the object.
 
 use std::borrow::Cow;
 
@@ -23,20 +24,18 @@ const UNOWNED_METADATA: [&str; 8] = [
     "resourceVersion",
 ];
 
-/// True if our last apply still owns every field of `desired`, and this annotation.
+/// True if our last apply, or the POST before it, still owns every field of `desired`, and this annotation.
 #[must_use]
 pub fn are_all_ours(live: &ObjectMeta, desired: &Value, annotation: &str) -> bool {
     let api_version = desired.get("apiVersion").and_then(Value::as_str);
     let annotation = json!({"metadata": {"annotations": {annotation: ""}}});
-    live.managed_fields
-        .iter()
-        .flatten()
-        .find(|entry| is_ours(entry) && entry.api_version.as_deref() == api_version)
+    ours(live)
+        .filter(|entry| entry.api_version.as_deref() == api_version)
         .and_then(fields_of)
         .is_some_and(|fields| covers_object(&fields, desired) && covers(&fields, &annotation))
 }
 
-/// True if we have ever applied the object, and still own something of it.
+/// True if we have ever made or applied the object, and still own something of it.
 #[must_use]
 pub fn has_ours(live: &ObjectMeta) -> bool {
     live.managed_fields.iter().flatten().any(is_ours)
@@ -46,7 +45,7 @@ pub fn has_ours(live: &ObjectMeta) -> bool {
 #[must_use]
 pub fn first_taken(live: &ObjectMeta, desired: &Value) -> Option<(String, String)> {
     let entries = || live.managed_fields.iter().flatten();
-    let ours = entries().find(|entry| is_ours(entry)).and_then(fields_of);
+    let ours = ours(live).and_then(fields_of);
     let desired = without_unowned(desired);
     entries().filter(|entry| !is_ours(entry)).find_map(|entry| {
         let path = taken("", &*fields_of(entry)?, ours.as_deref(), &desired)?;
@@ -102,9 +101,15 @@ fn fields_of(entry: &ManagedFieldsEntry) -> Option<Cow<'_, Value>> {
     }
 }
 
+/// What we own by an apply, or else by the POST of before.
+fn ours(live: &ObjectMeta) -> Option<&ManagedFieldsEntry> {
+    let entries = live.managed_fields.iter().flatten().filter(|entry| is_ours(entry));
+    // `Apply` comes before `Update`.
+    entries.min_by_key(|entry| entry.operation.as_deref())
+}
+
 fn is_ours(entry: &ManagedFieldsEntry) -> bool {
     entry.manager.as_deref() == Some(labels::MANAGER)
-        && entry.operation.as_deref() == Some("Apply")
         && entry.subresource.as_deref().unwrap_or_default().is_empty()
 }
 

@@ -13,8 +13,9 @@ use crate::memory_api::{Fault, Id};
 use crate::stage::{Picture, Stage};
 use flows::{BIRTH, Flow};
 
-/// Long enough for a pass, and short: a tenant that does not answer is asked ten times a second.
-const A_PASS_MORE: Duration = Duration::from_millis(500);
+/// Long enough for a pass and for a step that was held back, and short: a tenant that does not answer is asked ten times
+/// a second.
+const A_PASS_MORE: Duration = Duration::from_millis(5500);
 const OFTEN: Duration = Duration::from_millis(50);
 const PATIENCE: Duration = Duration::from_mins(10);
 
@@ -74,6 +75,11 @@ async fn no_fault_of_any_write_changes_the_end_of_a_restore() {
 #[tokio::test(start_paused = true)]
 async fn no_fault_of_any_write_changes_how_new_templates_arrive() {
     later(&flows::TEMPLATES).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_fault_of_any_write_changes_how_former_secrets_go() {
+    later(&flows::FORMER_SECRETS).await;
 }
 
 #[tokio::test(start_paused = true)]

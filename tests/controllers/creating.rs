@@ -8,7 +8,7 @@ use crate::memory_api::{Asked, NODE_ADDRESS};
 use crate::stage::{PROJECT, Stage, TENANT, spec, tenant_id};
 
 /// Everything that Nagaya puts into a control-plane namespace.
-const PLANE: [&str; 29] = [
+const PLANE: [&str; 23] = [
     "ConfigMap etcd-state",
     "ConfigMap kube-apiserver-authentication",
     "Deployment kube-apiserver",
@@ -16,17 +16,11 @@ const PLANE: [&str; 29] = [
     "Secret client-ca-1",
     "Secret cluster-ca-1",
     "Secret etcd-ca-1",
-    "Secret etcd-peer",
-    "Secret etcd-server",
+    "Secret etcd-certs",
     "Secret front-proxy-ca-1",
-    "Secret front-proxy-client",
-    "Secret kube-apiserver-etcd-client",
-    "Secret kube-apiserver-kubelet-client",
-    "Secret kube-apiserver-tls",
-    "Secret kube-controller-manager-kubeconfig",
-    "Secret kube-controller-manager-tls",
-    "Secret kube-scheduler-kubeconfig",
-    "Secret kube-scheduler-tls",
+    "Secret kube-apiserver-certs",
+    "Secret kube-controller-manager-certs",
+    "Secret kube-scheduler-certs",
     "Secret kubelet-serving-ca-1",
     "Secret metrics-client",
     "Secret service-account-1",

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test's helper fails the test")]
 
 mod addons;
+mod birth_writes;
 mod blindness;
 mod blocked;
 mod contested;
@@ -11,6 +12,7 @@ mod creating;
 mod deleting;
 mod ending;
 mod field_changes;
+mod former_secrets;
 mod gitops;
 mod history;
 mod in_the_way;

@@ -71,13 +71,13 @@ async fn a_foreign_change_of_a_field_that_we_own_is_undone_with_one_write() {
 #[tokio::test(start_paused = true)]
 async fn a_secret_that_somebody_deleted_is_there_again_within_five_minutes() {
     let stage = Stage::ready().await;
-    let secret = Id::new(Kind::named("Secret"), &Stage::plane(), "kube-apiserver-tls");
+    let secret = Id::new(Kind::named("Secret"), &Stage::plane(), "kube-apiserver-certs");
     let handed_out = Id::new(Kind::named("Secret"), PROJECT, "demo-kubeconfig");
     for id in [&secret, &handed_out] {
         stage.planes.delete(id);
     }
     tokio::time::sleep(Duration::from_mins(5)).await;
-    assert!(stage.planes.get("Secret", &Stage::plane(), "kube-apiserver-tls").is_some());
+    assert!(stage.planes.get("Secret", &Stage::plane(), "kube-apiserver-certs").is_some());
     assert!(stage.planes.get("Secret", PROJECT, "demo-kubeconfig").is_some());
 }
 

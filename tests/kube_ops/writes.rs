@@ -107,14 +107,24 @@ async fn somebody_elses_object_is_refused_without_a_request() {
 }
 
 #[tokio::test]
-async fn in_a_project_a_missing_object_is_claimed_by_name_alone_and_then_applied() {
-    let api = ScriptedApi::answering(&[(201, json_of(&live(""))), (200, json_of(&live("")))]);
-    apply_in_project(&secrets(&api), None, &wanted()).await.unwrap();
+async fn in_a_project_a_missing_object_is_made_by_one_post_that_hits_nobody_elses() {
+    let api = ScriptedApi::answering(&[(201, json_of(&live("")))]);
+    let applied = apply_in_project(&secrets(&api), None, &wanted()).await.unwrap();
+    assert_eq!(applied, Applied::Written(live("")));
     let asked = api.asked();
     let whats: Vec<&str> = asked.iter().map(|asked| asked.what.as_str()).collect();
-    assert_eq!(whats, [format!("POST {SECRETS}"), format!("PATCH {SECRET}")]);
-    assert_eq!(asked[0].body["data"], Value::Null);
-    assert_eq!(asked[1].body["metadata"]["uid"], "live-1");
+    assert_eq!(whats, [format!("POST {SECRETS}")]);
+    assert_eq!(asked[0].body["data"], json_of(&wanted())["data"]);
+    assert_eq!(asked[0].body["metadata"]["annotations"][APPLIED_DIGEST], digest().await);
+}
+
+#[tokio::test]
+async fn what_was_made_by_post_is_there_and_is_not_written_again() {
+    let mut made = live(&digest().await);
+    made.metadata.managed_fields.as_mut().unwrap()[0].operation = Some("Update".to_owned());
+    let api = ScriptedApi::default();
+    let applied = apply_in_project(&secrets(&api), Some(&made), &wanted()).await.unwrap();
+    assert_eq!((applied, api.asked()), (Applied::Unchanged, vec![]));
 }
 
 #[tokio::test]

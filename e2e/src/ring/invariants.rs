@@ -172,7 +172,7 @@ mod tests {
                 }],
                 "volumes": [{"projected": {"sources": [
                     {"secret": {"name": "etcd-ca-1", "items": [{"key": "tls.crt"}]}},
-                    {"secret": {"name": "etcd-peer", "items": [{"key": "tls.key"}]}},
+                    {"secret": {"name": "etcd-certs", "items": [{"key": "peer.key"}]}},
                 ]}}],
             },
             "status": {"containerStatuses": [{"name": "etcd", "restartCount": 0}]},

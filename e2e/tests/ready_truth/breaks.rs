@@ -216,10 +216,10 @@ fn serve_another_name(stage: &Stage) -> Outcome {
     let pair = feed(&mut command(&["sh", "-c", SIGN]), authority.as_bytes())?;
     let (certificate, key) = pair.split_once("-----BEGIN PRIVATE KEY-----").unwrap_or((&pair, ""));
     let patch: Value = json!({"stringData": {
-        "tls.crt": certificate, "tls.key": format!("-----BEGIN PRIVATE KEY-----{key}"),
+        "apiserver.crt": certificate, "apiserver.key": format!("-----BEGIN PRIVATE KEY-----{key}"),
     }});
     let patch = patch.to_string();
-    let secret = ["patch", "secret", "-n", plane, "kube-apiserver-tls", "-p", &patch];
+    let secret = ["patch", "secret", "-n", plane, "kube-apiserver-certs", "-p", &patch];
     management.run(&secret)?;
     replace_api_server(stage)
 }
@@ -237,7 +237,7 @@ cat $d/key.pem";
 fn serve_the_right_name(stage: &Stage) -> Outcome {
     let show = "openssl x509 -noout -ext subjectAltName";
     wait_until("the serving certificate is Nagaya's again", Duration::from_mins(1), || {
-        let secret = ("kube-apiserver-tls", "tls.crt");
+        let secret = ("kube-apiserver-certs", "apiserver.crt");
         let certificate = stage.management().secret_value(&stage.plane, secret.0, secret.1)?;
         let names = feed(&mut command(&["sh", "-c", show]), certificate.as_bytes())?;
         Ok(Look::done_if(!names.contains("elsewhere.example"), || names))

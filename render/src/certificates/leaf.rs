@@ -1,13 +1,14 @@
-//! Which leaf certificates a control plane has, what is in each, and the Secret that holds it.
+//! Which leaf certificates a control plane has, and what is in each.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use jiff::SignedDuration;
 use nagaya_pki::{CertificateAuthority, Kubeconfig, LeafRequest, Trust, Usage};
-use strum::{EnumIter, IntoEnumIterator};
+use strum::EnumIter;
 
 use super::Authorities;
+use super::secret_data::{certificate, private_key};
 use crate::plane::mounts::CLIENT_CONFIG_DIR;
 use crate::plane::names;
 use crate::tenant::Tenant;
@@ -19,9 +20,9 @@ pub(crate) const LIFE: SignedDuration = SignedDuration::from_hours(365 * 24);
 /// (`plugin/pkg/auth/authorizer/rbac/bootstrappolicy`).
 const MONITORING_GROUP: &str = "system:monitoring";
 
-/// A leaf certificate with its key, in a Secret for the one component that presents it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, EnumIter)]
-pub enum LeafSecret {
+/// A leaf certificate with its key, for the one component that presents it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter)]
+pub enum Leaf {
     /// kube-apiserver towards everyone.
     ApiServer,
     /// kube-apiserver towards kubelets: signed by what nodes pin.
@@ -47,30 +48,7 @@ pub enum LeafSecret {
     Metrics,
 }
 
-impl LeafSecret {
-    /// Every one of them.
-    pub fn all() -> impl Iterator<Item = Self> {
-        Self::iter()
-    }
-
-    /// Name of the Secret.
-    #[must_use]
-    pub const fn secret_name(self) -> &'static str {
-        match self {
-            Self::ApiServer => "kube-apiserver-tls",
-            Self::KubeletClient => "kube-apiserver-kubelet-client",
-            Self::FrontProxyClient => "front-proxy-client",
-            Self::EtcdClient => "kube-apiserver-etcd-client",
-            Self::EtcdServer => "etcd-server",
-            Self::EtcdPeer => "etcd-peer",
-            Self::ControllerManager => "kube-controller-manager-kubeconfig",
-            Self::ControllerManagerServing => "kube-controller-manager-tls",
-            Self::Scheduler => "kube-scheduler-kubeconfig",
-            Self::SchedulerServing => "kube-scheduler-tls",
-            Self::Metrics => "metrics-client",
-        }
-    }
-
+impl Leaf {
     /// Who signs it.
     pub(super) fn issuer(self, authorities: &Authorities) -> &CertificateAuthority {
         match self {
@@ -114,9 +92,9 @@ impl LeafSecret {
         (self == Self::Metrics).then(|| authorities.cluster_ca_pem())
     }
 
-    /// The kubeconfig that goes with it, for components that need one. It names files instead of
-    /// embedding them, because client-go reads only files again.
-    pub(super) fn kubeconfig(self) -> Option<Kubeconfig> {
+    /// The kubeconfig that goes with it, for components that need one. It names the files of the pair called `pair`
+    /// instead of embedding them, because client-go reads only files again.
+    pub(super) fn kubeconfig(self, pair: &str) -> Option<Kubeconfig> {
         let user = match self {
             Self::ControllerManager => "system:kube-controller-manager",
             Self::Scheduler => "system:kube-scheduler",
@@ -126,8 +104,8 @@ impl LeafSecret {
         let server = format!("https://{}:{}", names::API_SERVER, names::API_SERVER_PORT);
         Some(Kubeconfig::new("kubernetes", &server, Trust::File(in_dir("ca.crt"))).with_file_paths(
             user,
-            &in_dir("tls.crt"),
-            &in_dir("tls.key"),
+            &in_dir(&certificate(pair)),
+            &in_dir(&private_key(pair)),
         ))
     }
 }

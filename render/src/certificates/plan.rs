@@ -8,8 +8,8 @@ use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use nagaya_pki::{CertificateAuthority, CertificateInfo, LeafRequest, PrivateKey};
 
-use super::secret_data::{self, CA_CERTIFICATE, CERTIFICATE, KUBECONFIG, PRIVATE_KEY};
-use super::{Authorities, CertificateError, LeafSecret};
+use super::secret_data::{self, CA_CERTIFICATE, KUBECONFIG, certificate, private_key};
+use super::{Authorities, CertificateError, Leaf, LeafSecret};
 use crate::tenant::Tenant;
 
 /// What to do about the leaf certificates of a control plane.
@@ -21,9 +21,9 @@ pub struct LeafPlan {
     pub next_due: Timestamp,
 }
 
-/// Compares the leaf Secrets that exist (by name) with those wanted. A certificate is kept while it says
-/// what is wanted, is signed by the current CA, belongs to the key beside it, is valid and has not used 80 % of its
-/// life; its Secret is written only if anything in it changes.
+/// Compares the leaf Secrets that exist (by name) with those wanted, which are all, and the former ones that are still
+/// there. A certificate is kept while it says what is wanted, is signed by the current CA, belongs to the key beside
+/// it, is valid and has not used 80 % of its life; its Secret is written only if anything in it changes.
 ///
 /// # Errors
 /// [`CertificateError::Mint`].
@@ -34,16 +34,22 @@ pub fn plan_leaves(
     now: Timestamp,
 ) -> Result<LeafPlan, CertificateError> {
     let mut plan = LeafPlan { to_write: Vec::new(), next_due: Timestamp::MAX };
-    for leaf in LeafSecret::all() {
-        let issuer = leaf.issuer(authorities);
-        let request = leaf.request(tenant);
-        let present = existing.get(leaf.secret_name());
-        let pair = match present.and_then(|secret| Pair::keep(secret, issuer, &request, now)) {
-            Some(pair) => pair,
-            None => Pair::issue(issuer, &request, leaf.secret_name(), now)?,
-        };
-        plan.next_due = plan.next_due.min(pair.due);
-        let wanted = build_leaf_secret(tenant, authorities, leaf, pair)?;
+    let former = LeafSecret::former().filter(|one| existing.contains_key(one.secret_name()));
+    for secret in LeafSecret::all().chain(former) {
+        let present = existing.get(secret.secret_name());
+        let mut pairs = Vec::new();
+        for (leaf, name) in secret.pairs() {
+            let issuer = leaf.issuer(authorities);
+            let request = leaf.request(tenant);
+            let kept = present.and_then(|present| Pair::keep(present, name, issuer, &request, now));
+            let pair = match kept {
+                Some(pair) => pair,
+                None => Pair::issue(issuer, &request, secret.secret_name(), now)?,
+            };
+            plan.next_due = plan.next_due.min(pair.due);
+            pairs.push((leaf, name, pair));
+        }
+        let wanted = build_leaf_secret(tenant, authorities, secret, pairs)?;
         if !present.is_some_and(|present| says_the_same(present, &wanted)) {
             plan.to_write.push(wanted);
         }
@@ -59,15 +65,16 @@ pub(super) struct Pair {
 }
 
 impl Pair {
-    /// The pair in `secret`, if it still serves.
+    /// The pair called `name` in `secret`, if it still serves.
     fn keep(
         secret: &Secret,
+        name: &str,
         issuer: &CertificateAuthority,
         request: &LeafRequest,
         now: Timestamp,
     ) -> Option<Self> {
-        let certificate = secret_data::text(secret, CERTIFICATE)?;
-        let key = secret_data::text(secret, PRIVATE_KEY)?;
+        let certificate = secret_data::text(secret, &certificate(name))?;
+        let key = secret_data::text(secret, &private_key(name))?;
         let due = serves_until(certificate, key, issuer, request, now)?;
         Some(Self { certificate: certificate.to_owned(), key: key.to_owned(), due })
     }
@@ -116,30 +123,32 @@ fn is_from_the_future(
 fn build_leaf_secret(
     tenant: &Tenant,
     authorities: &Authorities,
-    leaf: LeafSecret,
-    pair: Pair,
+    secret: LeafSecret,
+    pairs: Vec<(Leaf, &'static str, Pair)>,
 ) -> Result<Secret, CertificateError> {
-    let name = leaf.secret_name();
-    let mut data = BTreeMap::from([
-        (CERTIFICATE.to_owned(), ByteString(pair.certificate.into_bytes())),
-        (PRIVATE_KEY.to_owned(), ByteString(pair.key.into_bytes())),
-    ]);
-    if let Some(ca) = leaf.server_ca(authorities) {
-        data.insert(CA_CERTIFICATE.to_owned(), ByteString(ca.as_bytes().to_vec()));
-    }
-    if let Some(kubeconfig) = leaf.kubeconfig() {
-        let yaml =
-            kubeconfig.to_yaml().map_err(|source| CertificateError::Mint { what: name, source })?;
-        data.insert(KUBECONFIG.to_owned(), ByteString(yaml.into_bytes()));
+    let what = secret.secret_name();
+    let mut data = BTreeMap::new();
+    let mut put = |key: String, text: String| data.insert(key, ByteString(text.into_bytes()));
+    for (leaf, name, pair) in pairs {
+        if let Some(ca) = leaf.server_ca(authorities) {
+            put(CA_CERTIFICATE.to_owned(), ca.to_owned());
+        }
+        if let Some(kubeconfig) = leaf.kubeconfig(name) {
+            let yaml =
+                kubeconfig.to_yaml().map_err(|source| CertificateError::Mint { what, source })?;
+            put(KUBECONFIG.to_owned(), yaml);
+        }
+        put(certificate(name), pair.certificate);
+        put(private_key(name), pair.key);
     }
     Ok(Secret {
         metadata: ObjectMeta {
-            name: Some(name.to_owned()),
+            name: Some(what.to_owned()),
             namespace: Some(tenant.plane_namespace.clone()),
-            labels: Some(tenant.labels(name)),
+            labels: Some(tenant.labels(what)),
             ..ObjectMeta::default()
         },
-        type_: Some(secret_data::TLS.to_owned()),
+        type_: Some(secret.type_().to_owned()),
         data: Some(data),
         ..Secret::default()
     })

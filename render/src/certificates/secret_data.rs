@@ -18,6 +18,22 @@ pub(crate) const SA_PUBLIC_KEY: &str = "sa.pub";
 /// A kubeconfig that names the files of the pair beside it.
 pub(crate) const KUBECONFIG: &str = "kubeconfig";
 
+/// Key, or file, of the certificate of a pair that is not alone in its place.
+pub(crate) fn certificate(pair: &str) -> String {
+    format!("{pair}.crt")
+}
+
+/// The same of its private key.
+pub(crate) fn private_key(pair: &str) -> String {
+    format!("{pair}.key")
+}
+
+/// Every certificate in a Secret.
+pub(super) fn certificates(secret: &Secret) -> impl Iterator<Item = &str> {
+    let data = secret.data.iter().flatten().filter(|(key, _)| key.ends_with(".crt"));
+    data.filter_map(|(_, value)| std::str::from_utf8(&value.0).ok())
+}
+
 /// The value of `key`, if it is there and is text.
 pub(crate) fn text<'a>(secret: &'a Secret, key: &str) -> Option<&'a str> {
     std::str::from_utf8(&secret.data.as_ref()?.get(key)?.0).ok()

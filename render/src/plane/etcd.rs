@@ -16,7 +16,7 @@ use super::pod::{self, Pod};
 use super::probes::{self, Endpoint};
 use super::resources::{self, Defaults};
 use super::{claims, helper, names};
-use crate::certificates::{Authority, LeafSecret};
+use crate::certificates::{Authority, Leaf};
 use crate::membership::{EtcdShape, INITIAL_CLUSTER, JOINING};
 use crate::minors::ETCD_IMAGE;
 use crate::settings::Settings;
@@ -95,8 +95,8 @@ fn build_template(tenant: &Tenant, settings: &Settings) -> PodTemplateSpec {
             PKI,
             vec![
                 Files::certificate(Authority::Etcd, "ca"),
-                Files::leaf(LeafSecret::EtcdServer, "server"),
-                Files::leaf(LeafSecret::EtcdPeer, "peer"),
+                Files::leaf(Leaf::EtcdServer),
+                Files::leaf(Leaf::EtcdPeer),
             ],
         )],
         grace: 30,

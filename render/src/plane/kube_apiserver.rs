@@ -22,7 +22,7 @@ use super::probes::{self, Endpoint};
 use super::resources::{self, Defaults};
 use super::wait;
 use crate::certificates::secret_data::{SA_PRIVATE_KEY, SA_PUBLIC_KEY};
-use crate::certificates::{Authority, LeafSecret};
+use crate::certificates::{Authority, Leaf};
 use crate::membership::EtcdShape;
 use crate::settings::Settings;
 use crate::tenant::Tenant;
@@ -88,10 +88,10 @@ fn build_pki_volume() -> Volume {
     mounts::volume(
         PKI,
         vec![
-            Files::leaf(LeafSecret::ApiServer, "apiserver"),
-            Files::leaf(LeafSecret::KubeletClient, "apiserver-kubelet-client"),
-            Files::leaf(LeafSecret::FrontProxyClient, "front-proxy-client"),
-            Files::leaf(LeafSecret::EtcdClient, "apiserver-etcd-client"),
+            Files::leaf(Leaf::ApiServer),
+            Files::leaf(Leaf::KubeletClient),
+            Files::leaf(Leaf::FrontProxyClient),
+            Files::leaf(Leaf::EtcdClient),
             Files::certificate(Authority::Client, "client-ca"),
             Files::certificate(Authority::KubeletServing, "kubelet-serving-ca"),
             Files::certificate(Authority::FrontProxy, "front-proxy-ca"),

@@ -5,13 +5,13 @@ use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetSpec};
 use k8s_openapi::api::core::v1::{Container, PodTemplateSpec, Volume};
 use nagaya_api::labels;
 
-use super::mounts::{self, CLIENT_CONFIG, CLIENT_CONFIG_DIR, Files, PKI, PKI_DIR, SERVING};
+use super::mounts::{self, CLIENT_CONFIG, CLIENT_CONFIG_DIR, Files, PKI, PKI_DIR};
 use super::pod::{self, Pod};
 use super::probes::{self, Endpoint};
 use super::resources::{self, Defaults};
 use super::{names, networks, wait};
 use crate::certificates::secret_data::SA_PRIVATE_KEY;
-use crate::certificates::{Authority, LeafSecret};
+use crate::certificates::{Authority, Leaf};
 use crate::settings::Settings;
 use crate::tenant::Tenant;
 
@@ -60,10 +60,7 @@ fn build_template(tenant: &Tenant, settings: &Settings) -> PodTemplateSpec {
         user: USER,
         init_containers: vec![wait::build_wait_for_api(tenant, settings)],
         container: build_container(tenant, settings),
-        volumes: vec![
-            mounts::client_config_volume(LeafSecret::ControllerManager),
-            build_pki_volume(),
-        ],
+        volumes: vec![mounts::client_config_volume(Leaf::ControllerManager), build_pki_volume()],
         grace: 10,
         priority: names::CONTROLLER_PRIORITY,
         replicated: false,
@@ -76,7 +73,7 @@ fn build_pki_volume() -> Volume {
     mounts::volume(
         PKI,
         vec![
-            Files::leaf(LeafSecret::ControllerManagerServing, SERVING),
+            Files::leaf(Leaf::ControllerManagerServing),
             Files::certificate(Authority::Cluster, "cluster-ca"),
             Files::signer(Authority::Client, "client-ca"),
             Files::signer(Authority::KubeletServing, "kubelet-serving-ca"),

@@ -3,12 +3,12 @@
 use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetSpec};
 use k8s_openapi::api::core::v1::{Container, PodTemplateSpec};
 
-use super::mounts::{self, CLIENT_CONFIG, CLIENT_CONFIG_DIR, Files, PKI, PKI_DIR, SERVING};
+use super::mounts::{self, CLIENT_CONFIG, CLIENT_CONFIG_DIR, Files, PKI, PKI_DIR};
 use super::pod::{self, Pod};
 use super::probes::{self, Endpoint};
 use super::resources::{self, Defaults};
 use super::{names, wait};
-use crate::certificates::LeafSecret;
+use crate::certificates::Leaf;
 use crate::settings::Settings;
 use crate::tenant::Tenant;
 
@@ -43,8 +43,8 @@ fn build_template(tenant: &Tenant, settings: &Settings) -> PodTemplateSpec {
         init_containers: vec![wait::build_wait_for_api(tenant, settings)],
         container: build_container(tenant, settings),
         volumes: vec![
-            mounts::client_config_volume(LeafSecret::Scheduler),
-            mounts::volume(PKI, vec![Files::leaf(LeafSecret::SchedulerServing, SERVING)]),
+            mounts::client_config_volume(Leaf::Scheduler),
+            mounts::volume(PKI, vec![Files::leaf(Leaf::SchedulerServing)]),
         ],
         grace: 10,
         priority: names::CONTROLLER_PRIORITY,

@@ -5,8 +5,10 @@ use k8s_openapi::api::core::v1::{
     KeyToPath, ProjectedVolumeSource, SecretProjection, Volume, VolumeMount, VolumeProjection,
 };
 
-use crate::certificates::secret_data::{CERTIFICATE, KUBECONFIG, PRIVATE_KEY};
-use crate::certificates::{Authority, LeafSecret};
+use crate::certificates::secret_data::{
+    CERTIFICATE, KUBECONFIG, PRIVATE_KEY, certificate, private_key,
+};
+use crate::certificates::{Authority, Leaf};
 
 /// Where certificates and keys are mounted.
 pub(super) const PKI_DIR: &str = "/etc/kubernetes/pki";
@@ -19,13 +21,13 @@ pub(super) const FILE_MODE: i32 = 0o440;
 /// Some keys of one Secret, and the file names that they get.
 pub(super) struct Files {
     secret: &'static str,
-    items: Vec<(&'static str, String)>,
+    items: Vec<(String, String)>,
 }
 
 impl Files {
     /// `NAME.crt` of an authority, without its key.
     pub(super) fn certificate(authority: Authority, name: &str) -> Self {
-        let items = vec![(CERTIFICATE, format!("{name}.crt"))];
+        let items = vec![(CERTIFICATE.to_owned(), certificate(name))];
         Self { secret: authority.secret_name(), items }
     }
 
@@ -34,9 +36,11 @@ impl Files {
         Self { secret: authority.secret_name(), items: pair(name) }
     }
 
-    /// `NAME.crt` and `NAME.key` of a leaf.
-    pub(super) fn leaf(leaf: LeafSecret, name: &str) -> Self {
-        Self { secret: leaf.secret_name(), items: pair(name) }
+    /// The pair of a leaf, called as in its Secret.
+    pub(super) fn leaf(leaf: Leaf) -> Self {
+        let (secret, name) = leaf.place();
+        let items = [certificate(name), private_key(name)].map(|file| (file.clone(), file)).into();
+        Self { secret: secret.secret_name(), items }
     }
 
     /// `NAME.crt` and `NAME.key` of a Secret that is no leaf of the plane's birth.
@@ -46,7 +50,8 @@ impl Files {
 
     /// Keys under their own names, in a directory called as the Secret.
     pub(super) fn in_directory(secret: &'static str, keys: &[&'static str]) -> Self {
-        let items = keys.iter().map(|key| (*key, format!("{secret}/{key}"))).collect();
+        let file = |key: &&str| ((*key).to_owned(), format!("{secret}/{key}"));
+        let items = keys.iter().map(file).collect();
         Self { secret, items }
     }
 
@@ -54,7 +59,7 @@ impl Files {
     pub(super) fn service_account(keys: &[&'static str]) -> Self {
         Self {
             secret: Authority::ServiceAccount.secret_name(),
-            items: keys.iter().map(|key| (*key, (*key).to_owned())).collect(),
+            items: keys.iter().map(|key| ((*key).to_owned(), (*key).to_owned())).collect(),
         }
     }
 }
@@ -62,8 +67,8 @@ impl Files {
 /// Keys of a certificate authority's Secret.
 pub(super) const PAIR: [&str; 2] = [CERTIFICATE, PRIVATE_KEY];
 
-fn pair(name: &str) -> Vec<(&'static str, String)> {
-    vec![(CERTIFICATE, format!("{name}.crt")), (PRIVATE_KEY, format!("{name}.key"))]
+fn pair(name: &str) -> Vec<(String, String)> {
+    vec![(CERTIFICATE.to_owned(), certificate(name)), (PRIVATE_KEY.to_owned(), private_key(name))]
 }
 
 /// One directory with files of several Secrets. Kubernetes replaces them when a Secret changes, which it
@@ -87,8 +92,8 @@ pub(super) fn volume(name: &str, files: Vec<Files>) -> Volume {
     }
 }
 
-fn item((key, path): (&'static str, String)) -> KeyToPath {
-    KeyToPath { key: key.to_owned(), path, mode: None }
+fn item((key, path): (String, String)) -> KeyToPath {
+    KeyToPath { key, path, mode: None }
 }
 
 pub(super) fn mount(volume: &str, path: &str) -> VolumeMount {
@@ -104,18 +109,19 @@ pub(super) fn mount(volume: &str, path: &str) -> VolumeMount {
 pub(super) const PKI: &str = "pki";
 /// Name of the volume behind [`CLIENT_CONFIG_DIR`].
 pub(super) const CLIENT_CONFIG: &str = "client";
+/// Name of the pair in [`CLIENT_CONFIG_DIR`] that a component's kubeconfig names.
+pub(crate) const CLIENT: &str = "client";
 
 /// A component's kubeconfig with the files that it names: its certificate, its key, and the CA of
 /// kube-apiserver's serving certificate.
-pub(super) fn client_config_volume(leaf: LeafSecret) -> Volume {
-    let mut own = pair("tls");
-    own.push((KUBECONFIG, KUBECONFIG.to_owned()));
-    let own = Files { secret: leaf.secret_name(), items: own };
+pub(super) fn client_config_volume(leaf: Leaf) -> Volume {
+    let mut own = Files::leaf(leaf);
+    own.items.push((KUBECONFIG.to_owned(), KUBECONFIG.to_owned()));
     volume(CLIENT_CONFIG, vec![own, Files::certificate(Authority::Cluster, "ca")])
 }
 
 /// Name of the pair that a component serves, in [`PKI_DIR`].
-pub(super) const SERVING: &str = "serving";
+pub(crate) const SERVING: &str = "serving";
 
 /// Flags by which a component serves it. It reads the files again when they change
 /// (`k8s.io/apiserver/pkg/server/dynamiccertificates`).

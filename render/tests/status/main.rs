@@ -15,7 +15,7 @@ use nagaya_render::probe::{Finding, ProbeReport, Reason};
 use nagaya_render::settings::Settings;
 use nagaya_render::snapshots::{JobState, PlaneJobs, SnapshotJob};
 use nagaya_render::status::{
-    ContentState, Failure, Findings, Probed, compute_status, deleting_status,
+    ContentState, Failure, Findings, Probed, compute_status, deleting_status, is_step,
 };
 use nagaya_render::tenant::Tenant;
 use nagaya_render::validate::{OldestKubelet, Refusal, Surroundings, validate};
@@ -366,4 +366,25 @@ fn a_snapshot_that_does_not_begin_says_what_keeps_it() {
     assert_eq!(says(&pass.status(), "SnapshotsReady"), "absent");
     pass.now += jiff::SignedDuration::from_mins(2);
     assert_eq!(says(&pass.status(), "SnapshotsReady"), "False SnapshotStuck");
+}
+
+#[test]
+fn a_step_is_what_says_only_how_far_a_tenant_is_on_its_way() {
+    let with = |workloads: Workloads| {
+        let content = ContentState::Pending;
+        Pass { workloads, probed: None, content, born: false, ..valid() }.status()
+    };
+    let (first, further) = (with(Workloads::default()), with(running()));
+    assert_ne!(further.conditions, first.conditions);
+    assert!(is_step(&first, &further));
+    let unsigned = Finding::failed(Reason::SignatureMissing, "not signed yet");
+    let probed = Some(ProbeReport { signature: unsigned, ..joinable() });
+    assert!(is_step(&further, &Pass { probed, ..valid() }.status()));
+    assert!(!is_step(&further, &valid().status()), "it is Ready");
+    let problem = Some(unschedulable());
+    let etcd = Some(Workload { desired: 1, problem, ..Workload::default() });
+    let blocked = with(Workloads { etcd, ..running() });
+    assert!(!is_step(&first, &blocked) && !is_step(&blocked, &further), "something is in the way");
+    let moved = TenantClusterStatus { endpoint: None, ..further.clone() };
+    assert!(!is_step(&first, &moved), "people wait for the endpoint");
 }

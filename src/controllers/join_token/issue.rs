@@ -29,7 +29,7 @@ pub(super) async fn issue(
     let name = join_secret_name(&token.name_any());
     let live = kube_ops::get(&secrets, &name).await?;
     let bootstrap = match &live {
-        // Claimed and not written: we were ended in between.
+        // One without data was claimed by an older manager that ended before it wrote it.
         Some(secret) if is_owned(secret, token) && secret.data.is_some() => {
             read_token(secret).ok_or_else(|| Error::TokenUnreadable(name.clone()))?
         }

@@ -5,29 +5,29 @@ use std::sync::Arc;
 
 use futures::future::join;
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::{Namespace, Secret, Service};
+use k8s_openapi::api::core::v1::{Namespace, Secret};
 use kube::runtime::reflector::ObjectRef;
 use kube::{Api, ResourceExt};
 use nagaya_api::{TenantCluster, labels};
 use nagaya_render::certificates::{AdminKubeconfig, admin_secret_name, plan_admin_kubeconfig};
 use nagaya_render::membership::EtcdShape;
-use nagaya_render::plane::{Foundation, build_foundation, names};
+use nagaya_render::plane::{build_foundation, names};
 use nagaya_render::rollout::{self, Rollout};
 use nagaya_render::status::ContentState;
 use nagaya_render::tenant::{Endpoint, Tenant};
 use nagaya_render::workloads::Workload;
 
-use super::bounded_client::{BoundedClient, apply_one};
 use super::components::apply_components;
 use super::meltdown::{as_it_runs, protect};
 use super::members;
 use super::observe::Observed;
 use super::rights::{apply_rights, permitted};
 use super::rolls::take_turn;
-use super::{Error, FINALIZER, snapshots};
+use super::services::{apply_services, cluster_ip};
+use super::{Error, snapshots};
 use crate::controllers::Context;
 use crate::keyring::{Access, Keys};
-use crate::kube_ops::{self, Applied, annotate, finalizer};
+use crate::kube_ops::{self, Applied, annotate};
 use crate::tenant::TenantKey;
 
 /// How far the management side is after the step.
@@ -61,8 +61,6 @@ pub async fn apply(
     observed: &Observed,
     now: Timestamp,
 ) -> Result<Progress, Error> {
-    let projects = Api::namespaced(context.manager.clients.projects.clone(), &key.namespace);
-    finalizer::hold(&projects, raw, FINALIZER).await?;
     let (tenant, phase) = snapshots::catch_up(tenant, observed, now);
     let tenant = protect(context, key, tenant, observed, now);
     let tenant = &end_of_upgrade(context, key, &tenant, observed);
@@ -75,7 +73,7 @@ pub async fn apply(
     let new_rights =
         apply_rights(context, tenant, &foundation.role_binding, observed.project_enabled).await?;
     let (services, keys) = join(
-        permitted(new_rights, || Box::pin(apply_services(context, tenant, &foundation))),
+        permitted(new_rights, || Box::pin(apply_services(context, tenant, &members, &foundation))),
         permitted(new_rights, || async {
             let planes = &context.manager.clients.planes;
             let access = Access::Write { born };
@@ -107,6 +105,9 @@ pub async fn apply(
     };
     recorded?;
     plane?;
+    if observed.born() && members::is_calm(&tenant, observed) {
+        context.keyring.drop_former(&context.manager.clients.planes, key, &tenant).await;
+    }
     let next_snapshot = snapshots::work(context, raw, &tenant, observed, &phase, &keys).await?;
     Ok(Progress {
         tenant,
@@ -182,51 +183,6 @@ async fn apply_namespace(
     }
 }
 
-struct Services {
-    node_port: Option<u16>,
-    api_server: Option<IpAddr>,
-}
-
-async fn apply_services(
-    context: &Context,
-    tenant: &Tenant,
-    foundation: &Foundation,
-) -> Result<Services, Error> {
-    let Foundation {
-        namespace: _,
-        role_binding: _,
-        etcd,
-        etcd_client,
-        api_server,
-        api_server_public,
-    } = foundation;
-    let client = &BoundedClient::of_planes(context, tenant);
-    let cache = &context.caches.services;
-    let (etcd, etcd_client, api_server_now, public_now) = tokio::join!(
-        apply_one(client, cache, etcd),
-        apply_one(client, cache, etcd_client),
-        apply_one(client, cache, api_server),
-        apply_one(client, cache, api_server_public),
-    );
-    etcd?;
-    etcd_client?;
-    let live = |service: &Service| {
-        cache.get(&ObjectRef::from_obj(service)).map(|live| live.as_ref().clone())
-    };
-    let api_server = match api_server_now? {
-        Applied::Written(service) => Some(service),
-        Applied::Unchanged => live(api_server),
-    };
-    let public = match public_now? {
-        Applied::Written(service) => Some(service),
-        Applied::Unchanged => live(api_server_public),
-    };
-    Ok(Services {
-        node_port: public.as_ref().and_then(node_port).or(tenant.exposure.node_port),
-        api_server: api_server.as_ref().and_then(cluster_ip),
-    })
-}
-
 fn next_step(
     context: &Context,
     key: &TenantKey,
@@ -282,17 +238,8 @@ async fn hand_out_kubeconfig(
     }
 }
 
-fn with_port(tenant: &Tenant, node_port: Option<u16>) -> Tenant {
+pub fn with_port(tenant: &Tenant, node_port: Option<u16>) -> Tenant {
     let mut tenant = tenant.clone();
     tenant.exposure.node_port = node_port;
     tenant
-}
-
-fn node_port(service: &Service) -> Option<u16> {
-    let port = service.spec.as_ref()?.ports.as_ref()?.first()?.node_port?;
-    u16::try_from(port).ok()
-}
-
-fn cluster_ip(service: &Service) -> Option<IpAddr> {
-    service.spec.as_ref()?.cluster_ip.as_ref()?.parse().ok()
 }

@@ -176,7 +176,7 @@ pub async fn attend(
 }
 
 /// Whether nothing is under way that a member which answers nobody for seconds could get into the way of.
-fn is_calm(tenant: &Tenant, observed: &Observed) -> bool {
+pub fn is_calm(tenant: &Tenant, observed: &Observed) -> bool {
     let Workloads { etcd, api_server, controller_manager, scheduler } = &observed.workloads;
     let is_settled = |one: &Option<Workload>| one.as_ref().is_some_and(Workload::is_settled);
     [etcd, api_server, controller_manager, scheduler].into_iter().all(is_settled)

@@ -78,10 +78,18 @@ fn a_field_inside_a_list_item_that_somebody_else_changed_is_no_longer_ours() {
 }
 
 #[test]
-fn what_we_created_by_post_or_another_applied_is_not_what_we_applied() {
-    assert!(!are_all_ours(&live("nagaya", "Update", &fields()), &service(), MARK));
+fn what_another_applied_is_not_what_we_applied() {
     assert!(!are_all_ours(&live("kubectl", "Apply", &fields()), &service(), MARK));
     assert!(!are_all_ours(&ObjectMeta::default(), &service(), MARK));
+}
+
+#[test]
+fn what_we_made_by_post_counts_until_we_apply() {
+    let mut made = live("nagaya", "Update", &fields());
+    assert!(are_all_ours(&made, &service(), MARK));
+    let applied = live("nagaya", "Apply", &json!({"f:metadata": {}, "f:spec": {"f:type": {}}}));
+    made.managed_fields.get_or_insert_default().extend(applied.managed_fields.unwrap());
+    assert!(!are_all_ours(&made, &service(), MARK));
 }
 
 #[test]

@@ -148,7 +148,7 @@ fn certificate_finding(error: &CertificateError, endpoint: &str) -> Finding {
         reason,
         format!(
             "the certificate that {endpoint} shows {what}; look at what stands in front of it, and at the Secret \
-             kube-apiserver-tls of the control plane"
+             kube-apiserver-certs of the control plane"
         ),
     )
 }

@@ -5,6 +5,7 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use nagaya_api::{conditions, labels};
 use serde_json::{Value, json};
 
+use crate::former_secrets;
 use crate::memory_api::{Id, Kind};
 use crate::stage::{PROJECT, Picture, Stage, spec, tenant_id};
 
@@ -35,7 +36,7 @@ pub async fn born() -> Picture {
 
 /// From nothing to a plane that waits for its nodes.
 pub const BIRTH: Flow = Flow {
-    least_writes: 30,
+    least_writes: 25,
     acts: &[Act {
         does: |stage| stage.create_tenant(&spec()),
         comes_to: "a plane that waits for nodes",
@@ -154,6 +155,20 @@ pub const TEMPLATES: Flow = Flow {
             let container = &live["spec"]["template"]["spec"]["containers"][0];
             stage.is_settled() && container["resources"]["limits"]["memory"] == "321Mi"
         },
+    }],
+};
+
+/// A manager comes that makes a Secret for each component, after one that made one for each certificate.
+pub const FORMER_SECRETS: Flow = Flow {
+    least_writes: 20,
+    acts: &[Act {
+        does: |stage| {
+            stage.kill_manager();
+            former_secrets::age(stage);
+            stage.start_manager();
+        },
+        comes_to: "none of the former Secrets",
+        done: |stage| stage.is_settled() && !former_secrets::are_left(stage),
     }],
 };
 

@@ -37,8 +37,8 @@ impl Tenant {
         namespace: &str,
         api: &MemoryApi,
     ) -> Option<Self> {
-        let secret = planes.get("Secret", namespace, "kube-apiserver-tls")?;
-        let acceptor = acceptor(&text(&secret, "tls.crt"), &text(&secret, "tls.key"));
+        let secret = planes.get("Secret", namespace, "kube-apiserver-certs")?;
+        let acceptor = acceptor(&text(&secret, "apiserver.crt"), &text(&secret, "apiserver.key"));
         let internal = planes.get("Service", namespace, "kube-apiserver")?;
         let public = planes.get("Service", namespace, "kube-apiserver-public")?;
         for name in NAMESPACES {

@@ -1,0 +1,88 @@
+//! The Services, and the port of the endpoint, which Kubernetes chooses.
+
+use std::net::IpAddr;
+
+use k8s_openapi::api::core::v1::Service;
+use kube::runtime::reflector::{ObjectRef, Store};
+use nagaya_render::membership::EtcdShape;
+use nagaya_render::plane::{Foundation, build_foundation};
+use nagaya_render::tenant::Tenant;
+
+use super::Error;
+use super::apply::with_port;
+use super::bounded_client::{BoundedClient, apply_one};
+use crate::controllers::Context;
+use crate::kube_ops::{self, Applied};
+
+/// What Kubernetes has chosen for them.
+pub struct Services {
+    /// Of the endpoint.
+    pub node_port: Option<u16>,
+    /// Address of the internal Service of the API server.
+    pub api_server: Option<IpAddr>,
+}
+
+/// Makes them as rendered.
+pub async fn apply_services(
+    context: &Context,
+    tenant: &Tenant,
+    members: &EtcdShape,
+    foundation: &Foundation,
+) -> Result<Services, Error> {
+    let Foundation {
+        namespace: _,
+        role_binding: _,
+        etcd,
+        etcd_client,
+        api_server,
+        api_server_public,
+    } = foundation;
+    let client = &BoundedClient::of_planes(context, tenant);
+    let cache = &context.caches.services;
+    let as_made = build_foundation(&with_port(tenant, None), members).api_server_public;
+    let api_server_public = if keeps_port(cache, &as_made, tenant.exposure.node_port) {
+        &as_made
+    } else {
+        api_server_public
+    };
+    let (etcd, etcd_client, api_server_now, public_now) = tokio::join!(
+        apply_one(client, cache, etcd),
+        apply_one(client, cache, etcd_client),
+        apply_one(client, cache, api_server),
+        apply_one(client, cache, api_server_public),
+    );
+    etcd?;
+    etcd_client?;
+    let live = |service: &Service| {
+        cache.get(&ObjectRef::from_obj(service)).map(|live| live.as_ref().clone())
+    };
+    let api_server = match api_server_now? {
+        Applied::Written(service) => Some(service),
+        Applied::Unchanged => live(api_server),
+    };
+    let public = match public_now? {
+        Applied::Written(service) => Some(service),
+        Applied::Unchanged => live(api_server_public),
+    };
+    Ok(Services {
+        node_port: public.as_ref().and_then(node_port).or(tenant.exposure.node_port),
+        api_server: api_server.as_ref().and_then(cluster_ip),
+    })
+}
+
+/// Whether the Service is as it was made, before anybody knew which port Kubernetes gives it, and has the one that is
+/// recorded. It is asked for by number only where it would get another one.
+fn keeps_port(cache: &Store<Service>, as_made: &Service, recorded: Option<u16>) -> bool {
+    let live = cache.get(&ObjectRef::from_obj(as_made));
+    live.is_some_and(|live| node_port(&live) == recorded && kube_ops::is_there(&*live, as_made))
+}
+
+fn node_port(service: &Service) -> Option<u16> {
+    let port = service.spec.as_ref()?.ports.as_ref()?.first()?.node_port?;
+    u16::try_from(port).ok()
+}
+
+/// The address of a Service.
+pub fn cluster_ip(service: &Service) -> Option<IpAddr> {
+    service.spec.as_ref()?.cluster_ip.as_ref()?.parse().ok()
+}
