@@ -203,9 +203,9 @@ async fn make(
         if let Some(held) = finalizer::hold(&projects, raw.as_ref(), FINALIZER).await? {
             *raw = Cow::Owned(held);
         }
-        apply::apply(context, raw, key, tenant, observed, now).await
+        Box::pin(apply::apply(context, raw, key, tenant, observed, now)).await
     };
-    match Box::pin(apply).await {
+    match apply.await {
         Ok(progress) => (Some(progress), None),
         Err(error) => (look_on().await.ok().flatten(), Some(error)),
     }

@@ -30,7 +30,7 @@ pub(crate) fn private_key(pair: &str) -> String {
 
 /// Every certificate in a Secret.
 pub(super) fn certificates(secret: &Secret) -> impl Iterator<Item = &str> {
-    let data = secret.data.iter().flatten().filter(|(key, _)| key.ends_with(".crt"));
+    let data = secret.data.iter().flatten().filter(|(key, _)| key.strip_suffix(".crt").is_some());
     data.filter_map(|(_, value)| std::str::from_utf8(&value.0).ok())
 }
 
