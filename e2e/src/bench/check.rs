@@ -1,4 +1,4 @@
-//! `make bench-check`: the last `make bench` beside the committed one (`e2e/bench-baseline.json`).
+//! `make bench-check`: the last `make bench` beside the committed one ([`BASELINE`]).
 //!
 //! Machines differ, and one machine from hour to hour: what has a floor is compared as a ratio to the floor of the same
 //! run.
@@ -12,6 +12,8 @@ use crate::error::IoContext;
 use crate::paths;
 use crate::ring::{Failure, Outcome, ensure};
 
+/// Made by copying `target/bench.json` of a run that nothing disturbed.
+const BASELINE: &str = "e2e/bench-baseline.json";
 /// A figure may be so much worse than the committed one.
 const SLACK: f64 = 1.2;
 /// Each figure, and what it is compared as a ratio to.
@@ -34,7 +36,7 @@ const COMPARED: [(&str, Option<&str>); 9] = [
 pub fn run() -> Outcome {
     let checkout = paths::checkout();
     let now = read(&checkout.join("target/bench.json"), "run `make bench` first")?;
-    let before = read(&checkout.join("e2e/bench-baseline.json"), "it is committed")?;
+    let before = read(&checkout.join(BASELINE), "it is committed")?;
     println!("{:<48} {:>9} {:>9} {:>7}", "FIGURE", "COMMITTED", "NOW", "RATIO");
     let mut worse = Vec::new();
     for line in compare(&before, &now)? {
@@ -126,6 +128,12 @@ mod tests {
             now[key] = json!(20.0);
         }
         assert!(worse(&all(10.0), &now).is_empty());
+    }
+
+    #[test]
+    fn what_is_committed_has_every_figure() {
+        let committed = read(&paths::checkout().join(BASELINE), "it is committed").unwrap();
+        assert!(worse(&committed, &committed).is_empty());
     }
 
     #[test]
