@@ -20,8 +20,8 @@ From `manifests/rbac.yaml` and `manifests/policies/`. Two of the roles are grant
 because RBAC cannot filter by label; policies confine what RBAC cannot express.
 ";
 
-const POLICIES: [&str; 5] =
-    ["role_bindings", "namespaces", "specs", "versions", "deletion_protection"];
+const POLICIES: [&str; 6] =
+    ["role_bindings", "namespaces", "specs", "versions", "endpoints", "deletion_protection"];
 
 /// A Role or a ClusterRole.
 #[derive(Deserialize)]

@@ -19,8 +19,8 @@ fn a_bad_change_is_refused_by_the_name_of_its_field_and_nothing_stops() -> Outco
         for (field, change) in bad_changes() {
             refuses(&tenant, field, &change)?;
         }
-        for (words, change) in changes_that_the_schema_refuses() {
-            schema_refuses(&tenant, &change, words)?;
+        for (words, change) in changes_that_are_refused_at_once() {
+            refuses_at_once(&tenant, &change, words)?;
         }
         let after = processes(&tenant)?;
         ensure(before == after, || format!("pods were replaced: {before:?}, now {after:?}"))
@@ -72,7 +72,7 @@ fn a_new_tenant_that_cannot_be_served_says_which_field_and_makes_nothing() -> Ou
     })
 }
 
-fn schema_refuses(tenant: &Tenant, change: &Value, words: &str) -> Outcome {
+fn refuses_at_once(tenant: &Tenant, change: &Value, words: &str) -> Outcome {
     let patch = change.to_string();
     let of = ["-n", &tenant.project.name, &tenant.name];
     let how = ["--type=merge", "-p", &patch];
@@ -82,7 +82,7 @@ fn schema_refuses(tenant: &Tenant, change: &Value, words: &str) -> Outcome {
 }
 
 /// A field, and a change of a running tenant that only the manager can judge.
-fn bad_changes() -> [(&'static str, Value); 5] {
+fn bad_changes() -> [(&'static str, Value); 4] {
     [
         ("spec.version", json!({"version": "v1.37.0"})),
         ("spec.kubelet.clusterDNS", json!({"kubelet": {"clusterDNS": ["10.0.0.1"]}})),
@@ -91,16 +91,20 @@ fn bad_changes() -> [(&'static str, Value); 5] {
             "spec.addons.kubeProxy.config.mod",
             json!({"addons": {"kubeProxy": {"config": {"mod": "ipvs"}}}}),
         ),
-        ("spec.expose.nodePort.port", json!({"expose": {"nodePort": {"port": 30001}}})),
     ]
 }
 
-fn changes_that_the_schema_refuses() -> [(&'static str, Value); 7] {
+/// By the schema, or by a policy.
+fn changes_that_are_refused_at_once() -> [(&'static str, Value); 9] {
     let networks = json!({"networking": {"podCIDRs": ["10.1.0.0/16"]}});
     let late = json!({"expose": {"hostname": "late.example.com"}});
+    let port = json!({"expose": {"nodePort": {"port": 30001}}});
+    let host = json!({"expose": {"nodePort": {"host": "192.0.2.1"}}});
     [
         ("spec.networking is immutable", json!({"spec": networks})),
         ("spec.expose.hostname cannot be set", json!({"spec": late})),
+        ("spec.expose.nodePort.port cannot be changed", json!({"spec": port})),
+        ("spec.expose.nodePort.host cannot be changed", json!({"spec": host})),
         ("spec.version", json!({"spec": {"version": "newest"}})),
         ("goes up one minor at a time", json!({"spec": {"version": "1.99"}})),
         ("cannot go back to an older minor", json!({"spec": {"version": "v1.36.3"}})),
