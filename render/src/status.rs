@@ -8,7 +8,7 @@ mod snapshots;
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
-use nagaya_api::{TenantCluster, TenantClusterStatus, conditions as types};
+use nagaya_api::{TenantCluster, TenantClusterStatus, conditions as types, reasons};
 
 pub use conditions::{State, Verdict, merge};
 
@@ -19,25 +19,6 @@ use crate::snapshots::PlaneJobs;
 use crate::tenant::Tenant;
 use crate::validate::Refusal;
 use crate::workloads::Workloads;
-
-/// The reason of Ready and Reconciling while the object is being deleted.
-pub const DELETING: &str = "Deleting";
-
-/// The reason of Reconciling on the way to what the spec says.
-pub const PROGRESSING: &str = "Progressing";
-
-/// The reason of Reconciling while the pods are those of another manager or of other settings.
-pub const WAITING_TO_ROLL: &str = "WaitingToRoll";
-
-/// The reason of Reconciling on the way from one Kubernetes version to the next.
-pub const UPGRADING: &str = "Upgrading";
-
-/// The reason of Reconciling while members of etcd come or go.
-pub const SCALING: &str = "Scaling";
-/// The reason of a pass that met another writer. The next one follows at once: no cause of anything.
-const RACE: &str = "ObjectChanged";
-/// The reason of Ready and Reconciling on the way back to a snapshot.
-pub const RESTORING: &str = "Restoring";
 
 /// What stopped a pass: the name of an error and its words.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -158,7 +139,7 @@ pub fn is_step(before: &TenantClusterStatus, after: &TenantClusterStatus) -> boo
     let is_on_its_way = |status: &TenantClusterStatus| {
         let of = |kind: &str| status.conditions.iter().find(|one| one.type_ == kind);
         of(types::READY).is_some_and(|ready| ready.status != "True")
-            && of(types::RECONCILING).is_none_or(|way| way.reason == PROGRESSING)
+            && of(types::RECONCILING).is_none_or(|way| way.reason == reasons::PROGRESSING)
             && of(types::STALLED).is_none()
     };
     let but_for_parts = |status: &TenantClusterStatus| TenantClusterStatus {
@@ -179,11 +160,11 @@ pub fn deleting_status(
 ) -> TenantClusterStatus {
     let previous = raw.status.clone().unwrap_or_default();
     let (reason, message) = match waits_for {
-        Ok(words) => (DELETING, words),
+        Ok(words) => (reasons::DELETING, words),
         Err(failure) => (failure.reason, failure.message.as_str()),
     };
     let found = vec![
-        (types::READY, Some(Verdict::new(State::False, DELETING, message))),
+        (types::READY, Some(Verdict::new(State::False, reasons::DELETING, message))),
         (types::RECONCILING, Some(Verdict::new(State::True, reason, message))),
     ];
     let is_told = |one: &&Condition| found.iter().any(|(kind, _)| *kind == one.type_);

@@ -1,19 +1,14 @@
 //! One function per condition: what each part says, and what all of them say together.
 
-use nagaya_api::conditions as types;
+use nagaya_api::{conditions as types, reasons};
 
-use super::{
-    ContentState, Findings, PROGRESSING, Probed, RACE, RESTORING, SCALING, State, UPGRADING,
-    Verdict, WAITING_TO_ROLL, nodes, snapshots,
-};
+use super::{ContentState, Findings, Probed, State, Verdict, nodes, snapshots};
 use crate::diagnosis::{Blockage, Blocked};
 use crate::membership::EtcdFindings;
 use crate::probe;
 use crate::rolling::TemplateState;
 use crate::rollout::{self, Rollout};
 use crate::workloads::{Workload, Workloads};
-
-const PAUSED: &str = "Paused";
 
 /// Every condition of a tenant, in the order in which a reader wants them.
 pub(super) fn all(findings: &Findings<'_>) -> Vec<(&'static str, Option<Verdict>)> {
@@ -47,7 +42,7 @@ pub(super) fn all(findings: &Findings<'_>) -> Vec<(&'static str, Option<Verdict>
 /// True exactly when a stock `kubeadm join` would succeed now.
 fn ready(findings: &Findings<'_>) -> Verdict {
     if let Some(words) = snapshots::restoring(findings).filter(|restore| restore.stopped) {
-        return Verdict::new(State::False, RESTORING, words.words);
+        return Verdict::new(State::False, reasons::RESTORING, words.words);
     }
     // Nobody joins without a write, and the probe hardly ever writes.
     if let Some(quota) = findings.etcd.and_then(|etcd| etcd.no_space) {
@@ -59,12 +54,14 @@ fn ready(findings: &Findings<'_>) -> Verdict {
             Some((part, reason, message)) => cause(findings, part).unwrap_or_else(|| {
                 Verdict::new(State::False, reason.into(), format!("{part}: {message}"))
             }),
-            None if report.joinable() => {
-                Verdict::new(State::True, "Joinable", "a stock kubeadm join would succeed now")
-            }
+            None if report.joinable() => Verdict::new(
+                State::True,
+                reasons::JOINABLE,
+                "a stock kubeadm join would succeed now",
+            ),
             None => Verdict::new(
                 State::Unknown,
-                "ProbeIncomplete",
+                reasons::PROBE_INCOMPLETE,
                 "the last probe ran out of time before it had seen everything; it is repeated",
             ),
         },
@@ -74,16 +71,18 @@ fn ready(findings: &Findings<'_>) -> Verdict {
             as_before(findings, types::READY).filter(|_| is_probed).unwrap_or_else(not_probed)
         }
         Probed::NotYet => match (findings.refusal, findings.failure) {
-            (Some(refusal), _) => Verdict::new(State::False, "Refused", refusal.to_string()),
+            (Some(refusal), _) => Verdict::new(State::False, reasons::REFUSED, refusal.to_string()),
             (_, Some(failure)) => Verdict::new(State::False, failure.reason, &failure.message),
-            _ => waiting_for(findings, State::False, "Provisioning"),
+            _ => waiting_for(findings, State::False, reasons::PROVISIONING),
         },
     }
 }
 
 /// What is behind a part that the probe found wanting: a door is closed because nobody is in.
 fn cause(findings: &Findings<'_>, part: &str) -> Option<Verdict> {
-    let failed = findings.failure.filter(|failure| !findings.born && failure.reason != RACE);
+    let failed = findings
+        .failure
+        .filter(|failure| !findings.born && failure.reason != reasons::OBJECT_CHANGED);
     if let Some(failure) = failed {
         return Some(Verdict::new(State::False, failure.reason, &failure.message));
     }
@@ -111,14 +110,14 @@ fn as_before(findings: &Findings<'_>, kind: &str) -> Option<Verdict> {
 fn blind() -> Verdict {
     Verdict::new(
         State::Unknown,
-        "ProberBlind",
+        reasons::PROBER_BLIND,
         "most tenants became unreachable at the same moment: the manager's own network is suspect; look at the \
          management cluster first",
     )
 }
 
 fn not_probed() -> Verdict {
-    Verdict::new(State::Unknown, "NotProbedYet", "the endpoint has not been probed yet")
+    Verdict::new(State::Unknown, reasons::NOT_PROBED_YET, "the endpoint has not been probed yet")
 }
 
 fn reconciling(findings: &Findings<'_>) -> Option<Verdict> {
@@ -136,7 +135,7 @@ fn reconciling(findings: &Findings<'_>) -> Option<Verdict> {
         return None;
     }
     if let Some(restoring) = snapshots::restoring(findings) {
-        return Some(Verdict::new(State::True, RESTORING, restoring.words));
+        return Some(Verdict::new(State::True, reasons::RESTORING, restoring.words));
     }
     if let Some(upgrading) = upgrading(findings) {
         return Some(upgrading);
@@ -145,7 +144,7 @@ fn reconciling(findings: &Findings<'_>) -> Option<Verdict> {
     let is_lone = findings.workloads.etcd.as_ref().is_none_or(|etcd| etcd.desired <= 1);
     let of_members = findings.etcd.filter(|etcd| etcd.quorum || !is_lone);
     if let Some(words) = of_members.and_then(EtcdFindings::words) {
-        return Some(Verdict::new(State::True, SCALING, words));
+        return Some(Verdict::new(State::True, reasons::SCALING, words));
     }
     if let Some(rolling) = rolling(findings) {
         return Some(rolling);
@@ -164,16 +163,18 @@ fn reconciling(findings: &Findings<'_>) -> Option<Verdict> {
     if rolled_out && content_is_in_place(findings) {
         return None;
     }
-    Some(waiting_for(findings, State::True, PROGRESSING))
+    Some(waiting_for(findings, State::True, reasons::PROGRESSING))
 }
 
 fn rolling(findings: &Findings<'_>) -> Option<Verdict> {
     match &findings.tenant?.templates.state {
         TemplateState::Written => None,
         TemplateState::Following => {
-            Some(Verdict::new(State::True, PROGRESSING, "its pods are being replaced"))
+            Some(Verdict::new(State::True, reasons::PROGRESSING, "its pods are being replaced"))
         }
-        TemplateState::Waiting(words) => Some(Verdict::new(State::True, WAITING_TO_ROLL, words)),
+        TemplateState::Waiting(words) => {
+            Some(Verdict::new(State::True, reasons::WAITING_TO_ROLL, words))
+        }
     }
 }
 
@@ -183,7 +184,7 @@ fn upgrading(findings: &Findings<'_>) -> Option<Verdict> {
     let gate = rollout::gate(tenant, findings.workloads, findings.jobs, findings.now);
     if let Some(gate) = gate.filter(|gate| !gate.is_open()) {
         let words = format!("from {from} to {}: {}", tenant.version, gate.words());
-        return Some(Verdict::new(State::True, UPGRADING, words));
+        return Some(Verdict::new(State::True, reasons::UPGRADING, words));
     }
     let rollout = Rollout::next(tenant, findings.workloads, None);
     let part = rollout.waits_for(tenant.version).unwrap_or("the content of the tenant cluster");
@@ -193,12 +194,12 @@ fn upgrading(findings: &Findings<'_>) -> Option<Verdict> {
         .find_map(|one| one.as_ref().filter(|one| !one.is_settled())?.problem.as_ref());
     let why = problem.map_or_else(String::new, |problem| format!(": {problem}"));
     let words = format!("from {from} to {}: waiting for {part}{why}", tenant.version);
-    Some(Verdict::new(State::True, UPGRADING, words))
+    Some(Verdict::new(State::True, reasons::UPGRADING, words))
 }
 
 fn stalled(findings: &Findings<'_>) -> Option<Verdict> {
     if let Some(refusal) = findings.refusal {
-        return Some(Verdict::new(State::True, "Refused", refusal.to_string()));
+        return Some(Verdict::new(State::True, reasons::REFUSED, refusal.to_string()));
     }
     if snapshots::restoring(findings).is_some() {
         return None;
@@ -210,7 +211,7 @@ fn stalled(findings: &Findings<'_>) -> Option<Verdict> {
     }
     Some(Verdict::new(
         State::True,
-        "EtcdDown",
+        reasons::ETCD_DOWN,
         format!(
             "etcd does not come up and its data may be lost, nothing is made anew: restore its volume, or a snapshot \
              by spec.restoreFrom: {problem}"
@@ -220,13 +221,13 @@ fn stalled(findings: &Findings<'_>) -> Option<Verdict> {
 
 fn accepted(findings: &Findings<'_>) -> Verdict {
     match findings.refusal {
-        Some(refusal) => Verdict::new(State::False, "Refused", refusal.to_string()),
+        Some(refusal) => Verdict::new(State::False, reasons::REFUSED, refusal.to_string()),
         None if findings.raw.spec.paused => Verdict::new(
             State::True,
-            "Paused",
+            reasons::PAUSED,
             "the spec is valid; nothing is applied while spec.paused is true",
         ),
-        None => Verdict::new(State::True, "Valid", "the spec is valid"),
+        None => Verdict::new(State::True, reasons::VALID, "the spec is valid"),
     }
 }
 
@@ -234,12 +235,16 @@ fn certificates(findings: &Findings<'_>) -> Option<Verdict> {
     if findings.certificates_ready {
         return Some(Verdict::new(
             State::True,
-            "Issued",
+            reasons::ISSUED,
             "every key and certificate is in its life",
         ));
     }
     findings.tenant?;
-    Some(Verdict::new(State::False, "Pending", "keys and certificates are not all there yet"))
+    Some(Verdict::new(
+        State::False,
+        reasons::PENDING,
+        "keys and certificates are not all there yet",
+    ))
 }
 
 /// Of several members some may be missing; without a quorum the others are of no use.
@@ -275,15 +280,19 @@ fn no_space(quota: u64) -> Blockage {
 
 fn workload(name: &str, workload: Option<&Workload>) -> Verdict {
     let Some(workload) = workload else {
-        return Verdict::new(State::False, "Missing", format!("{name} has not been created yet"));
+        return Verdict::new(
+            State::False,
+            reasons::MISSING,
+            format!("{name} has not been created yet"),
+        );
     };
     let count = format!("{} of {} {name} replicas are ready", workload.ready, workload.desired);
     match (&workload.problem, workload.serves()) {
-        (_, true) => Verdict::new(State::True, "Ready", count),
+        (_, true) => Verdict::new(State::True, reasons::READY, count),
         (Some(problem), false) => {
             Verdict::new(State::False, problem.blockage.reason(), format!("{count}: {problem}"))
         }
-        (None, false) => Verdict::new(State::False, "NotReady", count),
+        (None, false) => Verdict::new(State::False, reasons::NOT_READY, count),
     }
 }
 
@@ -295,26 +304,28 @@ fn content(findings: &Findings<'_>) -> Verdict {
     match findings.content {
         ContentState::Applied => Verdict::new(
             State::True,
-            "Applied",
+            reasons::APPLIED,
             "everything that kubeadm and nodes read is in place",
         ),
         ContentState::Pending if findings.raw.spec.paused => Verdict::new(
             State::Unknown,
-            PAUSED,
+            reasons::PAUSED,
             "the content is not looked after while spec.paused is true",
         ),
         ContentState::Pending => {
             let before = as_before(findings, types::CONTENT_READY);
-            before.filter(|before| before.reason != PAUSED).unwrap_or_else(|| {
-                Verdict::new(State::False, "Pending", "waiting for the tenant's API server")
+            before.filter(|before| before.reason != reasons::PAUSED).unwrap_or_else(|| {
+                Verdict::new(State::False, reasons::PENDING, "waiting for the tenant's API server")
             })
         }
         ContentState::Changing => {
-            Verdict::new(State::False, "Pending", "what has changed is being written")
+            Verdict::new(State::False, reasons::PENDING, "what has changed is being written")
         }
-        ContentState::Failed(message) => {
-            Verdict::new(State::False, "ApplyFailed", format!("{message}; it is tried again"))
-        }
+        ContentState::Failed(message) => Verdict::new(
+            State::False,
+            reasons::APPLY_FAILED,
+            format!("{message}; it is tried again"),
+        ),
     }
 }
 
@@ -328,9 +339,11 @@ fn endpoint(findings: &Findings<'_>) -> Option<Verdict> {
         Probed::Blind => return Some(blind()),
     };
     Some(match &report.endpoint {
-        probe::Finding::Ok => {
-            Verdict::new(State::True, "Reachable", "the public endpoint answers as it should")
-        }
+        probe::Finding::Ok => Verdict::new(
+            State::True,
+            reasons::REACHABLE,
+            "the public endpoint answers as it should",
+        ),
         probe::Finding::Failed { reason, message } => {
             Verdict::new(State::False, reason.into(), message)
         }
