@@ -4,6 +4,8 @@
 mod conditions;
 mod nodes;
 mod parts;
+mod probed;
+mod reconciling;
 mod snapshots;
 
 use jiff::Timestamp;
@@ -95,13 +97,26 @@ pub struct Findings<'a> {
     pub born: bool,
 }
 
+impl<'a> Findings<'a> {
+    /// What the last pass said.
+    fn before(&self, kind: &str) -> Option<&'a Condition> {
+        self.raw.status.as_ref()?.conditions.iter().find(|one| one.type_ == kind)
+    }
+
+    /// A manager that has just started knows nothing yet: what its predecessor saw stays for the few seconds until the
+    /// first look.
+    fn as_before(&self, kind: &str) -> Option<Verdict> {
+        self.before(kind).filter(|_| self.born).map(Verdict::of)
+    }
+}
+
 /// The status that follows from `findings`.
 #[must_use]
 pub fn compute_status(findings: &Findings<'_>) -> TenantClusterStatus {
     let previous = findings.raw.status.clone().unwrap_or_default();
     let conditions = merge(
         &previous.conditions,
-        parts::all(findings),
+        verdicts(findings),
         findings.raw.metadata.generation,
         findings.now,
     );
@@ -130,6 +145,41 @@ pub fn compute_status(findings: &Findings<'_>) -> TenantClusterStatus {
         },
         ..base
     }
+}
+
+/// Every condition of a tenant, in the order in which a reader wants them.
+fn verdicts(findings: &Findings<'_>) -> Vec<(&'static str, Option<Verdict>)> {
+    let workloads = findings.workloads;
+    let mut found = vec![
+        (types::READY, Some(probed::ready(findings))),
+        (types::RECONCILING, reconciling::reconciling(findings)),
+        (types::STALLED, reconciling::stalled(findings)),
+        (types::ACCEPTED, Some(parts::accepted(findings))),
+    ];
+    if findings.tenant.is_none() && !findings.plane_exists {
+        return found;
+    }
+    found.extend([
+        (types::CERTIFICATES_READY, parts::certificates(findings)),
+        (types::ETCD_READY, Some(parts::etcd(findings))),
+        (
+            types::API_SERVER_READY,
+            Some(parts::workload("kube-apiserver", workloads.api_server.as_ref())),
+        ),
+        (
+            types::CONTROLLER_MANAGER_READY,
+            Some(parts::workload("kube-controller-manager", workloads.controller_manager.as_ref())),
+        ),
+        (
+            types::SCHEDULER_READY,
+            Some(parts::workload("kube-scheduler", workloads.scheduler.as_ref())),
+        ),
+        (types::CONTENT_READY, Some(parts::content(findings))),
+        (types::ENDPOINT_REACHABLE, probed::endpoint(findings)),
+        (types::SNAPSHOTS_READY, snapshots::taken(findings)),
+        (types::NODES_CUT_OFF, nodes::cut_off(findings)),
+    ]);
+    found
 }
 
 /// Whether `after` says no more than how far a tenant is on its way to Ready: it was not Ready and is not, and that it has

@@ -8,8 +8,7 @@ use super::{Findings, State, Verdict};
 pub(super) fn cut_off(findings: &Findings<'_>) -> Option<Verdict> {
     let tenant = findings.tenant?;
     let Some(since) = tenant.cut_off_since else {
-        let mut previous = findings.raw.status.iter().flat_map(|status| &status.conditions);
-        return previous.any(|one| one.type_ == types::NODES_CUT_OFF).then(|| {
+        return findings.before(types::NODES_CUT_OFF).map(|_| {
             Verdict::new(
                 State::False,
                 reasons::NODES_LOOKED_AFTER,

@@ -23,10 +23,8 @@ pub(super) fn taken(findings: &Findings<'_>) -> Option<Verdict> {
     }
     let newest = tenant.snapshots.taken.last();
     // After a failure, until an attempt has succeeded.
-    let mut previous = findings.raw.status.iter().flat_map(|status| &status.conditions);
-    let failure = previous.find(|one| {
-        one.type_ == types::SNAPSHOTS_READY
-            && one.status == "False"
+    let failure = findings.before(types::SNAPSHOTS_READY).filter(|one| {
+        one.status == "False"
             && newest.is_none_or(|newest| one.last_transition_time.0 > newest.time.0)
     });
     if let Some(failure) = failure {
