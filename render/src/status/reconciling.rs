@@ -4,8 +4,8 @@ use nagaya_api::reasons;
 
 use super::{ContentState, Findings, State, Verdict, parts, snapshots};
 use crate::membership::EtcdFindings;
-use crate::rolling::TemplateState;
-use crate::rollout::{self, Rollout};
+use crate::turns::TemplateState;
+use crate::upgrade::{self, Versions};
 use crate::workloads::Workload;
 
 pub(super) fn reconciling(findings: &Findings<'_>) -> Option<Verdict> {
@@ -69,13 +69,13 @@ fn rolling(findings: &Findings<'_>) -> Option<Verdict> {
 fn upgrading(findings: &Findings<'_>) -> Option<Verdict> {
     let tenant = findings.tenant?;
     let from = tenant.upgrading_from?;
-    let gate = rollout::gate(tenant, findings.workloads, findings.jobs, findings.now);
+    let gate = upgrade::gate(tenant, findings.workloads, findings.jobs, findings.now);
     if let Some(gate) = gate.filter(|gate| !gate.is_open()) {
         let words = format!("from {from} to {}: {}", tenant.version, gate.words());
         return Some(Verdict::new(State::True, reasons::UPGRADING, words));
     }
-    let rollout = Rollout::next(tenant, findings.workloads, None);
-    let part = rollout.waits_for(tenant.version).unwrap_or("the content of the tenant cluster");
+    let versions = Versions::next(tenant, findings.workloads, None);
+    let part = versions.waits_for(tenant.version).unwrap_or("the content of the tenant cluster");
     let all = findings.workloads;
     let problem = [&all.etcd, &all.api_server, &all.controller_manager, &all.scheduler]
         .into_iter()

@@ -7,11 +7,11 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Resource;
 use kube::runtime::reflector::Store;
 use nagaya_render::membership::EtcdShape;
-use nagaya_render::order::held;
 use nagaya_render::plane::{PlaneObjects, build_etcd_state, build_plane, names};
-use nagaya_render::rolling::TemplateState;
-use nagaya_render::rollout::Rollout;
+use nagaya_render::restart_order::held;
 use nagaya_render::tenant::Tenant;
+use nagaya_render::turns::TemplateState;
+use nagaya_render::upgrade::Versions;
 use nagaya_render::workloads::Workload;
 
 use super::Error;
@@ -25,12 +25,12 @@ use crate::kube_ops::{Applied, Object};
 pub async fn apply_components(
     context: &Context,
     tenant: &Tenant,
-    rollout: &Rollout,
+    versions: &Versions,
     members: &EtcdShape,
     observed: &Observed,
     (born, stopped): (bool, bool),
 ) -> Result<(), Error> {
-    let plane = build_plane(tenant, rollout, members, context.settings());
+    let plane = build_plane(tenant, versions, members, context.settings());
     let live = &observed.workloads;
     let held = held(live, &plane);
     let PlaneObjects {

@@ -25,7 +25,7 @@ pub fn follow(
 ) -> Result<(), Error> {
     let Progress {
         tenant,
-        rollout,
+        versions,
         members: _,
         endpoint: Some(endpoint),
         api_server: Some(api_server),
@@ -38,7 +38,7 @@ pub fn follow(
         return Ok(());
     };
     // What nodes meet: on the way to another version it is still the one before.
-    let tenant = &tenant.at(rollout.content);
+    let tenant = &tenant.at(versions.content);
     let authorities = &keys.authorities;
     let identity = TenantIdentity {
         address: SocketAddr::new(*api_server, names::API_SERVER_PORT),

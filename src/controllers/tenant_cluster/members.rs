@@ -13,9 +13,9 @@ use nagaya_render::membership::{
 };
 use nagaya_render::plane::names;
 use nagaya_render::plane_record::PlaneRecord;
-use nagaya_render::rolling::TemplateState;
 use nagaya_render::snapshots::{JobState, PlaneJobs, SnapshotGate, SnapshotJob};
 use nagaya_render::tenant::Tenant;
+use nagaya_render::turns::TemplateState;
 use nagaya_render::workloads::{Workload, Workloads};
 
 use super::apply::Progress;
