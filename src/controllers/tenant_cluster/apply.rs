@@ -74,11 +74,7 @@ pub async fn apply(
         apply_rights(context, tenant, &foundation.role_binding, observed.project_enabled).await?;
     let (services, keys) = join(
         permitted(new_rights, || Box::pin(apply_services(context, tenant, &members, &foundation))),
-        permitted(new_rights, || async {
-            let planes = &context.manager.clients.planes;
-            let access = Access::Write { born };
-            Ok(Box::pin(context.keyring.keys(planes, key, tenant, access, now)).await?)
-        }),
+        permitted(new_rights, || Box::pin(make_keys(context, key, tenant, born, now))),
     )
     .await;
     let (services, keys) = (services?, keys?);
@@ -91,18 +87,10 @@ pub async fn apply(
         members::release_volumes(context, &tenant, &members, observed).await?;
     }
     let record = build_foundation(&tenant, &members).namespace;
-    let (recorded, plane) = join(
-        apply_namespace(context, key, &record, namespace),
-        Box::pin(apply_components(
-            context,
-            &tenant,
-            &versions,
-            &members,
-            observed,
-            (born, stopped),
-        )),
-    )
-    .await;
+    let components =
+        apply_components(context, &tenant, &versions, &members, observed, (born, stopped));
+    let recorded = apply_namespace(context, key, &record, namespace);
+    let (recorded, plane) = join(recorded, Box::pin(components)).await;
     let endpoint = tenant.endpoint();
     let kubeconfig_failure = match &endpoint {
         Some(endpoint) if observed.project_enabled => {
@@ -188,6 +176,17 @@ async fn apply_namespace(
         Applied::Written(written) => Ok(Some(written)),
         Applied::Unchanged => Ok(None),
     }
+}
+
+async fn make_keys(
+    context: &Context,
+    key: &TenantKey,
+    tenant: &Tenant,
+    born: bool,
+    now: Timestamp,
+) -> Result<Arc<Keys>, Error> {
+    let planes = &context.manager.clients.planes;
+    Ok(context.keyring.keys(planes, key, tenant, Access::Write { born }, now).await?)
 }
 
 fn next_step(
