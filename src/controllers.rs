@@ -10,7 +10,7 @@ use std::time::Duration;
 use kube::api::ListParams;
 use kube::{Api, CustomResourceExt, Resource};
 use nagaya_api::{JoinToken, TenantCluster};
-use nagaya_render::rolling::revision;
+use nagaya_render::turns::revision;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 

@@ -9,6 +9,7 @@ mod field_policy;
 mod join_token;
 pub mod labels;
 mod networking;
+pub mod reasons;
 mod snapshot_bucket;
 mod snapshots;
 mod tenant_cluster;

@@ -24,3 +24,13 @@ pub fn write(name: &str, values: Map<String, Value>) -> Result<PathBuf> {
 pub fn rounded(value: f64) -> f64 {
     (value * 100.0).round() / 100.0
 }
+
+/// A count as a figure.
+#[allow(
+    clippy::cast_precision_loss,
+    reason = "what is counted is far from where a float gets inexact"
+)]
+#[must_use]
+pub fn float(count: impl TryInto<u64>) -> f64 {
+    count.try_into().map_or(f64::NAN, |count| count as f64)
+}

@@ -2,8 +2,10 @@
 //! order; a table of what each took, and what really ran.
 
 mod cargo_tests;
+mod in_a_sandbox;
 mod logs;
 mod report;
+mod without_a_cluster;
 mod witness;
 
 use std::fs;
@@ -11,20 +13,18 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use cargo_tests::{run_tests, run_tests_beside_others};
+use cargo_tests::run_tests_beside_others;
 use report::{Counts, Report};
-use witness::Witness;
 
 use crate::cargo::cargo;
 use crate::components::{
-    Component, KUBERNETES_MINORS, NEWEST_MINOR, ensure, ensure_all, for_control_plane,
-    for_management, for_node, while_fetching,
+    KUBERNETES_MINORS, NEWEST_MINOR, for_control_plane, for_management, for_node, while_fetching,
 };
 use crate::error::{Error, IoContext, Result};
 use crate::progress::say;
-use crate::{demo, host, images, install, interrupt, network, paths, prerequisites, sandbox};
+use crate::{interrupt, paths, sandbox};
 
 /// Test programs of the real ring that run at once: most of their time is waiting.
 const LANES: usize = 3;
@@ -52,10 +52,6 @@ pub enum Section {
     Stories,
 }
 
-/// How many stories the fault ring tells, and for how many seconds at most: as long as it takes.
-const STORIES: &str = "100000";
-const TIME_FOR_STORIES: &str = "1000000";
-
 /// Programs of the ring that have a long form, which this variable asks them for.
 const LONG: [&str; 3] = ["etcd_members", "repairs", "upgrade"];
 /// Those that run only beside them. (The demo has a virtual machine of its own.)
@@ -72,9 +68,6 @@ const ONLY_LONG: [&str; 8] = [
 /// Those that want three management nodes, after them.
 const ON_THREE_NODES: [&str; 1] = ["drains"];
 const LONG_FORM: (&str, &str) = ("NAGAYA_RING_LONG", "1");
-
-/// What `make demo` promises whoever runs it again.
-const A_SECOND_DEMO: Duration = Duration::from_mins(1);
 
 /// How much a test of the ring that changes a running tenant does.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -103,176 +96,23 @@ fn run_sections(sections: &[Section]) -> Result<bool> {
     let wanted = |section| sections.is_empty() || sections.contains(&section);
     let mut report = Report::default();
     if wanted(Section::Lint) {
-        lint(&mut report)?;
+        without_a_cluster::lint(&mut report)?;
     }
     if wanted(Section::Units) {
-        without_a_cluster(&mut report)?;
+        without_a_cluster::units(&mut report)?;
     }
     if sections.contains(&Section::Stories) {
-        fault_ring(&mut report)?;
+        without_a_cluster::fault_ring(&mut report)?;
     }
     let ring = match sections {
         named if named.contains(&Section::Lifecycle) => Some(Form::Long),
         _ => wanted(Section::Ring).then_some(Form::Short),
     };
     if wanted(Section::Demo) || ring.is_some() {
-        in_a_sandbox(&mut report, wanted(Section::Demo), ring)?;
+        in_a_sandbox::run(&mut report, wanted(Section::Demo), ring)?;
     }
     println!("{}", report.told());
     Ok(report.passed())
-}
-
-fn lint(report: &mut Report) -> Result<()> {
-    report.part("rustfmt", || check(&mut cargo(&["fmt", "--all", "--check"])))?;
-    let clippy = ["clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"];
-    report.part("clippy, pedantic", || check(&mut cargo(&clippy)))?;
-    report.part("cargo-deny: bans, licenses, sources", || {
-        let words = ["--log-level", "error", "check", "bans", "licenses", "sources"];
-        let mut deny = Command::new(prerequisites::cargo_deny()?);
-        check(deny.args(words).current_dir(paths::checkout()))
-    })
-}
-
-/// Told by `make test` too, unoptimised: half a minute of two cores.
-const A_FEW_STORIES: [(&str, &str); 2] =
-    [("NAGAYA_STORIES", "40"), ("NAGAYA_STORIES_SECONDS", "600")];
-/// What of `tests/controllers` plays the same again and again, for longer than `make test` may take.
-const TOO_LONG: [&str; 2] = ["crashes::no_fault_of_any_write", "stories::bugs"];
-/// All of it.
-const FAULT_RING: [&str; 2] = ["crashes::no_fault_of_any_write", "stories::"];
-
-/// Each write of each flow with each fault, and stories.
-fn fault_ring(report: &mut Report) -> Result<()> {
-    report.part("the fault ring", || {
-        let words = ["test", "--locked", "--profile", "stories", "--package", "nagaya"];
-        let mut tests = cargo(&words);
-        tests.args(["--test", "controllers", "--"]).args(FAULT_RING);
-        tests.env("NAGAYA_STORIES", STORIES).env("NAGAYA_STORIES_SECONDS", TIME_FOR_STORIES);
-        run_tests(&mut tests)
-    })
-}
-
-/// Units, goldens, generated files, and parity with what kubeadm of each minor writes and reads.
-fn without_a_cluster(report: &mut Report) -> Result<()> {
-    let mut programs = Vec::new();
-    report.part(
-        "kubeadm of each minor and an API server, to compare with; an S3 server",
-        || {
-            let kubernetes = Component::kubernetes(NEWEST_MINOR)?;
-            for (variable, component, binary) in [
-                ("VERSITYGW", &Component::versitygw(), "versitygw"),
-                ("ETCD", &Component::etcd(), "etcd"),
-                ("KUBE_APISERVER", &kubernetes, "kube-apiserver"),
-            ] {
-                programs.push((variable.to_owned(), ensure(component, binary)?));
-            }
-            for minor in KUBERNETES_MINORS {
-                let path = ensure(&Component::kubernetes(minor)?, "kubeadm")?;
-                programs.push((format!("KUBEADM_{}", minor.replace('.', "_")), path.clone()));
-                if minor == NEWEST_MINOR {
-                    programs.push(("KUBEADM".to_owned(), path));
-                }
-            }
-            Ok(Counts::check())
-        },
-    )?;
-    report.part("tests of the crates, goldens, drift, kubeadm parity", || {
-        let mut tests = cargo(&["test", "--locked", "--workspace", "--exclude", "e2e"]);
-        tests.args(["--no-fail-fast", "--"]);
-        tests.args(TOO_LONG.iter().flat_map(|module| ["--skip", module]));
-        run_tests(tests.envs(programs.iter().cloned()).envs(A_FEW_STORIES))
-    })?;
-    report.part("tests of the sandbox's own code", || {
-        let words = ["test", "--locked", "--package", "e2e", "--lib", "--bins", "--no-fail-fast"];
-        run_tests(&mut cargo(&words))
-    })
-}
-
-/// One sandbox for both: making it takes a minute. It goes down at the end, whatever came of the tests.
-fn in_a_sandbox(report: &mut Report, demo: bool, ring: Option<Form>) -> Result<()> {
-    let witness = Witness::start();
-    let tested = sandbox_tests(report, demo, ring);
-    report.ran = witness.testimony();
-    if !report.passed() || tested.is_err() {
-        interrupt::shielded(logs::keep);
-    }
-    let down = interrupt::shielded(|| {
-        report.part("sandbox down, nothing left", || sandbox::down().map(|()| Counts::check()))
-    });
-    tested.and(down)
-}
-
-fn sandbox_tests(report: &mut Report, demo: bool, ring: Option<Form>) -> Result<()> {
-    let parts: [(bool, &[Part]); 4] = [
-        (true, &A_NEW_SANDBOX),
-        (demo, &THE_DEMO),
-        (demo && ring.is_some(), &[("the demo's tenant and machine removed", demo::leave)]),
-        (ring.is_some(), &BEFORE_THE_RING),
-    ];
-    for (_, parts) in parts.into_iter().filter(|(wanted, _)| *wanted) {
-        if !all_pass(report, parts)? {
-            return Ok(());
-        }
-    }
-    ring.map_or(Ok(()), |form| ring_tests(report, form))
-}
-
-type Part = (&'static str, fn() -> Result<()>);
-
-const A_NEW_SANDBOX: [Part; 2] =
-    [("no sandbox of before", sandbox::down), ("sandbox up", sandbox::up)];
-
-const THE_DEMO: [Part; 3] = [
-    ("the demo, from nothing to a page on a virtual machine", demo::up),
-    ("the demo again", demo_again),
-    ("the demo's machine rebooted", demo::reboot),
-];
-
-/// It finds everything there.
-fn demo_again() -> Result<()> {
-    let began = Instant::now();
-    demo::up()?;
-    if began.elapsed() < A_SECOND_DEMO {
-        return Ok(());
-    }
-    let (what, hint) = ("the end of a second demo".to_owned(), "what did it do again?".to_owned());
-    Err(Error::Timeout { what, seconds: A_SECOND_DEMO.as_secs(), hint })
-}
-
-const BEFORE_THE_RING: [Part; 3] = [
-    ("components and images of every minor", make_images),
-    ("images of every minor's control plane loaded", load_images),
-    ("Nagaya built and installed", install::install),
-];
-
-/// Whether all of it succeeded; what comes after a failure is left out.
-fn all_pass(report: &mut Report, parts: &[Part]) -> Result<bool> {
-    for (name, work) in parts {
-        report.part(name, || work().map(|()| Counts::check()))?;
-        if !report.last_passed() {
-            return Ok(false);
-        }
-    }
-    Ok(true)
-}
-
-fn make_images() -> Result<()> {
-    images::management()?;
-    for minor in KUBERNETES_MINORS {
-        ensure_all(&[for_node(minor)?, for_control_plane(minor)?].concat())?;
-        images::control_plane(minor)?;
-        images::node(minor)?;
-    }
-    Ok(())
-}
-
-/// `up` has loaded the newest.
-fn load_images() -> Result<()> {
-    let host = host::open(network::MANAGEMENT)?;
-    for minor in KUBERNETES_MINORS.into_iter().filter(|minor| *minor != NEWEST_MINOR) {
-        sandbox::load(host.as_ref(), &images::control_plane(minor)?)?;
-    }
-    Ok(())
 }
 
 /// Every program, a few at once; in their long form only those that have one.

@@ -14,11 +14,11 @@ use nagaya_render::minors::{KubernetesVersion, Minor};
 use nagaya_render::plane::{
     Foundation, PlaneObjects, build_etcd_state, build_foundation, build_plane, plane_namespace_name,
 };
-use nagaya_render::rolling::Templates;
-use nagaya_render::rollout::Rollout;
 use nagaya_render::settings::Settings;
 use nagaya_render::snapshots::Snapshots;
 use nagaya_render::tenant::{EtcdMembers, Exposure, Tenant};
+use nagaya_render::turns::Templates;
+use nagaya_render::upgrade::Versions;
 use serde_json::{Value, json};
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -95,7 +95,7 @@ fn objects(tenant: &Tenant, settings: &Settings) -> Result<Vec<Value>, Box<dyn E
         scheduler,
         etcd_budget,
         api_server_budget,
-    } = build_plane(tenant, &Rollout::done(tenant), &EtcdShape::newborn(), settings);
+    } = build_plane(tenant, &Versions::done(tenant), &EtcdShape::newborn(), settings);
     objects.extend([json!(api_server_authentication), json!(etcd), json!(api_server)]);
     objects.extend([json!(controller_manager), json!(scheduler)]);
     objects.extend([etcd_budget, api_server_budget].into_iter().flatten().map(|one| json!(one)));

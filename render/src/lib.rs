@@ -3,6 +3,9 @@
 //! In reading order: [`settings`] is what the operator configured, [`minors`] what is known about each
 //! Kubernetes minor, [`mod@validate`] turns a spec into a [`tenant::Tenant`] or a refusal that names the field,
 //! and everything after that is built from the `Tenant`, the settings, and how far etcd and an upgrade are.
+//!
+//! Three modules say who gets other pods when: [`upgrade`] at which version each part runs on the way to the next one,
+//! [`turns`] whose turn it is to follow a new manager or new settings, [`restart_order`] which part of one tenant goes first.
 
 pub mod certificates;
 pub mod content;
@@ -13,19 +16,19 @@ pub mod join_token;
 pub mod meltdown;
 pub mod membership;
 pub mod minors;
-pub mod order;
 pub mod plane;
 pub mod plane_record;
 pub mod probe;
 pub mod quantity;
+pub mod restart_order;
 pub mod rights;
-pub mod rolling;
-pub mod rollout;
 pub mod settings;
 pub mod signing_token;
 pub mod snapshots;
 pub mod status;
 pub mod tenant;
+pub mod turns;
+pub mod upgrade;
 pub mod validate;
 pub mod workloads;
 mod yaml;

@@ -44,9 +44,9 @@ pub use snapshots::{
 
 use crate::membership::EtcdShape;
 use crate::rights::build_plane_role_binding;
-use crate::rollout::Rollout;
 use crate::settings::Settings;
 use crate::tenant::Tenant;
+use crate::upgrade::Versions;
 
 /// What must be there before anything else: a place, the right to work in it, and the Services, of which
 /// the public one has to tell its port.
@@ -115,17 +115,17 @@ pub fn build_foundation(tenant: &Tenant, members: &EtcdShape) -> Foundation {
     }
 }
 
-/// The components, each at the version that the rollout has come to, with the members that etcd has.
+/// The components, each at the version that an upgrade has come to, with the members that etcd has.
 #[must_use]
 pub fn build_plane(
     tenant: &Tenant,
-    rollout: &Rollout,
+    versions: &Versions,
     members: &EtcdShape,
     settings: &Settings,
 ) -> PlaneObjects {
-    let api_server = tenant.at(rollout.api_server);
-    let controller_manager = tenant.at(rollout.controller_manager);
-    let scheduler = tenant.at(rollout.scheduler);
+    let api_server = tenant.at(versions.api_server);
+    let controller_manager = tenant.at(versions.controller_manager);
+    let scheduler = tenant.at(versions.scheduler);
     PlaneObjects {
         etcd: etcd::build_etcd(tenant, members, settings),
         api_server_authentication: kube_apiserver::build_authentication(tenant),

@@ -5,7 +5,7 @@ use k8s_openapi::api::core::v1::Namespace;
 use nagaya_api::{Snapshot, TenantClusterSpec, labels};
 
 use crate::minors::KubernetesVersion;
-use crate::rolling::Templates;
+use crate::turns::Templates;
 
 /// Facts recorded as labels and annotations of a control-plane namespace.
 #[derive(Clone, Debug, Default, PartialEq)]

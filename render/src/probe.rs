@@ -51,7 +51,9 @@ pub enum Finding {
 }
 
 /// Why kubeadm would fail, in the words that conditions use as reasons.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::Display, strum::IntoStaticStr)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, strum::Display, strum::IntoStaticStr, strum::VariantNames,
+)]
 pub enum Reason {
     /// Nothing listens there, or no route leads there.
     EndpointUnreachable,

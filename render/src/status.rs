@@ -4,11 +4,13 @@
 mod conditions;
 mod nodes;
 mod parts;
+mod probed;
+mod reconciling;
 mod snapshots;
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
-use nagaya_api::{TenantCluster, TenantClusterStatus, conditions as types};
+use nagaya_api::{TenantCluster, TenantClusterStatus, conditions as types, reasons};
 
 pub use conditions::{State, Verdict, merge};
 
@@ -19,25 +21,6 @@ use crate::snapshots::PlaneJobs;
 use crate::tenant::Tenant;
 use crate::validate::Refusal;
 use crate::workloads::Workloads;
-
-/// The reason of Ready and Reconciling while the object is being deleted.
-pub const DELETING: &str = "Deleting";
-
-/// The reason of Reconciling on the way to what the spec says.
-pub const PROGRESSING: &str = "Progressing";
-
-/// The reason of Reconciling while the pods are those of another manager or of other settings.
-pub const WAITING_TO_ROLL: &str = "WaitingToRoll";
-
-/// The reason of Reconciling on the way from one Kubernetes version to the next.
-pub const UPGRADING: &str = "Upgrading";
-
-/// The reason of Reconciling while members of etcd come or go.
-pub const SCALING: &str = "Scaling";
-/// The reason of a pass that met another writer. The next one follows at once: no cause of anything.
-const RACE: &str = "ObjectChanged";
-/// The reason of Ready and Reconciling on the way back to a snapshot.
-pub const RESTORING: &str = "Restoring";
 
 /// What stopped a pass: the name of an error and its words.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -114,13 +97,26 @@ pub struct Findings<'a> {
     pub born: bool,
 }
 
+impl<'a> Findings<'a> {
+    /// What the last pass said.
+    fn before(&self, kind: &str) -> Option<&'a Condition> {
+        self.raw.status.as_ref()?.conditions.iter().find(|one| one.type_ == kind)
+    }
+
+    /// A manager that has just started knows nothing yet: what its predecessor saw stays for the few seconds until the
+    /// first look.
+    fn as_before(&self, kind: &str) -> Option<Verdict> {
+        self.before(kind).filter(|_| self.born).map(Verdict::of)
+    }
+}
+
 /// The status that follows from `findings`.
 #[must_use]
 pub fn compute_status(findings: &Findings<'_>) -> TenantClusterStatus {
     let previous = findings.raw.status.clone().unwrap_or_default();
     let conditions = merge(
         &previous.conditions,
-        parts::all(findings),
+        verdicts(findings),
         findings.raw.metadata.generation,
         findings.now,
     );
@@ -151,6 +147,41 @@ pub fn compute_status(findings: &Findings<'_>) -> TenantClusterStatus {
     }
 }
 
+/// Every condition of a tenant, in the order in which a reader wants them.
+fn verdicts(findings: &Findings<'_>) -> Vec<(&'static str, Option<Verdict>)> {
+    let workloads = findings.workloads;
+    let mut found = vec![
+        (types::READY, Some(probed::ready(findings))),
+        (types::RECONCILING, reconciling::reconciling(findings)),
+        (types::STALLED, reconciling::stalled(findings)),
+        (types::ACCEPTED, Some(parts::accepted(findings))),
+    ];
+    if findings.tenant.is_none() && !findings.plane_exists {
+        return found;
+    }
+    found.extend([
+        (types::CERTIFICATES_READY, parts::certificates(findings)),
+        (types::ETCD_READY, Some(parts::etcd(findings))),
+        (
+            types::API_SERVER_READY,
+            Some(parts::workload("kube-apiserver", workloads.api_server.as_ref())),
+        ),
+        (
+            types::CONTROLLER_MANAGER_READY,
+            Some(parts::workload("kube-controller-manager", workloads.controller_manager.as_ref())),
+        ),
+        (
+            types::SCHEDULER_READY,
+            Some(parts::workload("kube-scheduler", workloads.scheduler.as_ref())),
+        ),
+        (types::CONTENT_READY, Some(parts::content(findings))),
+        (types::ENDPOINT_REACHABLE, probed::endpoint(findings)),
+        (types::SNAPSHOTS_READY, snapshots::taken(findings)),
+        (types::NODES_CUT_OFF, nodes::cut_off(findings)),
+    ]);
+    found
+}
+
 /// Whether `after` says no more than how far a tenant is on its way to Ready: it was not Ready and is not, and that it has
 /// been refused, or what holds it up, is no news.
 #[must_use]
@@ -158,7 +189,7 @@ pub fn is_step(before: &TenantClusterStatus, after: &TenantClusterStatus) -> boo
     let is_on_its_way = |status: &TenantClusterStatus| {
         let of = |kind: &str| status.conditions.iter().find(|one| one.type_ == kind);
         of(types::READY).is_some_and(|ready| ready.status != "True")
-            && of(types::RECONCILING).is_none_or(|way| way.reason == PROGRESSING)
+            && of(types::RECONCILING).is_none_or(|way| way.reason == reasons::PROGRESSING)
             && of(types::STALLED).is_none()
     };
     let but_for_parts = |status: &TenantClusterStatus| TenantClusterStatus {
@@ -179,11 +210,11 @@ pub fn deleting_status(
 ) -> TenantClusterStatus {
     let previous = raw.status.clone().unwrap_or_default();
     let (reason, message) = match waits_for {
-        Ok(words) => (DELETING, words),
+        Ok(words) => (reasons::DELETING, words),
         Err(failure) => (failure.reason, failure.message.as_str()),
     };
     let found = vec![
-        (types::READY, Some(Verdict::new(State::False, DELETING, message))),
+        (types::READY, Some(Verdict::new(State::False, reasons::DELETING, message))),
         (types::RECONCILING, Some(Verdict::new(State::True, reason, message))),
     ];
     let is_told = |one: &&Condition| found.iter().any(|(kind, _)| *kind == one.type_);

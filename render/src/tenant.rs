@@ -9,8 +9,8 @@ use nagaya_api::{TenantClusterSpec, labels};
 use serde_json::Value;
 
 use crate::minors::{KubernetesVersion, Minor};
-use crate::rolling::Templates;
 use crate::snapshots::Snapshots;
+use crate::turns::Templates;
 
 /// One tenant, validated.
 #[derive(Clone, Debug, PartialEq)]

@@ -7,7 +7,7 @@ use nagaya_api::labels;
 
 use crate::diagnosis::Blocked;
 use crate::minors::KubernetesVersion;
-use crate::rolling::template_revision;
+use crate::turns::template_revision;
 
 /// How far one workload is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -15,9 +15,9 @@ use nagaya_render::membership::EtcdShape;
 use nagaya_render::minors::MINORS;
 use nagaya_render::plane::{build_etcd_state, build_foundation, build_plane};
 use nagaya_render::rights::build_project_role_binding;
-use nagaya_render::rollout::Rollout;
 use nagaya_render::settings::Settings;
 use nagaya_render::signing_token::build_signing_token_secret;
+use nagaya_render::upgrade::Versions;
 use serde_json::json;
 
 /// One file for each component and minor: `1.37-etcd.snap`.
@@ -44,7 +44,8 @@ fn every_object_is_as_reviewed() {
     for minor in MINORS {
         let tenant = fixture::tenant(minor);
         let foundation = build_foundation(&tenant, &EtcdShape::newborn());
-        let plane = build_plane(&tenant, &Rollout::done(&tenant), &EtcdShape::newborn(), &settings);
+        let plane =
+            build_plane(&tenant, &Versions::done(&tenant), &EtcdShape::newborn(), &settings);
         snapshot(
             minor.minor,
             "foundation",
@@ -77,7 +78,7 @@ fn what_is_the_same_for_every_minor_is_as_reviewed() {
     let mut tenant = fixture::newest_tenant();
     tenant.api_server_replicas = 2;
     let three = EtcdShape { members: vec![0, 1, 2], replicas: 3, joining: None, serving: 3 };
-    let plane = build_plane(&tenant, &Rollout::done(&tenant), &three, &Settings::default());
+    let plane = build_plane(&tenant, &Versions::done(&tenant), &three, &Settings::default());
     snapshot_as("budgets", &[json!(plane.etcd_budget), json!(plane.api_server_budget)]);
     snapshot_as("project", &[json!(build_project_role_binding("acme"))]);
     let token: BootstrapToken = "abcdef.0123456789abcdef".parse().expect("a token");

@@ -14,9 +14,9 @@ use nagaya_api::labels;
 use nagaya_render::certificates::{Authority, LeafSecret};
 use nagaya_render::membership::EtcdShape;
 use nagaya_render::plane::{build_etcd_state, build_foundation, build_plane, plane_namespace_name};
-use nagaya_render::rollout::Rollout;
 use nagaya_render::settings::{ImageSource, Settings};
 use nagaya_render::tenant::Tenant;
+use nagaya_render::upgrade::Versions;
 use nagaya_render::workloads::Workload;
 use serde::Deserialize as _;
 
@@ -239,7 +239,12 @@ fn adopting_a_plane_under_another_uid_restarts_nothing() {
     after.uid = "another".to_owned();
     let (before, after) = [&before, &after]
         .map(|tenant| {
-            build_plane(tenant, &Rollout::done(tenant), &EtcdShape::newborn(), &Settings::default())
+            build_plane(
+                tenant,
+                &Versions::done(tenant),
+                &EtcdShape::newborn(),
+                &Settings::default(),
+            )
         })
         .into();
     assert_eq!(before.etcd.spec, after.etcd.spec);
@@ -317,8 +322,8 @@ fn nodes_that_are_cut_off_change_which_controllers_run_and_nothing_else() {
     let tenant = fixture::newest_tenant();
     let cut_off = Tenant { cut_off_since: Some(fixture::noon()), ..tenant.clone() };
     let planes = [&tenant, &cut_off].map(|tenant| {
-        let (rollout, members) = (Rollout::done(tenant), EtcdShape::newborn());
-        build_plane(tenant, &rollout, &members, &Settings::default())
+        let (versions, members) = (Versions::done(tenant), EtcdShape::newborn());
+        build_plane(tenant, &versions, &members, &Settings::default())
     });
     let commands = planes.each_ref().map(|plane| {
         command(&plane.controller_manager.spec.as_ref().expect("a spec").template).to_vec()

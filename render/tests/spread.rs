@@ -8,8 +8,8 @@ use k8s_openapi::api::core::v1::{Affinity, PodSpec};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use nagaya_render::membership::EtcdShape;
 use nagaya_render::plane::{PlaneObjects, build_plane};
-use nagaya_render::rollout::Rollout;
 use nagaya_render::settings::Settings;
+use nagaya_render::upgrade::Versions;
 
 fn plane(api_servers: i32, members: u8) -> PlaneObjects {
     let mut tenant = fixture::newest_tenant();
@@ -17,7 +17,7 @@ fn plane(api_servers: i32, members: u8) -> PlaneObjects {
     tenant.etcd.replicas = i32::from(members);
     let shape =
         EtcdShape { members: (0..members).collect(), replicas: members, ..EtcdShape::newborn() };
-    build_plane(&tenant, &Rollout::done(&tenant), &shape, &Settings::default())
+    build_plane(&tenant, &Versions::done(&tenant), &shape, &Settings::default())
 }
 
 fn pods(plane: PlaneObjects) -> [PodSpec; 2] {

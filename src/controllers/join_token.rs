@@ -15,7 +15,7 @@ use kube::runtime::controller::{self, Action};
 use kube::runtime::reflector::ObjectRef;
 use kube::runtime::{Controller, watcher};
 use kube::{Api, Resource, ResourceExt};
-use nagaya_api::{JoinToken, JoinTokenState, JoinTokenStatus, TenantCluster, conditions};
+use nagaya_api::{JoinToken, JoinTokenState, JoinTokenStatus, TenantCluster, conditions, reasons};
 use nagaya_render::join_token::{JoinTokenError, join_secret_name, parse_ttl};
 use nagaya_render::status::{State, Verdict, merge};
 
@@ -29,7 +29,7 @@ const CONTROLLER: &str = "jointoken";
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
 
 /// Why a pass over a `JoinToken` failed.
-#[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
+#[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A call failed.
     #[error(transparent)]
@@ -46,6 +46,19 @@ pub enum Error {
     /// The object has no namespace, name, UID or creation time.
     #[error("the object has no namespace, name, UID or creation time")]
     ObjectIncomplete,
+}
+
+impl Error {
+    /// The reason in conditions and metrics.
+    const fn reason(&self) -> &'static str {
+        match self {
+            Self::Call(_) => reasons::CALL,
+            Self::Render(_) => reasons::RENDER,
+            Self::Random(_) => reasons::RANDOM,
+            Self::TokenUnreadable(_) => reasons::TOKEN_UNREADABLE,
+            Self::ObjectIncomplete => reasons::OBJECT_INCOMPLETE,
+        }
+    }
 }
 
 /// What the controller shares with the others, and its own failures.
@@ -82,7 +95,7 @@ pub async fn run(context: Arc<Context>) {
 async fn reconcile(token: Arc<JoinToken>, shared: Arc<JoinTokens>) -> Result<Action, Error> {
     let started = Instant::now();
     let result = pass(&shared.context, &token, shared.context.now()).await;
-    let failure = result.as_ref().err().map(Into::into);
+    let failure = result.as_ref().err().map(Error::reason);
     shared.context.manager.metrics.reconciled(CONTROLLER, started.elapsed(), failure);
     if result.is_ok() {
         shared.backoff.forget(&ObjectRef::from_obj(token.as_ref()));
@@ -93,7 +106,7 @@ async fn reconcile(token: Arc<JoinToken>, shared: Arc<JoinTokens>) -> Result<Act
 #[allow(clippy::needless_pass_by_value)]
 fn on_error(token: Arc<JoinToken>, error: &Error, shared: Arc<JoinTokens>) -> Action {
     let reference = ObjectRef::from_obj(token.as_ref());
-    let reason: &'static str = error.into();
+    let reason = error.reason();
     tracing::warn!(token = %reference, reason, error = %error, "a pass over a JoinToken failed");
     Action::requeue(shared.backoff.failed(reference))
 }
@@ -213,7 +226,7 @@ fn status(
     let previous = token.status.clone().unwrap_or_default();
     let (state, verdict) = match outcome {
         Err(error) => {
-            let failed = Verdict::new(State::False, error.into(), error.to_string());
+            let failed = Verdict::new(State::False, error.reason(), error.to_string());
             (previous.state, Some(failed))
         }
         Ok(_) => say(phase, &token.spec.cluster_name, previous.state, expires),
@@ -254,28 +267,31 @@ fn say(
     match phase {
         Phase::Live(_) => (
             Some(JoinTokenState::Issued),
-            Some(Verdict::new(State::True, "Issued", "nodes can join with it")),
+            Some(Verdict::new(State::True, reasons::ISSUED, "nodes can join with it")),
         ),
         Phase::Expired => (
             Some(JoinTokenState::Expired),
-            not_issued("Expired", format!("its life ended at {expires}; create another JoinToken")),
+            not_issued(
+                reasons::EXPIRED,
+                format!("its life ended at {expires}; create another JoinToken"),
+            ),
         ),
         // A manager that has just started has not looked at the cluster yet; the token is there.
         Phase::WaitingFor(_) if previous == Some(JoinTokenState::Issued) => (previous, None),
         Phase::WaitingFor(what) => {
-            (Some(JoinTokenState::Pending), not_issued("Waiting", what.clone()))
+            (Some(JoinTokenState::Pending), not_issued(reasons::WAITING, what.clone()))
         }
         Phase::NoCluster => (
             Some(JoinTokenState::Pending),
             not_issued(
-                "NoCluster",
+                reasons::NO_CLUSTER,
                 format!("spec.clusterName: there is no TenantCluster {cluster} in this namespace"),
             ),
         ),
         Phase::Deleted => (
             previous,
             not_issued(
-                "Revoking",
+                reasons::REVOKING,
                 format!(
                     "waiting for the API server of TenantCluster {cluster}, to take the token away from it"
                 ),

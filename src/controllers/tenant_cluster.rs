@@ -158,16 +158,7 @@ async fn pass(context: &Context, raw: &TenantCluster, key: &TenantKey) -> Result
     if let Some(size) = context.etcd.seen(key).and_then(|seen| seen.look.size()) {
         metrics.etcd_size(&key.namespace, &key.name, size);
     }
-    let client = context.manager.clients.projects.clone();
-    let all = Api::<TenantCluster>::namespaced(client, &key.namespace);
-    let held_back = context.steps.wait(key, raw, &status);
-    if held_back.is_none() {
-        if patch_status(&all, raw, &status).await? {
-            context.steps.told(key);
-        }
-        context.rolls.seen(key, &status);
-        announce::announce(context, raw, &status).await;
-    }
+    let held_back = publish(context, raw, key, &status).await?;
     if let Some(error) = trouble {
         return Err(error);
     }
@@ -177,6 +168,26 @@ async fn pass(context: &Context, raw: &TenantCluster, key: &TenantKey) -> Result
     let due = [keys.map(|keys| keys.next_due), read_again, next_snapshot, stalled.map(|_| now)];
     let next_look = observe::next_look(&observed, &status, due, now);
     Ok(Action::requeue(held_back.map_or(next_look, |held_back| next_look.min(held_back))))
+}
+
+/// Writes the status and tells what is new in it, or returns how long that has to wait.
+async fn publish(
+    context: &Context,
+    raw: &TenantCluster,
+    key: &TenantKey,
+    status: &TenantClusterStatus,
+) -> Result<Option<Duration>, Error> {
+    if let Some(held_back) = context.steps.wait(key, raw, status) {
+        return Ok(Some(held_back));
+    }
+    let client = context.manager.clients.projects.clone();
+    let all = Api::<TenantCluster>::namespaced(client, &key.namespace);
+    if patch_status(&all, raw, status).await? {
+        context.steps.told(key);
+    }
+    context.rolls.seen(key, status);
+    announce::announce(context, raw, status).await;
+    Ok(None)
 }
 
 /// How far the management side is now, and what went wrong. What runs is followed all the same: Ready is not

@@ -1,9 +1,10 @@
 //! Why a call on an object failed.
 
+use nagaya_api::reasons;
 use serde_json::Value;
 
-/// Why a call on an object failed. Variant names are event reasons.
-#[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
+/// Why a call on an object failed.
+#[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The API server refused, or could not be reached.
     #[error("cannot {verb} {object}: {}", answer(source))]
@@ -43,10 +44,15 @@ pub enum Error {
 }
 
 impl Error {
-    /// The event reason: the variant's name.
+    /// The reason in conditions, events and metrics.
     #[must_use]
-    pub fn reason(&self) -> &'static str {
-        self.into()
+    pub const fn reason(&self) -> &'static str {
+        match self {
+            Self::ApiCall { .. } => reasons::API_CALL,
+            Self::ForeignObject { .. } => reasons::FOREIGN_OBJECT,
+            Self::ObjectChanged { .. } => reasons::OBJECT_CHANGED,
+            Self::RenderObject { .. } => reasons::RENDER_OBJECT,
+        }
     }
 
     /// True if nothing but time is needed: somebody else wrote first.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::{Map, Value, json};
 
-use crate::figures::{self, rounded};
+use crate::figures::{self, float, rounded};
 use crate::ring::Outcome;
 
 /// What was measured, one value per round (or one, where only the plane that was left alone is looked at).
@@ -107,11 +107,6 @@ impl Figures {
             row("restarts", &[float(self.restarts)], Some(0.0)),
         ]
     }
-}
-
-#[allow(clippy::cast_precision_loss)]
-fn float(count: u64) -> f64 {
-    count as f64
 }
 
 /// The middle value, or the mean of the two in the middle; NaN of nothing.

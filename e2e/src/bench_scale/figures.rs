@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde_json::{Map, Value, json};
 
-use crate::figures::{self, rounded};
+use crate::figures::{self, float, rounded};
 use crate::ring::Outcome;
 
 /// What one control plane is made of, on the management side.
@@ -127,13 +127,6 @@ impl Figures {
         );
         rows
     }
-}
-
-/// A count as a figure.
-#[allow(clippy::cast_precision_loss)]
-#[must_use]
-pub fn float(count: usize) -> f64 {
-    count as f64
 }
 
 /// The value that 99 of 100 do not exceed; NaN of nothing.

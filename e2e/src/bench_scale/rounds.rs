@@ -9,10 +9,11 @@ use super::api;
 use super::audit::{Audit, Request};
 use super::cluster::{Cluster, start_manager};
 use super::daemon::Daemon;
-use super::figures::{Figures, float, last_to_first_tenth};
+use super::figures::{Figures, last_to_first_tenth};
 use super::tenants::{self, Stub};
 use super::wait::{self, pause};
 use super::{Extent, Programs};
+use crate::figures::float;
 use crate::progress::step;
 use crate::ring::{Look, Outcome};
 

@@ -6,7 +6,9 @@ use jiff::Timestamp;
 
 /// What blocks. Variant names are reasons of conditions and Events; numbers that change by themselves (restarts,
 /// ages) are in none of the words, so that they cause no write of their own.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr)]
+#[derive(
+    Clone, Debug, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr, strum::VariantNames,
+)]
 #[allow(missing_docs, reason = "the words of a variant say what its fields are")]
 pub enum Blockage {
     /// The class that a volume claim names.

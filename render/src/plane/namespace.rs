@@ -8,8 +8,8 @@ use nagaya_api::labels;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use crate::rolling::Templates;
 use crate::tenant::Tenant;
+use crate::turns::Templates;
 
 /// Characters of a DNS label (RFC 1123), which a namespace's name is.
 const LONGEST_NAME: usize = 63;

@@ -1,6 +1,6 @@
 //! What is said about nodes that are cut off.
 
-use nagaya_api::conditions as types;
+use nagaya_api::{conditions as types, reasons};
 
 use super::{Findings, State, Verdict};
 
@@ -8,11 +8,10 @@ use super::{Findings, State, Verdict};
 pub(super) fn cut_off(findings: &Findings<'_>) -> Option<Verdict> {
     let tenant = findings.tenant?;
     let Some(since) = tenant.cut_off_since else {
-        let mut previous = findings.raw.status.iter().flat_map(|status| &status.conditions);
-        return previous.any(|one| one.type_ == types::NODES_CUT_OFF).then(|| {
+        return findings.before(types::NODES_CUT_OFF).map(|_| {
             Verdict::new(
                 State::False,
-                "NodesLookedAfter",
+                reasons::NODES_LOOKED_AFTER,
                 "nodes renew their Leases again, or fewer than two are left: kube-controller-manager looks after them as \
                  usual",
             )
@@ -20,14 +19,17 @@ pub(super) fn cut_off(findings: &Findings<'_>) -> Option<Verdict> {
     };
     let is_full = findings.etcd.is_some_and(|etcd| etcd.no_space.is_some());
     let (reason, hint) = if is_full {
-        ("EtcdIsFull", "a Lease cannot be written while etcd is full: see NoSpace".to_owned())
+        (
+            reasons::ETCD_IS_FULL,
+            "a Lease cannot be written while etcd is full: see NoSpace".to_owned(),
+        )
     } else {
         let endpoint = tenant.endpoint().map(|endpoint| endpoint.authority()).unwrap_or_default();
         let hint = format!(
             "see what is between the nodes and {endpoint}, and delete the Nodes of machines that were switched off for \
              good"
         );
-        ("LeasesStale", hint)
+        (reasons::LEASES_STALE, hint)
     };
     Some(Verdict::new(
         State::True,

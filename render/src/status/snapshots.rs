@@ -1,11 +1,9 @@
 //! What is said about saving and restoring etcd.
 
-use nagaya_api::conditions as types;
+use nagaya_api::{conditions as types, reasons};
 
 use super::{Findings, State, Verdict};
 use crate::snapshots::{JobState, restore_phase};
-
-const FAILED: &str = "SnapshotFailed";
 
 /// Whether the last attempt to save etcd succeeded; `None`: there was none.
 pub(super) fn taken(findings: &Findings<'_>) -> Option<Verdict> {
@@ -16,25 +14,23 @@ pub(super) fn taken(findings: &Findings<'_>) -> Option<Verdict> {
     });
     if let Some((job, why)) = failed {
         let words = format!("snapshot {} failed: {why}; another is taken", job.reason);
-        return Some(Verdict::new(State::False, FAILED, words));
+        return Some(Verdict::new(State::False, reasons::SNAPSHOT_FAILED, words));
     }
     let mut at_work = findings.jobs.snapshots.iter();
     if let Some(problem) = at_work.find_map(|job| job.stuck(findings.now)) {
         let words = format!("a snapshot cannot be taken: {problem}");
-        return Some(Verdict::new(State::False, "SnapshotStuck", words));
+        return Some(Verdict::new(State::False, reasons::SNAPSHOT_STUCK, words));
     }
     let newest = tenant.snapshots.taken.last();
     // After a failure, until an attempt has succeeded.
-    let mut previous = findings.raw.status.iter().flat_map(|status| &status.conditions);
-    let failure = previous.find(|one| {
-        one.type_ == types::SNAPSHOTS_READY
-            && one.status == "False"
+    let failure = findings.before(types::SNAPSHOTS_READY).filter(|one| {
+        one.status == "False"
             && newest.is_none_or(|newest| one.last_transition_time.0 > newest.time.0)
     });
     if let Some(failure) = failure {
-        return Some(Verdict::new(State::False, FAILED, &failure.message));
+        return Some(Verdict::new(State::False, reasons::SNAPSHOT_FAILED, &failure.message));
     }
-    Some(Verdict::new(State::True, "Taken", format!("the newest is {}", newest?.name)))
+    Some(Verdict::new(State::True, reasons::TAKEN, format!("the newest is {}", newest?.name)))
 }
 
 /// A restore that is under way.

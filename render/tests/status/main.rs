@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "tests: a failure is a panic")]
 #![allow(clippy::needless_pass_by_value, reason = "reads better with json! at the call")]
 
+mod blocked;
 mod etcd;
+mod snapshots;
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
@@ -13,7 +15,7 @@ use nagaya_render::membership::EtcdFindings;
 use nagaya_render::plane_record::PlaneRecord;
 use nagaya_render::probe::{Finding, ProbeReport, Reason};
 use nagaya_render::settings::Settings;
-use nagaya_render::snapshots::{JobState, PlaneJobs, SnapshotJob};
+use nagaya_render::snapshots::PlaneJobs;
 use nagaya_render::status::{
     ContentState, Failure, Findings, Probed, compute_status, deleting_status, is_step,
 };
@@ -286,86 +288,6 @@ fn crash_loop() -> Blocked {
 fn unschedulable() -> Blocked {
     let why = "0/1 nodes are available: 1 node(s) were unschedulable.".into();
     Blocked::new(Blockage::Unschedulable { pod: "etcd-0".into(), why }, None)
-}
-
-#[test]
-fn what_blocks_a_part_is_the_reason_of_the_part_and_of_all_that_waits_for_it() {
-    let unreachable = Finding::failed(Reason::EndpointUnreachable, "connection refused");
-    let probed = Some(ProbeReport { endpoint: unreachable, ..ProbeReport::default() });
-    let mut pass = Pass { probed, born: false, ..valid() };
-    pass.workloads.etcd =
-        Some(Workload { desired: 1, problem: Some(unschedulable()), ..Workload::default() });
-    let status = pass.status();
-    for (kind, state) in [("Ready", "False"), ("EtcdReady", "False"), ("Reconciling", "True")] {
-        assert_eq!(says(&status, kind), format!("{state} Unschedulable"));
-        let message = &condition(&status, kind).unwrap().message;
-        assert!(message.contains("pod etcd-0 cannot be scheduled"), "{kind}: {message}");
-        assert!(message.contains("add or free a node"), "{kind}: {message}");
-    }
-    assert_eq!(says(&status, "EndpointReachable"), "False EndpointUnreachable");
-    pass.born = true;
-    assert_eq!(says(&pass.status(), "Stalled"), "absent", "its data is where it was");
-}
-
-#[test]
-fn a_new_tenant_whose_port_is_taken_says_so_and_not_who_answers_there() {
-    let stranger = Finding::failed(Reason::CertificateUntrusted, "of another tenant");
-    let probed = Some(ProbeReport { endpoint: stranger, ..ProbeReport::default() });
-    let message = "spec.expose.nodePort.port: taken".to_owned();
-    let failure = Some(Failure { reason: "PortTaken", message });
-    let status = Pass { probed, failure, born: false, ..valid() }.status();
-    assert_eq!(says(&status, "Ready"), "False PortTaken");
-    assert_eq!(says(&status, "Reconciling"), "True PortTaken");
-}
-
-#[test]
-fn who_undoes_what_is_written_is_named_and_takes_nothing_from_a_tenant_that_works() {
-    let contested = Some(Blocked::new(
-        Blockage::FieldContested {
-            object: "StatefulSet plane/etcd".into(),
-            field: "spec.replicas".into(),
-            by: "field manager scaler".into(),
-        },
-        None,
-    ));
-    let status = Pass { contested, ..valid() }.status();
-    assert_eq!(says(&status, "Reconciling"), "True FieldContested");
-    assert!(condition(&status, "Reconciling").unwrap().message.contains("field manager scaler"));
-    assert_eq!(says(&status, "Ready"), "True Joinable");
-}
-
-#[test]
-fn a_snapshot_that_failed_is_said_until_one_succeeds() {
-    let mut pass = valid();
-    let kind = "SnapshotsReady";
-    assert_eq!(says(&pass.status(), kind), "absent");
-    pass.jobs.snapshots.push(SnapshotJob {
-        name: "job".into(),
-        reason: "scheduled".into(),
-        since: pass.now,
-        state: JobState::Failed { at: pass.now, why: "no space left".into() },
-    });
-    let status = pass.status();
-    assert_eq!(says(&status, kind), "False SnapshotFailed");
-    assert!(condition(&status, kind).unwrap().message.contains("no space left"));
-    // Its Job goes before the next one begins.
-    pass.raw.status = Some(status);
-    pass.jobs.snapshots.clear();
-    assert_eq!(says(&pass.status(), kind), "False SnapshotFailed");
-}
-
-#[test]
-fn a_snapshot_that_does_not_begin_says_what_keeps_it() {
-    let mut pass = valid();
-    pass.jobs.snapshots.push(SnapshotJob {
-        name: "job".into(),
-        reason: "scheduled".into(),
-        since: pass.now,
-        state: JobState::Running(Some("no class fast".into())),
-    });
-    assert_eq!(says(&pass.status(), "SnapshotsReady"), "absent");
-    pass.now += jiff::SignedDuration::from_mins(2);
-    assert_eq!(says(&pass.status(), "SnapshotsReady"), "False SnapshotStuck");
 }
 
 #[test]

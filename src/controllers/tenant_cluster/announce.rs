@@ -2,18 +2,22 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::Resource;
-use nagaya_api::{TenantCluster, TenantClusterStatus, conditions as types};
-use nagaya_render::status::{
-    DELETING, PROGRESSING, RESTORING, SCALING, UPGRADING, WAITING_TO_ROLL,
-};
+use nagaya_api::{TenantCluster, TenantClusterStatus, conditions as types, reasons};
 
 use crate::controllers::Context;
 
 /// What the reporting controller was doing (`action` of `events.k8s.io/v1`).
 const ACTION: &str = "Reconcile";
 /// Reasons of a normal life on the way to True.
-const NORMAL: [&str; 7] =
-    ["Provisioning", PROGRESSING, SCALING, UPGRADING, RESTORING, WAITING_TO_ROLL, DELETING];
+const NORMAL: [&str; 7] = [
+    reasons::PROVISIONING,
+    reasons::PROGRESSING,
+    reasons::SCALING,
+    reasons::UPGRADING,
+    reasons::RESTORING,
+    reasons::WAITING_TO_ROLL,
+    reasons::DELETING,
+];
 
 /// Publishes what is new in `status`. Not to be able to is no failure of the pass.
 pub async fn announce(context: &Context, raw: &TenantCluster, status: &TenantClusterStatus) {
@@ -33,7 +37,11 @@ pub async fn announce(context: &Context, raw: &TenantCluster, status: &TenantClu
 /// A member of etcd was defragmented.
 pub async fn defragmented(context: &Context, raw: &TenantCluster, ordinal: u8) {
     let note = format!("etcd-{ordinal} was defragmented");
-    context.manager.events.normal(&raw.object_ref(&()), "Defragmented", "Defragment", &note).await;
+    context
+        .manager
+        .events
+        .normal(&raw.object_ref(&()), reasons::DEFRAGMENTED, "Defragment", &note)
+        .await;
 }
 
 /// Every turn of Ready, and whatever newly keeps a tenant from what its spec says; what Ready says is not said twice.
@@ -48,7 +56,7 @@ fn news<'a>(before: &[Condition], now: &'a [Condition]) -> Vec<&'a Condition> {
         types::READY | types::NODES_CUT_OFF => true,
         types::STALLED | types::RECONCILING => {
             let is_said = ready.is_some_and(|ready| ready.reason == one.reason);
-            let is_step = one.reason == UPGRADING || one.reason == RESTORING;
+            let is_step = one.reason == reasons::UPGRADING || one.reason == reasons::RESTORING;
             !is_said && (!is_normal(one) || is_step)
         }
         types::SNAPSHOTS_READY => one.status == "False",

@@ -12,9 +12,9 @@ use nagaya_api::{TenantCluster, labels};
 use nagaya_render::certificates::{AdminKubeconfig, admin_secret_name, plan_admin_kubeconfig};
 use nagaya_render::membership::EtcdShape;
 use nagaya_render::plane::{build_foundation, names};
-use nagaya_render::rollout::{self, Rollout};
 use nagaya_render::status::ContentState;
 use nagaya_render::tenant::{Endpoint, Tenant};
+use nagaya_render::upgrade::{self, Versions};
 use nagaya_render::workloads::Workload;
 
 use super::components::apply_components;
@@ -35,7 +35,7 @@ pub struct Progress {
     /// The tenant, with the port that Kubernetes has chosen.
     pub tenant: Tenant,
     /// Which version each part of it is to run now.
-    pub rollout: Rollout,
+    pub versions: Versions,
     /// The members that etcd has now.
     pub members: EtcdShape,
     /// Where nodes reach the API server; `None` until its Service exists.
@@ -64,9 +64,9 @@ pub async fn apply(
     let (tenant, phase) = snapshots::catch_up(tenant, observed, now);
     let tenant = protect(context, key, tenant, observed, now);
     let tenant = &end_of_upgrade(context, key, &tenant, observed);
-    let rollout = next_step(context, key, tenant, observed, now);
+    let versions = next_step(context, key, tenant, observed, now);
     let members = observed.members.shape(tenant);
-    let tenant = &take_turn(context, raw, key, tenant, (&rollout, &members), observed, now);
+    let tenant = &take_turn(context, raw, key, tenant, (&versions, &members), observed, now);
     let foundation = build_foundation(tenant, &members);
     let born = observed.born() || note_birth(context, observed).await?;
     let namespace = apply_namespace(context, key, &foundation.namespace, None).await?;
@@ -74,11 +74,7 @@ pub async fn apply(
         apply_rights(context, tenant, &foundation.role_binding, observed.project_enabled).await?;
     let (services, keys) = join(
         permitted(new_rights, || Box::pin(apply_services(context, tenant, &members, &foundation))),
-        permitted(new_rights, || async {
-            let planes = &context.manager.clients.planes;
-            let access = Access::Write { born };
-            Ok(Box::pin(context.keyring.keys(planes, key, tenant, access, now)).await?)
-        }),
+        permitted(new_rights, || Box::pin(make_keys(context, key, tenant, born, now))),
     )
     .await;
     let (services, keys) = (services?, keys?);
@@ -91,11 +87,10 @@ pub async fn apply(
         members::release_volumes(context, &tenant, &members, observed).await?;
     }
     let record = build_foundation(&tenant, &members).namespace;
-    let (recorded, plane) = join(
-        apply_namespace(context, key, &record, namespace),
-        Box::pin(apply_components(context, &tenant, &rollout, &members, observed, (born, stopped))),
-    )
-    .await;
+    let components =
+        apply_components(context, &tenant, &versions, &members, observed, (born, stopped));
+    let recorded = apply_namespace(context, key, &record, namespace);
+    let (recorded, plane) = join(recorded, Box::pin(components)).await;
     let endpoint = tenant.endpoint();
     let kubeconfig_failure = match &endpoint {
         Some(endpoint) if observed.project_enabled => {
@@ -111,7 +106,7 @@ pub async fn apply(
     let next_snapshot = snapshots::work(context, raw, &tenant, observed, &phase, &keys).await?;
     Ok(Progress {
         tenant,
-        rollout,
+        versions,
         members,
         endpoint,
         api_server: services.api_server,
@@ -138,7 +133,7 @@ pub async fn look_on(
     });
     Ok(Progress {
         tenant: as_it_runs(tenant, observed),
-        rollout: next_step(context, key, tenant, observed, now),
+        versions: next_step(context, key, tenant, observed, now),
         members: observed.members.shape(tenant),
         endpoint: tenant.endpoint(),
         api_server: internal.as_deref().and_then(cluster_ip),
@@ -183,21 +178,32 @@ async fn apply_namespace(
     }
 }
 
+async fn make_keys(
+    context: &Context,
+    key: &TenantKey,
+    tenant: &Tenant,
+    born: bool,
+    now: Timestamp,
+) -> Result<Arc<Keys>, Error> {
+    let planes = &context.manager.clients.planes;
+    Ok(context.keyring.keys(planes, key, tenant, Access::Write { born }, now).await?)
+}
+
 fn next_step(
     context: &Context,
     key: &TenantKey,
     tenant: &Tenant,
     observed: &Observed,
     now: Timestamp,
-) -> Rollout {
-    let gate = rollout::gate(tenant, &observed.workloads, &observed.jobs, now);
+) -> Versions {
+    let gate = upgrade::gate(tenant, &observed.workloads, &observed.jobs, now);
     if let (Some(from), Some(gate)) = (tenant.upgrading_from, gate)
         && !gate.is_open()
     {
-        return Rollout::held(from);
+        return Versions::held(from);
     }
     let written = context.planes.get(key).map(|plane| plane.tenant.version);
-    Rollout::next(tenant, &observed.workloads, written)
+    Versions::next(tenant, &observed.workloads, written)
 }
 
 /// The upgrade is over when the content of the new version has been written too.
@@ -210,7 +216,7 @@ fn end_of_upgrade(
     let is_written = context.content.state(key) == ContentState::Applied
         && context.planes.get(key).is_some_and(|plane| plane.tenant.version == tenant.version);
     let done =
-        is_written && Rollout::next(tenant, &observed.workloads, None) == Rollout::done(tenant);
+        is_written && Versions::next(tenant, &observed.workloads, None) == Versions::done(tenant);
     let upgrading_from = tenant.upgrading_from.filter(|_| !done);
     Tenant { upgrading_from, ..tenant.clone() }
 }

@@ -1,5 +1,6 @@
 //! Why a pass failed: one variant per step. Names are reasons of conditions and metric labels.
 
+use nagaya_api::reasons;
 use nagaya_render::certificates::CertificateError;
 use nagaya_render::content::ContentError;
 use nagaya_render::diagnosis::{Blockage, Blocked, of_refusal};
@@ -51,12 +52,12 @@ impl Error {
         }
         match self {
             Self::Call(error) | Self::Keys(keyring::Error::Call(error)) => error.reason(),
-            Self::Keys(keyring::Error::KeysLost { .. }) => "KeysLost",
-            Self::Keys(_) | Self::Certificate(_) => "CertificatesFailed",
-            Self::Content(_) => "ContentFailed",
-            Self::Connection(_) => "ConnectionFailed",
-            Self::ObjectIncomplete => "ObjectIncomplete",
-            Self::KubeconfigForeign { .. } => "KubeconfigForeign",
+            Self::Keys(keyring::Error::KeysLost { .. }) => reasons::KEYS_LOST,
+            Self::Keys(_) | Self::Certificate(_) => reasons::CERTIFICATES_FAILED,
+            Self::Content(_) => reasons::CONTENT_FAILED,
+            Self::Connection(_) => reasons::CONNECTION_FAILED,
+            Self::ObjectIncomplete => reasons::OBJECT_INCOMPLETE,
+            Self::KubeconfigForeign { .. } => reasons::KUBECONFIG_FOREIGN,
         }
     }
 

@@ -1,6 +1,6 @@
 //! The follow step: hands what the tenant now is to the tasks that talk to it. Nothing here waits.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use nagaya_api::{TenantCluster, conditions};
@@ -13,6 +13,7 @@ use super::Error;
 use super::apply::Progress;
 use super::observe::Observed;
 use crate::controllers::{Context, Plane};
+use crate::keyring::Keys;
 use crate::tenant::{ProbeTarget, SignerView, TenantIdentity, TenantKey, Wanted};
 
 /// Tells prober, content keeper and watches about the tenant.
@@ -25,7 +26,7 @@ pub fn follow(
 ) -> Result<(), Error> {
     let Progress {
         tenant,
-        rollout,
+        versions,
         members: _,
         endpoint: Some(endpoint),
         api_server: Some(api_server),
@@ -38,15 +39,8 @@ pub fn follow(
         return Ok(());
     };
     // What nodes meet: on the way to another version it is still the one before.
-    let tenant = &tenant.at(rollout.content);
-    let authorities = &keys.authorities;
-    let identity = TenantIdentity {
-        address: SocketAddr::new(*api_server, names::API_SERVER_PORT),
-        server_name: names::API_SERVER.to_owned(),
-        ca_pem: authorities.cluster_ca_pem().to_owned(),
-        cert_pem: keys.identity.cert_pem().to_owned(),
-        key_pem: keys.identity.key_pem().to_owned(),
-    };
+    let tenant = &tenant.at(versions.content);
+    let identity = identity(*api_server, keys);
     let client = context.connections.client(key, &identity)?;
     if *stopped {
         // What comes back is what was written long ago: all is looked at anew.
@@ -57,7 +51,7 @@ pub fn follow(
     } else {
         let inputs = ContentInputs {
             endpoint,
-            cluster_ca_bundle_pem: authorities.cluster_ca_pem(),
+            cluster_ca_bundle_pem: keys.authorities.cluster_ca_pem(),
             signing_token: &keys.signing_token,
         };
         let objects = Arc::new(build_content(tenant, context.settings(), &inputs)?);
@@ -67,33 +61,56 @@ pub fn follow(
     if raw.spec.paused || context.content.state(key) == ContentState::Applied {
         context.watches.watch(key, &identity, &client);
     }
-    if let Some(address) = tenant.exposure.addresses.first() {
-        context.prober.watch(ProbeTarget {
-            tenant: key.clone(),
-            address: SocketAddr::new(*address, endpoint.port),
-            dial: Arc::clone(&context.manager.dial),
-            endpoint: endpoint.clone(),
-            cluster_ca_pem: authorities.cluster_ca_pem().to_owned(),
-            client_ca_pem: authorities.client.cert_pem().to_owned(),
-            version: tenant.version,
-            signing_token: keys.signing_token.clone(),
-            client: client.clone(),
-            signer: SignerView {
-                ready: observed.workloads.controller_manager.as_ref().is_some_and(Workload::serves),
-                generation: observed.signer_generation.clone(),
-            },
-            api_servers: observed.api_servers.clone(),
-            established: was_ready(raw),
-        });
-    }
     let plane = Plane {
         tenant: tenant.clone(),
         endpoint: endpoint.clone(),
         keys: Arc::clone(keys),
         client,
     };
+    if let Some(address) = tenant.exposure.addresses.first() {
+        context.prober.watch(probe_target(context, raw, key, *address, &plane, observed));
+    }
     context.planes.put(key.clone(), plane);
     Ok(())
+}
+
+/// The manager towards the tenant's API server.
+fn identity(api_server: IpAddr, keys: &Keys) -> TenantIdentity {
+    TenantIdentity {
+        address: SocketAddr::new(api_server, names::API_SERVER_PORT),
+        server_name: names::API_SERVER.to_owned(),
+        ca_pem: keys.authorities.cluster_ca_pem().to_owned(),
+        cert_pem: keys.identity.cert_pem().to_owned(),
+        key_pem: keys.identity.key_pem().to_owned(),
+    }
+}
+
+fn probe_target(
+    context: &Context,
+    raw: &TenantCluster,
+    key: &TenantKey,
+    address: IpAddr,
+    plane: &Plane,
+    observed: &Observed,
+) -> ProbeTarget {
+    let Plane { tenant, endpoint, keys, client } = plane;
+    ProbeTarget {
+        tenant: key.clone(),
+        address: SocketAddr::new(address, endpoint.port),
+        dial: Arc::clone(&context.manager.dial),
+        endpoint: endpoint.clone(),
+        cluster_ca_pem: keys.authorities.cluster_ca_pem().to_owned(),
+        client_ca_pem: keys.authorities.client.cert_pem().to_owned(),
+        version: tenant.version,
+        signing_token: keys.signing_token.clone(),
+        client: client.clone(),
+        signer: SignerView {
+            ready: observed.workloads.controller_manager.as_ref().is_some_and(Workload::serves),
+            generation: observed.signer_generation.clone(),
+        },
+        api_servers: observed.api_servers.clone(),
+        established: was_ready(raw),
+    }
 }
 
 pub fn was_ready(raw: &TenantCluster) -> bool {

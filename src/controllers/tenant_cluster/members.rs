@@ -1,22 +1,27 @@
 //! etcd's members: what the objects and etcd say of them, and the errand that follows.
 
+mod pods;
+mod volumes;
+
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Pod};
-use kube::api::ListParams;
+use k8s_openapi::api::core::v1::{ConfigMap, Pod};
 use kube::runtime::reflector::ObjectRef;
-use kube::{Api, ResourceExt};
-use nagaya_api::{TenantCluster, labels};
+use nagaya_api::TenantCluster;
 use nagaya_render::membership::{
-    Circumstances, EtcdShape, EtcdView, Space, is_to_be_looked_at, next_removals, tells_who_joins,
+    Circumstances, EtcdShape, Space, is_to_be_looked_at, next_removals, tells_who_joins,
 };
 use nagaya_render::plane::names;
 use nagaya_render::plane_record::PlaneRecord;
-use nagaya_render::rolling::TemplateState;
 use nagaya_render::snapshots::{JobState, PlaneJobs, SnapshotGate, SnapshotJob};
 use nagaya_render::tenant::Tenant;
+use nagaya_render::turns::TemplateState;
 use nagaya_render::workloads::{Workload, Workloads};
+
+use pods::{admit_anew, is_emptied, is_looping, member_of};
+use volumes::has_stale_volumes;
+pub use volumes::release_volumes;
 
 use super::apply::Progress;
 use super::follow::was_ready;
@@ -24,7 +29,6 @@ use super::observe::Observed;
 use super::{Error, announce};
 use crate::controllers::Context;
 use crate::etcd::{Errand, EtcdAccess, Seen};
-use crate::kube_ops;
 use crate::tenant::TenantKey;
 
 /// What is known of etcd's members.
@@ -87,7 +91,8 @@ pub async fn observe(
     let namespace = &plane.namespace;
     let state = ObjectRef::new(names::ETCD_STATE).within(namespace);
     let is_ill = workloads.etcd.as_ref().is_some_and(|etcd| !etcd.is_settled());
-    let pods = if plane.born && is_ill { pods(context, namespace).await? } else { Vec::new() };
+    let pods =
+        if plane.born && is_ill { pods::list(context, namespace).await? } else { Vec::new() };
     Ok(Members {
         seen: context.etcd.seen(key),
         state: context.caches.config_maps.get(&state),
@@ -95,36 +100,6 @@ pub async fn observe(
         emptied: pods.iter().filter(|pod| is_emptied(pod)).filter_map(member_of).collect(),
         looping: pods.into_iter().filter(is_looping).collect(),
     })
-}
-
-async fn pods(context: &Context, namespace: &str) -> Result<Vec<Pod>, Error> {
-    let pods = Api::<Pod>::namespaced(context.manager.clients.planes.clone(), namespace);
-    let of_etcd = format!("{}={}", labels::NAME, names::ETCD);
-    Ok(kube_ops::list(&pods, &ListParams::default().labels(&of_etcd)).await?)
-}
-
-fn is_looping(pod: &Pod) -> bool {
-    let containers = pod.status.iter().flat_map(|status| status.container_statuses.iter());
-    containers.flatten().any(|container| {
-        let waiting = container.state.as_ref().and_then(|state| state.waiting.as_ref());
-        waiting.and_then(|waiting| waiting.reason.as_deref()) == Some("CrashLoopBackOff")
-    })
-}
-
-/// By how the admission ended last: one that was refused may have been let in since.
-fn is_emptied(pod: &Pod) -> bool {
-    let admissions = pod.status.iter().flat_map(|status| status.init_container_statuses.iter());
-    admissions.flatten().any(|container| {
-        let (state, last) = (container.state.as_ref(), container.last_state.as_ref());
-        let waits = state.is_some_and(|state| state.waiting.is_some());
-        let end = state.and_then(|state| state.terminated.as_ref());
-        let end = end.or_else(|| last.filter(|_| waits)?.terminated.as_ref());
-        end.is_some_and(|end| end.exit_code == i32::from(names::EMPTY_VOLUME))
-    })
-}
-
-fn member_of(pod: &Pod) -> Option<u8> {
-    pod.name_any().strip_prefix("etcd-")?.parse().ok()
 }
 
 /// Sends the keeper to etcd, if there is anything to see or do.
@@ -192,117 +167,7 @@ fn is_idle(jobs: &PlaneJobs) -> bool {
     jobs.restore.is_none() && jobs.running.is_empty() && !jobs.snapshots.iter().any(runs)
 }
 
-/// A pod that was let onto its volume as the member before it is made anew: it is asked again only when it starts.
-async fn admit_anew(
-    context: &Context,
-    tenant: &Tenant,
-    shape: &EtcdShape,
-    looping: &[Pod],
-) -> Result<(), Error> {
-    let planes = context.manager.clients.planes.clone();
-    let pods = Api::<Pod>::namespaced(planes, &tenant.plane_namespace);
-    let joins = shape.joining.as_ref().map(|joining| joining.ordinal);
-    for pod in looping.iter().filter(|pod| joins.is_some() && member_of(pod) == joins) {
-        kube_ops::delete_with_grace(&pods, pod, 0).await?;
-    }
-    Ok(())
-}
-
-/// Lets go of the volumes of members that are gone, before their pods are: from then on nobody would know of them.
-/// Kubernetes keeps a claim until its pod has ended.
-pub async fn release_volumes(
-    context: &Context,
-    tenant: &Tenant,
-    shape: &EtcdShape,
-    observed: &Observed,
-) -> Result<(), Error> {
-    let etcd = observed.workloads.etcd.as_ref();
-    if etcd.is_none_or(|etcd| etcd.desired <= i32::from(shape.replicas)) {
-        return Ok(());
-    }
-    release_beyond(context, tenant, shape).await.map(drop)
-}
-
-/// Whether a member that is to join would find the volume of another one, such as of before a restore: it goes first.
-async fn has_stale_volumes(
-    context: &Context,
-    tenant: &Tenant,
-    progress: &Progress,
-    observed: &Observed,
-) -> Result<bool, Error> {
-    let view = observed.members.seen.as_ref().map(|seen| &seen.look.view);
-    let is_known = matches!(view, Some(EtcdView::Quorum(_)));
-    let shape = &progress.members;
-    if usize::from(target(tenant)) <= shape.members.len() {
-        return Ok(false);
-    }
-    // Before the first look nobody knows whose volumes there are.
-    Ok(!is_known || release_beyond(context, tenant, shape).await?)
-}
-
-/// Whether there were claims of other members than those that have pods.
-async fn release_beyond(
-    context: &Context,
-    tenant: &Tenant,
-    shape: &EtcdShape,
-) -> Result<bool, Error> {
-    let claims = claims(context, tenant);
-    let stale = beyond(&claims, shape.replicas).await?;
-    for claim in stale.iter().filter(|claim| claim.metadata.deletion_timestamp.is_none()) {
-        kube_ops::delete(&claims, claim).await?;
-    }
-    Ok(!stale.is_empty())
-}
-
-fn claims(context: &Context, tenant: &Tenant) -> Api<PersistentVolumeClaim> {
-    Api::namespaced(context.manager.clients.planes.clone(), &tenant.plane_namespace)
-}
-
-/// Claims of other members than the first ones.
-async fn beyond(
-    claims: &Api<PersistentVolumeClaim>,
-    first: u8,
-) -> Result<Vec<PersistentVolumeClaim>, Error> {
-    let of_etcd = format!("{}={}", labels::NAME, names::ETCD);
-    let mut found = kube_ops::list(claims, &ListParams::default().labels(&of_etcd)).await?;
-    found.retain(|claim| {
-        let name = claim.name_any();
-        let ordinal = name.strip_prefix("data-etcd-").and_then(|rest| rest.parse::<u8>().ok());
-        ordinal.is_some_and(|ordinal| ordinal >= first)
-    });
-    Ok(found)
-}
-
 /// The schema lets nothing else through than 1, 3 and 5.
 fn target(tenant: &Tenant) -> u8 {
     u8::try_from(tenant.etcd.replicas).unwrap_or(1)
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    fn is_emptied_by(admission: &serde_json::Value) -> bool {
-        let mut container = json!({
-            "name": "admit-member", "image": "", "imageID": "", "ready": false, "restartCount": 1,
-        });
-        for part in ["state", "lastState"] {
-            container[part] = admission[part].clone();
-        }
-        let pod = json!({"status": {"initContainerStatuses": [container]}});
-        is_emptied(&serde_json::from_value(pod).unwrap())
-    }
-
-    #[test]
-    fn a_member_that_has_been_let_in_since_is_no_lost_one() {
-        let ended = |code: u8| json!({"terminated": {"exitCode": code}});
-        let waiting = json!({"waiting": {"reason": "CrashLoopBackOff"}});
-        assert!(is_emptied_by(&json!({"state": ended(3)})));
-        assert!(is_emptied_by(&json!({"state": waiting, "lastState": ended(3)})));
-        assert!(!is_emptied_by(&json!({"state": ended(0), "lastState": ended(3)})));
-        assert!(!is_emptied_by(&json!({"state": ended(1)})));
-        assert!(!is_emptied_by(&json!({"state": {"running": {}}, "lastState": ended(3)})));
-    }
 }

@@ -7,12 +7,11 @@ use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Api, Resource, ResourceExt};
-use nagaya_api::{TenantCluster, TenantClusterStatus, conditions, labels};
+use nagaya_api::{TenantCluster, TenantClusterStatus, conditions, labels, reasons};
 use nagaya_render::plane::{names, plane_namespace_name};
 use nagaya_render::plane_record::PlaneRecord;
 use nagaya_render::settings::Settings;
 use nagaya_render::snapshots::PlaneJobs;
-use nagaya_render::status::WAITING_TO_ROLL;
 use nagaya_render::validate::{OldestKubelet, Surroundings};
 use nagaya_render::workloads::{Workload, Workloads};
 
@@ -69,7 +68,8 @@ pub fn next_look(
     let is_true = |kind| conditions::is_true(&status.conditions, kind);
     let at_rest = is_true(conditions::READY) && !is_true(conditions::RECONCILING);
     let unanswered = matches!(observed.oldest_kubelet, OldestKubelet::Unknown(_));
-    let waits = status.conditions.iter().any(|condition| condition.reason == WAITING_TO_ROLL);
+    let waits =
+        status.conditions.iter().any(|condition| condition.reason == reasons::WAITING_TO_ROLL);
     let usual = match (is_true(conditions::READY), at_rest && !unanswered) {
         (true, _) if waits => ASK_AGAIN,
         (_, true) => RESYNC,

@@ -1,5 +1,5 @@
 //! Whether the pods of this tenant may follow a new manager or new settings now. What decides is in
-//! `nagaya_render::rolling`; here is who the neighbours are.
+//! `nagaya_render::turns`; here is who the neighbours are.
 //!
 //! Only a tenant that has to wait looks at all others, once per pass.
 
@@ -13,11 +13,11 @@ use kube::runtime::reflector::{ObjectRef, Store};
 use nagaya_api::{TenantCluster, TenantClusterStatus};
 use nagaya_render::membership::EtcdShape;
 use nagaya_render::plane::build_plane;
-use nagaya_render::rolling::{
+use nagaya_render::tenant::Tenant;
+use nagaya_render::turns::{
     Neighbour, TemplateState, Templates, Turn, begun, has_arrived, may_follow, turn,
 };
-use nagaya_render::rollout::Rollout;
-use nagaya_render::tenant::Tenant;
+use nagaya_render::upgrade::Versions;
 use nagaya_render::validate::manager_image;
 use tokio::time::Instant;
 
@@ -66,11 +66,11 @@ pub fn take_turn(
     raw: &TenantCluster,
     key: &TenantKey,
     tenant: &Tenant,
-    (rollout, members): (&Rollout, &EtcdShape),
+    (versions, members): (&Versions, &EtcdShape),
     observed: &Observed,
     now: Timestamp,
 ) -> Tenant {
-    let rendered = build_plane(tenant, rollout, members, context.settings());
+    let rendered = build_plane(tenant, versions, members, context.settings());
     let (record, revision) = (observed.planes.first(), context.revision.as_str());
     let templates = match turn(tenant, record, &observed.workloads, &rendered, revision) {
         Turn::Free(templates) => return Tenant { templates, ..tenant.clone() },

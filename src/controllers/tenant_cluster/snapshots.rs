@@ -13,11 +13,11 @@ use nagaya_render::plane::{
     build_first_claim, build_restore_job, build_snapshot_job, build_snapshots_claim, names,
 };
 use nagaya_render::plane_record::PlaneRecord;
-use nagaya_render::rollout;
 use nagaya_render::snapshots::{
     Phase, PlaneJobs, RestoreJob, SCHEDULED, SnapshotJob, SnapshotPlan, restore_phase, taken,
 };
 use nagaya_render::tenant::Tenant;
+use nagaya_render::upgrade;
 use nagaya_render::workloads::Workloads;
 
 use super::Error;
@@ -125,7 +125,7 @@ pub async fn work(
     let Some(plane) = observed.planes.first() else { return Ok(None) };
     restore(context, tenant, observed, plane, phase, now).await?;
     let mut gates: Vec<_> =
-        rollout::gate(tenant, &observed.workloads, &observed.jobs, now).into_iter().collect();
+        upgrade::gate(tenant, &observed.workloads, &observed.jobs, now).into_iter().collect();
     if let Phase::Saving(gate) = phase {
         gates.push(gate.clone());
     }

@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 
 use super::settle;
 use crate::bench_scale::audit::{Audit, Request};
-use crate::bench_scale::figures::{Figures, float, p99};
+use crate::bench_scale::figures::{Figures, p99};
 use crate::bench_scale::tenants::{edit, plane_prefix};
 use crate::bench_scale::wait;
+use crate::figures::float;
 use crate::ring::{Look, Outcome};
 
 /// Changes whose answer is timed, and the time from one to the next.

@@ -11,12 +11,12 @@ use nagaya_api::{TenantCluster, labels};
 use nagaya_render::membership::EtcdShape;
 use nagaya_render::plane::{PlaneObjects, build_plane};
 use nagaya_render::plane_record::PlaneRecord;
-use nagaya_render::rolling::{
-    Neighbour, TemplateState, Templates, Turn, begun, may_follow, revision, turn,
-};
-use nagaya_render::rollout::Rollout;
 use nagaya_render::settings::Settings;
 use nagaya_render::tenant::Tenant;
+use nagaya_render::turns::{
+    Neighbour, TemplateState, Templates, Turn, begun, may_follow, revision, turn,
+};
+use nagaya_render::upgrade::Versions;
 use nagaya_render::workloads::{Workload, Workloads};
 use serde_json::{Value, json};
 
@@ -34,7 +34,7 @@ fn record(tenant: &Tenant) -> PlaneRecord {
 }
 
 fn rendered(tenant: &Tenant) -> PlaneObjects {
-    build_plane(tenant, &Rollout::done(tenant), &EtcdShape::newborn(), &Settings::default())
+    build_plane(tenant, &Versions::done(tenant), &EtcdShape::newborn(), &Settings::default())
 }
 
 fn live(template: Option<&str>) -> Workloads {
@@ -71,7 +71,7 @@ fn what_is_new_or_equal_or_was_told_to_follow_is_free() {
     let unborn = PlaneRecord { born: false, ..record(&tenant) };
     assert_eq!(decide(&tenant, Some(&unborn), Some("other")), free(TemplateState::Written));
     let scheduler = rendered(&tenant).scheduler.spec.unwrap().template;
-    let same = nagaya_render::rolling::template_revision(&scheduler);
+    let same = nagaya_render::turns::template_revision(&scheduler);
     let equal = decide(&tenant, Some(&record(&tenant)), same.as_deref());
     assert_eq!(equal, free(TemplateState::Written));
     let told = PlaneRecord { templates: begun(NOW), ..record(&tenant) };

@@ -8,14 +8,13 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::PodTemplateSpec;
-use nagaya_api::{TenantCluster, conditions as types, labels};
+use nagaya_api::{TenantCluster, conditions as types, labels, reasons};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use crate::plane::PlaneObjects;
 use crate::plane_record::PlaneRecord;
 use crate::settings::Settings;
-use crate::status::{PROGRESSING, WAITING_TO_ROLL};
 use crate::tenant::Tenant;
 use crate::workloads::{Workload, Workloads};
 
@@ -203,11 +202,11 @@ pub fn has_arrived(
 }
 
 fn waits(raw: &TenantCluster) -> bool {
-    reconciling(raw) == Some(WAITING_TO_ROLL)
+    reconciling(raw) == Some(reasons::WAITING_TO_ROLL)
 }
 
 fn is_unfinished(raw: &TenantCluster) -> bool {
-    matches!(reconciling(raw), Some(PROGRESSING | WAITING_TO_ROLL))
+    matches!(reconciling(raw), Some(reasons::PROGRESSING | reasons::WAITING_TO_ROLL))
 }
 
 fn reconciling(raw: &TenantCluster) -> Option<&str> {

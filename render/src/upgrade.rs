@@ -13,7 +13,7 @@ use crate::workloads::{Workload, Workloads};
 
 /// The versions to run now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rollout {
+pub struct Versions {
     /// kube-apiserver.
     pub api_server: KubernetesVersion,
     /// kube-controller-manager, never newer than kube-apiserver.
@@ -24,7 +24,7 @@ pub struct Rollout {
     pub content: KubernetesVersion,
 }
 
-impl Rollout {
+impl Versions {
     /// Everything at the tenant's version.
     #[must_use]
     pub fn done(tenant: &Tenant) -> Self {

@@ -1,10 +1,10 @@
 //! In what order the parts of a running control plane get new pods: etcd, then kube-apiserver, then the other two, each
-//! once the one before has new ones and most of them are ready. (Versions have an order of their own: [`crate::rollout`].)
+//! once the one before has new ones and most of them are ready. (Versions have an order of their own: [`crate::upgrade`].)
 //!
 //! Most, not all: a member or replica that is lost for good must not hold up the change that does without it.
 
 use crate::plane::PlaneObjects;
-use crate::rolling::differing;
+use crate::turns::differing;
 use crate::workloads::{Workload, Workloads};
 
 /// Who would get other pods, and has to wait for those before.

@@ -5,17 +5,17 @@
 mod fixture;
 
 use nagaya_render::membership::EtcdShape;
-use nagaya_render::order::{Held, held};
 use nagaya_render::plane::{PlaneObjects, build_plane};
-use nagaya_render::rollout::Rollout;
+use nagaya_render::restart_order::{Held, held};
 use nagaya_render::settings::Settings;
+use nagaya_render::upgrade::Versions;
 use nagaya_render::workloads::{Workload, Workloads};
 
 /// Everything of before is ready, and something else is rendered for all four.
 fn before() -> (Workloads, PlaneObjects) {
     let tenant = fixture::newest_tenant();
     let rendered =
-        build_plane(&tenant, &Rollout::done(&tenant), &EtcdShape::newborn(), &Settings::default());
+        build_plane(&tenant, &Versions::done(&tenant), &EtcdShape::newborn(), &Settings::default());
     let old = || Workload {
         desired: 1,
         ready: 1,

@@ -6,8 +6,8 @@
 mod fixture;
 
 use nagaya_render::minors::KubernetesVersion;
-use nagaya_render::rollout::Rollout;
 use nagaya_render::tenant::Tenant;
+use nagaya_render::upgrade::Versions;
 use nagaya_render::workloads::{Workload, Workloads};
 
 const OLD: KubernetesVersion = KubernetesVersion { minor: 36, patch: 3 };
@@ -36,8 +36,8 @@ fn all_at(version: KubernetesVersion) -> Workloads {
 }
 
 fn versions(workloads: &Workloads) -> [KubernetesVersion; 3] {
-    let Rollout { api_server, controller_manager, scheduler, content } =
-        Rollout::next(&tenant(), workloads, None);
+    let Versions { api_server, controller_manager, scheduler, content } =
+        Versions::next(&tenant(), workloads, None);
     [api_server, controller_manager.min(scheduler), content]
 }
 
@@ -59,7 +59,7 @@ fn each_part_follows_when_the_one_before_it_is_settled_at_the_new_version() {
 fn nothing_begins_while_etcd_is_not_well() {
     let now = Workloads { etcd: rolling(OLD), ..all_at(OLD) };
     assert_eq!(versions(&now), [OLD, OLD, OLD]);
-    assert_eq!(Rollout::next(&tenant(), &now, None).waits_for(NEW), Some("etcd"));
+    assert_eq!(Versions::next(&tenant(), &now, None).waits_for(NEW), Some("etcd"));
 }
 
 #[test]
@@ -69,16 +69,16 @@ fn a_part_that_has_moved_does_not_go_back_when_the_one_before_it_falls_ill() {
     let now = Workloads { etcd: rolling(OLD), ..all_at(NEW) };
     assert_eq!(versions(&now)[..2], [NEW, NEW]);
     let now = Workloads { api_server: rolling(NEW), scheduler: settled(OLD), ..all_at(NEW) };
-    let rollout = Rollout::next(&tenant(), &now, None);
-    assert_eq!((rollout.controller_manager, rollout.scheduler), (NEW, OLD));
+    let versions = Versions::next(&tenant(), &now, None);
+    assert_eq!((versions.controller_manager, versions.scheduler), (NEW, OLD));
     let now = Workloads { scheduler: rolling(NEW), ..all_at(NEW) };
-    assert_eq!(Rollout::next(&tenant(), &now, Some(NEW)).content, NEW);
-    assert_eq!(Rollout::next(&tenant(), &now, Some(OLD)).content, OLD);
+    assert_eq!(Versions::next(&tenant(), &now, Some(NEW)).content, NEW);
+    assert_eq!(Versions::next(&tenant(), &now, Some(OLD)).content, OLD);
 }
 
 #[test]
 fn without_an_upgrade_everything_is_at_the_tenants_version_whatever_runs() {
     let tenant = Tenant { upgrading_from: None, ..tenant() };
-    assert_eq!(Rollout::next(&tenant, &Workloads::default(), None), Rollout::done(&tenant));
-    assert_eq!(Rollout::next(&tenant, &all_at(OLD), None), Rollout::done(&tenant));
+    assert_eq!(Versions::next(&tenant, &Workloads::default(), None), Versions::done(&tenant));
+    assert_eq!(Versions::next(&tenant, &all_at(OLD), None), Versions::done(&tenant));
 }
