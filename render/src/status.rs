@@ -14,7 +14,7 @@ use nagaya_api::{TenantCluster, TenantClusterStatus, conditions as types, reason
 
 pub use conditions::{State, Verdict, merge};
 
-use crate::diagnosis::Blocked;
+use crate::diagnosis::{Blockage, Blocked};
 use crate::membership::EtcdFindings;
 use crate::probe::ProbeReport;
 use crate::snapshots::PlaneJobs;
@@ -29,6 +29,16 @@ pub struct Failure {
     pub reason: &'static str,
     /// What happened and what to do.
     pub message: String,
+}
+
+impl Failure {
+    /// A write that the API server refuses for a reason that has a name. No object says since when: since there is
+    /// something left to do.
+    #[must_use]
+    pub fn of_refusal(blockage: Blockage, raw: &TenantCluster, now: Timestamp) -> Self {
+        let since = since(raw, (types::RECONCILING, "True"), now);
+        Self::from(&Blocked::new(blockage, Some(since)))
+    }
 }
 
 impl From<&Blocked> for Failure {
@@ -108,6 +118,13 @@ impl<'a> Findings<'a> {
     fn as_before(&self, kind: &str) -> Option<Verdict> {
         self.before(kind).filter(|_| self.born).map(Verdict::of)
     }
+}
+
+/// Since when a condition is what it is, or `now`.
+fn since(raw: &TenantCluster, (kind, status): (&str, &str), now: Timestamp) -> Timestamp {
+    let mut before = raw.status.iter().flat_map(|status| &status.conditions);
+    let found = before.find(|one| one.type_ == kind && one.status == status);
+    found.map_or(now, |one| one.last_transition_time.0)
 }
 
 /// The status that follows from `findings`.

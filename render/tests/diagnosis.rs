@@ -111,6 +111,20 @@ fn a_volume_that_does_not_come_repeats_what_the_provisioner_says() {
 }
 
 #[test]
+fn a_volume_that_is_lost_says_since_when() {
+    let mut lost = metadata("data-etcd-0");
+    let written = |subresource: &str, time: &str| json!({"manager": "somebody", "subresource": subresource, "time": time});
+    lost["managedFields"] =
+        json!([written("status", "2026-11-26T04:10:30Z"), written("", "2026-11-26T04:10:40Z")]);
+    let claim = json!({
+        "metadata": lost, "spec": {"volumeName": "pv-1"}, "status": {"phase": "Lost"},
+    });
+    let (reason, words) = said(&Evidence { claims: vec![object(claim)], ..Evidence::default() });
+    assert_eq!(reason, "VolumeLost");
+    assert!(words.contains("pv-1") && words.contains("(since 2026-11-26T04:10:30Z)"), "{words}");
+}
+
+#[test]
 fn a_claim_that_waits_for_its_pod_leaves_the_word_to_the_pod() {
     let (reason, words) = said(&claim(json!("local")));
     assert_eq!(reason, "Unschedulable");

@@ -30,7 +30,7 @@ use kube::runtime::reflector::ObjectRef;
 use kube::runtime::{Controller, watcher};
 use kube::{Api, Resource, ResourceExt};
 use nagaya_api::{TenantCluster, TenantClusterStatus};
-use nagaya_render::status::{Failure, Findings, Probed, compute_status};
+use nagaya_render::status::{Findings, Probed, compute_status};
 use nagaya_render::tenant::Tenant;
 use nagaya_render::validate::{Refusal, last_accepted, validate};
 use tokio::sync::mpsc;
@@ -240,11 +240,12 @@ fn status(
     verdict: &Verdict<'_>,
     observed: &Observed,
 ) -> TenantClusterStatus {
-    let failure = verdict.trouble.map(Failure::from);
+    let now = context.now();
+    let failure = verdict.trouble.map(|error| error.failure(raw, now));
     let seen = context.prober.store().get(key);
     compute_status(&Findings {
         raw,
-        now: context.now(),
+        now,
         tenant: verdict.tenant,
         refusal: verdict.refusal,
         plane_exists: verdict.plane_exists,

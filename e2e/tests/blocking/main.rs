@@ -194,7 +194,7 @@ fn names_a_taken_port(project: &Project) -> Outcome {
     let port = &service["spec"]["ports"][0]["nodePort"];
     let spec = json!({"version": "1.37", "expose": {"nodePort": {"port": port}}});
     let portless = Tenant::create(project, "portless", &spec)?;
-    let named = ["spec.expose.nodePort.port", &port.to_string(), "choose another"];
+    let named = ["spec.expose.nodePort.port", &port.to_string(), "(since ", "choose another"];
     says(&portless, "Ready", "PortTaken", &named)?;
     project.management.run(&["delete", "service", "-n", &project.name, "holder"])?;
     wait_until("the port is to be had", CLEARED, || {

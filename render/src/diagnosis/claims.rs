@@ -24,7 +24,8 @@ pub(super) fn judge(
     let blockage = match claim.status.as_ref()?.phase.as_deref()? {
         "Lost" => {
             let volume = spec.volume_name.clone().unwrap_or_default();
-            return Some(Blocked::new(Blockage::VolumeLost { claim: name, volume }, None));
+            let lost = status_set(claim);
+            return Some(Blocked::new(Blockage::VolumeLost { claim: name, volume }, lost));
         }
         "Pending" => match class_of(spec.storage_class_name.as_deref(), evidence) {
             Class::Missing(Some(class)) => Blockage::NoStorageClass { claim: name, class },
@@ -41,6 +42,13 @@ pub(super) fn judge(
         _ => return None,
     };
     Some(Blocked::new(blockage, since))
+}
+
+/// When the status was written last; a phase has no time of its own.
+fn status_set(claim: &PersistentVolumeClaim) -> Option<Timestamp> {
+    let fields = claim.metadata.managed_fields.iter().flatten();
+    let of_status = fields.filter(|one| one.subresource.as_deref() == Some("status"));
+    of_status.filter_map(|one| one.time.as_ref()).map(|time| time.0).max()
 }
 
 enum Class<'a> {

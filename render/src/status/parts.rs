@@ -2,7 +2,7 @@
 
 use nagaya_api::{conditions as types, reasons};
 
-use super::{ContentState, Findings, State, Verdict};
+use super::{ContentState, Findings, State, Verdict, since};
 use crate::diagnosis::{Blockage, Blocked};
 use crate::membership::EtcdFindings;
 use crate::workloads::Workload;
@@ -56,9 +56,7 @@ pub(super) fn etcd(findings: &Findings<'_>) -> Verdict {
 
 /// No object says since when: since the condition of it is False.
 pub(super) fn blocked(findings: &Findings<'_>, kind: &str, blockage: Blockage) -> Blocked {
-    let is_false = findings.before(kind).filter(|one| one.status == "False");
-    let since = is_false.map_or(findings.now, |one| one.last_transition_time.0);
-    Blocked::new(blockage, Some(since))
+    Blocked::new(blockage, Some(since(findings.raw, (kind, "False"), findings.now)))
 }
 
 pub(super) fn no_space(quota: u64) -> Blockage {

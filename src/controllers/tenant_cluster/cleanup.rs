@@ -47,8 +47,9 @@ pub async fn clean_up(
     context.forget(key);
     let projects = Api::namespaced(context.manager.clients.projects.clone(), &key.namespace);
     let left = end(context, raw, key).await;
+    let now = context.now();
     let failure = match &left {
-        Err(error) => Some(Failure::from(error)),
+        Err(error) => Some(error.failure(raw, now)),
         Ok(Left::Blocked(blocked)) => Some(Failure::from(blocked)),
         Ok(_) => None,
     };
@@ -61,8 +62,8 @@ pub async fn clean_up(
             return Ok(Action::await_change());
         }
     };
-    let status = deleting_status(raw, waits_for, context.now());
-    metrics.keep(raw, &status, None, context.now());
+    let status = deleting_status(raw, waits_for, now);
+    metrics.keep(raw, &status, None, now);
     patch_status(&projects, raw, &status).await?;
     announce(context, raw, &status).await;
     left.map(|left| match left {

@@ -1,9 +1,10 @@
 //! Why a pass failed: one variant per step. Names are reasons of conditions and metric labels.
 
-use nagaya_api::reasons;
+use jiff::Timestamp;
+use nagaya_api::{TenantCluster, reasons};
 use nagaya_render::certificates::CertificateError;
 use nagaya_render::content::ContentError;
-use nagaya_render::diagnosis::{Blockage, Blocked, of_refusal};
+use nagaya_render::diagnosis::{Blockage, of_refusal};
 use nagaya_render::status::Failure;
 
 use crate::tenant::TlsError;
@@ -61,6 +62,14 @@ impl Error {
         }
     }
 
+    /// As the status of `raw` tells it.
+    pub fn failure(&self, raw: &TenantCluster, now: Timestamp) -> Failure {
+        match self.blockage() {
+            Some(blockage) => Failure::of_refusal(blockage, raw, now),
+            None => Failure { reason: self.reason(), message: self.to_string() },
+        }
+    }
+
     /// What the API server refuses a write for, if that has a name.
     fn blockage(&self) -> Option<Blockage> {
         match self {
@@ -73,17 +82,10 @@ impl Error {
     }
 }
 
-impl From<&Error> for Failure {
-    fn from(error: &Error) -> Self {
-        match error.blockage() {
-            Some(blockage) => Self::from(&Blocked::new(blockage, None)),
-            None => Self { reason: error.reason(), message: error.to_string() },
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use serde_json::{from_value, json};
+
     use super::*;
 
     #[test]
@@ -96,8 +98,17 @@ mod tests {
             object: "Service plane/kube-apiserver-public".to_owned(),
             source: Box::new(kube::Error::Api(Box::new(status))),
         });
-        let failure = Failure::from(&error);
+        let condition = json!({
+            "type": "Reconciling", "status": "True", "reason": "Progressing", "message": "",
+            "lastTransitionTime": "2026-11-26T04:10:00Z",
+        });
+        let raw: TenantCluster = from_value(json!({
+            "metadata": {"name": "demo"}, "spec": {"version": "1.37"}, "status": {"conditions": [condition]},
+        }))
+        .unwrap();
+        let failure = error.failure(&raw, "2026-11-26T04:11:00Z".parse().unwrap());
         assert_eq!(failure.reason, "PortTaken");
+        assert!(failure.message.contains("(since 2026-11-26T04:10:00Z)"));
         assert!(failure.message.starts_with("spec.expose.nodePort.port: node port 30001"));
         assert!(
             failure.message.ends_with("choose another port, or remove the Service that has it")
