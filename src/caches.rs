@@ -3,11 +3,11 @@
 //! Every object that changes wakes the reconcile of the `TenantCluster` that its labels name. Secrets are not
 //! here: RBAC cannot filter by label, so they are read by name.
 
-use std::fmt::Debug;
-use std::future::Future;
-use std::hash::Hash;
+mod text_store;
 
-use futures::{StreamExt, future};
+use std::future::Future;
+
+use futures::{Stream, StreamExt, TryStreamExt, future};
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Service};
@@ -18,11 +18,12 @@ use kube::runtime::reflector::{self, ObjectRef, Store};
 use kube::runtime::{WatchStreamExt, reflector as reflect, watcher};
 use kube::{Api, Client, Resource, ResourceExt};
 use nagaya_api::labels;
-use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
 
-use crate::kube_ops::Clients;
-use crate::kube_ops::owned_fields;
+pub use text_store::TextStore;
+use text_store::text_store;
+
+use crate::kube_ops::{Clients, Object, owned_fields};
 use crate::tenant::Wakeups;
 
 /// Objects in an answer while a cache is filled. As it comes, with everybody's `managedFields`, a StatefulSet takes a
@@ -37,19 +38,19 @@ pub struct Caches {
     /// Namespaces that the operator has enabled for projects.
     pub projects: Store<PartialObjectMeta<Namespace>>,
     /// Services of control planes.
-    pub services: Store<Service>,
+    pub services: TextStore<Service>,
     /// ConfigMaps of control planes.
-    pub config_maps: Store<ConfigMap>,
+    pub config_maps: TextStore<ConfigMap>,
     /// Role bindings of control planes.
-    pub role_bindings: Store<RoleBinding>,
+    pub role_bindings: TextStore<RoleBinding>,
     /// Role bindings of projects that are ours. A cache of their own: projects may be in another cluster.
-    pub project_role_bindings: Store<RoleBinding>,
+    pub project_role_bindings: TextStore<RoleBinding>,
     /// etcd, kube-controller-manager and kube-scheduler.
-    pub stateful_sets: Store<StatefulSet>,
+    pub stateful_sets: TextStore<StatefulSet>,
     /// kube-apiserver.
-    pub deployments: Store<Deployment>,
+    pub deployments: TextStore<Deployment>,
     /// Budgets of etcd and kube-apiserver.
-    pub budgets: Store<PodDisruptionBudget>,
+    pub budgets: TextStore<PodDisruptionBudget>,
     /// Those that save or restore an etcd: usually none.
     pub jobs: Store<Job>,
 }
@@ -65,15 +66,15 @@ impl Caches {
     ) -> (Self, impl Future<Output = ()> + use<>) {
         let ours = format!("{}={}", labels::MANAGED_BY, labels::MANAGER);
         let (planes, watch_planes) = watch(&clients.planes, wakeups, &ours);
-        let (services, watch_services) = watch(&clients.planes, wakeups, &ours);
-        let (config_maps, watch_config_maps) = watch(&clients.planes, wakeups, &ours);
+        let (services, watch_services) = watch_texts(&clients.planes, wakeups, &ours);
+        let (config_maps, watch_config_maps) = watch_texts(&clients.planes, wakeups, &ours);
         let (role_bindings, watch_role_bindings) =
-            watch(&clients.planes, wakeups, &format!("{ours},{}", labels::TENANT_NAME));
+            watch_texts(&clients.planes, wakeups, &format!("{ours},{}", labels::TENANT_NAME));
         let (project_role_bindings, watch_project_role_bindings) =
-            watch(&clients.projects, wakeups, &format!("{ours},!{}", labels::TENANT_NAME));
-        let (stateful_sets, watch_stateful_sets) = watch(&clients.planes, wakeups, &ours);
-        let (deployments, watch_deployments) = watch(&clients.planes, wakeups, &ours);
-        let (budgets, watch_budgets) = watch(&clients.planes, wakeups, &ours);
+            watch_texts(&clients.projects, wakeups, &format!("{ours},!{}", labels::TENANT_NAME));
+        let (stateful_sets, watch_stateful_sets) = watch_texts(&clients.planes, wakeups, &ours);
+        let (deployments, watch_deployments) = watch_texts(&clients.planes, wakeups, &ours);
+        let (budgets, watch_budgets) = watch_texts(&clients.planes, wakeups, &ours);
         let (jobs, watch_jobs) = watch(&clients.planes, wakeups, &ours);
         let (projects, watch_projects) = watch_projects(&clients.projects, enabled);
         let caches = Self {
@@ -140,22 +141,52 @@ impl Caches {
     }
 }
 
+/// For kinds of which each tenant has many, or large ones.
+fn watch_texts<K>(
+    client: &Client,
+    wakeups: &Wakeups,
+    selector: &str,
+) -> (TextStore<K>, impl Future<Output = ()> + use<K>)
+where
+    K: Object + Resource<DynamicType = ()> + Send + 'static,
+{
+    let (reader, mut writer) = text_store();
+    let events = events(client, selector).inspect_ok(move |event| writer.note(event));
+    (reader, wake_tenants(events, wakeups.clone()))
+}
+
+/// For kinds whose objects are all gone through.
 fn watch<K>(
     client: &Client,
     wakeups: &Wakeups,
     selector: &str,
 ) -> (Store<K>, impl Future<Output = ()> + use<K>)
 where
-    K: Resource + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
-    K::DynamicType: Default + Eq + Hash + Clone,
+    K: Object + Resource<DynamicType = ()> + Send + Sync + 'static,
 {
     let (reader, writer) = reflector::store();
-    let wakeups = wakeups.clone();
+    (reader, wake_tenants(reflect(writer, events(client, selector)), wakeups.clone()))
+}
+
+fn events<K>(
+    client: &Client,
+    selector: &str,
+) -> impl Stream<Item = watcher::Result<watcher::Event<K>>> + use<K>
+where
+    K: Object + Resource<DynamicType = ()> + Send + 'static,
+{
     let selected = watcher::Config::default().labels(selector).page_size(PAGE);
-    let events = watcher(Api::<K>::all(client.clone()), selected)
+    watcher(Api::<K>::all(client.clone()), selected)
         .default_backoff()
-        .modify(|object| owned_fields::keep_only_ours(object.meta_mut()));
-    let task = reflect(writer, events).touched_objects().for_each(move |object| {
+        .modify(|object| owned_fields::keep_only_ours(object.meta_mut()))
+}
+
+/// Ends only when dropped.
+fn wake_tenants<K: Resource>(
+    events: impl Stream<Item = watcher::Result<watcher::Event<K>>>,
+    wakeups: Wakeups,
+) -> impl Future<Output = ()> {
+    events.touched_objects().for_each(move |object| {
         match object {
             Ok(object) => wake_tenant(&wakeups, object.meta()),
             Err(error) => {
@@ -163,8 +194,7 @@ where
             }
         }
         future::ready(())
-    });
-    (reader, task)
+    })
 }
 
 fn watch_projects(

@@ -5,7 +5,6 @@ use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Resource;
-use kube::runtime::reflector::Store;
 use nagaya_render::membership::EtcdShape;
 use nagaya_render::order::held;
 use nagaya_render::plane::{PlaneObjects, build_etcd_state, build_plane, names};
@@ -18,6 +17,7 @@ use super::Error;
 use super::bounded_client::{BoundedClient, apply_one, apply_or_remove};
 use super::meltdown;
 use super::observe::Observed;
+use crate::caches::TextStore;
 use crate::controllers::Context;
 use crate::kube_ops::{Applied, Object};
 
@@ -109,7 +109,7 @@ pub async fn apply_components(
 /// `keeps`: it stays as it is until it is its turn.
 async fn apply_workload<K>(
     client: &BoundedClient<'_>,
-    cache: &Store<K>,
+    cache: &TextStore<K>,
     desired: &K,
     keeps: bool,
 ) -> Result<Applied<K>, Error>
