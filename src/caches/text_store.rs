@@ -1,182 +1,140 @@
-//! A store that keeps objects as JSON text, and makes one an object again for whoever asks for it.
+//! Caches that keep objects as JSON text, and make one an object again for whoever asks for it.
 //!
-//! As Rust structs they take many times that: each volume of a pod template has room for every kind of volume that
-//! there is, each map of two labels has room for eleven. They are read in passes, and a settled tenant has few.
+//! The store is kube's; as Rust structs in it, one tenant's objects take 132 KiB instead of 49: each volume of a pod
+//! template has room for every kind of volume that there is, each map of two labels has room for eleven.
 
-use std::collections::HashMap;
+use std::borrow::Cow;
 use std::marker::PhantomData;
-use std::sync::{Arc, PoisonError, RwLock};
 
-use kube::Resource;
-use kube::core::ObjectMeta;
-use kube::runtime::reflector::ObjectRef;
+use kube::runtime::reflector::store::Writer;
+use kube::runtime::reflector::{self, Lookup, ObjectRef, Store};
 use kube::runtime::watcher::Event;
-use tokio::sync::watch;
+use kube::Resource;
 
 use crate::kube_ops::Object;
 
-/// Namespace, empty for what has none, and name.
-type Key = (Box<str>, Box<str>);
-type Texts = HashMap<Key, Box<str>>;
-
 /// The side that is read, without ever waiting.
-pub struct TextStore<K> {
-    texts: Arc<RwLock<Texts>>,
-    filled: watch::Receiver<bool>,
+#[derive(Clone)]
+pub struct TextStore<K: Resource<DynamicType = ()> + 'static>(Store<Text<K>>);
+
+/// The side that a watch fills.
+pub(super) struct TextWriter<K: Object + Resource<DynamicType = ()> + 'static>(Writer<Text<K>>);
+
+/// An object, and what kube's store finds it by.
+#[derive(Clone)]
+struct Text<K> {
+    namespace: Option<Box<str>>,
+    name: Box<str>,
+    json: Box<str>,
     kind: PhantomData<fn() -> K>,
 }
 
-/// The side that a watch fills.
-pub(super) struct TextWriter<K> {
-    texts: Arc<RwLock<Texts>>,
-    filled: watch::Sender<bool>,
-    /// What a list that is still being read has brought.
-    listed: Texts,
-    kind: PhantomData<fn(K)>,
-}
-
 /// An empty store.
-pub(super) fn text_store<K>() -> (TextStore<K>, TextWriter<K>) {
-    let texts = Arc::default();
-    let (filled, filling) = watch::channel(false);
-    let reader = TextStore { texts: Arc::clone(&texts), filled: filling, kind: PhantomData };
-    (reader, TextWriter { texts, filled, listed: Texts::new(), kind: PhantomData })
+pub(super) fn text_store<K>() -> (TextStore<K>, TextWriter<K>)
+where
+    K: Object + Resource<DynamicType = ()> + 'static,
+{
+    let (reader, writer) = reflector::store();
+    (TextStore(reader), TextWriter(writer))
 }
 
-impl<K> Clone for TextStore<K> {
-    fn clone(&self) -> Self {
-        let (texts, filled) = (Arc::clone(&self.texts), self.filled.clone());
-        Self { texts, filled, kind: PhantomData }
-    }
-}
-
-impl<K: Object + Resource<DynamicType = ()>> TextStore<K> {
+impl<K: Object + Resource<DynamicType = ()> + 'static> TextStore<K> {
     /// The object of that name, as it was seen last.
     #[must_use]
     pub fn get(&self, object: &ObjectRef<K>) -> Option<K> {
-        let key = key(object.namespace.as_deref(), &object.name);
-        let texts = self.texts.read().unwrap_or_else(PoisonError::into_inner);
-        read(texts.get(&key)?)
+        let mut text = ObjectRef::new(&object.name);
+        text.namespace.clone_from(&object.namespace);
+        self.0.get(&text)?.read()
     }
 
-    /// All objects, in no order.
+    /// The objects in those namespaces, in no order. Only they are made objects again.
     #[must_use]
-    pub fn state(&self) -> Vec<K> {
-        let texts = self.texts.read().unwrap_or_else(PoisonError::into_inner);
-        texts.values().filter_map(|text| read(text)).collect()
+    pub fn in_namespaces(&self, are_meant: impl Fn(&str) -> bool) -> Vec<K> {
+        let is_meant = |text: &Text<K>| text.namespace.as_deref().is_some_and(&are_meant);
+        self.0.state_filter(is_meant).iter().filter_map(|text| text.read()).collect()
     }
 
     /// Ends when it has been filled once, or never will be.
     pub async fn wait_until_ready(&self) {
         // An error: nobody fills it any more.
-        let _ = self.filled.clone().wait_for(|filled| *filled).await;
+        let _ = self.0.wait_until_ready().await;
     }
 }
 
-impl<K: Object + Resource<DynamicType = ()>> TextWriter<K> {
+impl<K: Object + Resource<DynamicType = ()> + 'static> TextWriter<K> {
     /// Makes the store as an event of a watch says. A list replaces it as a whole, once it has been read to its end.
     pub(super) fn note(&mut self, event: &Event<K>) {
-        match event {
-            Event::Init => self.listed = Texts::new(),
-            Event::InitApply(object) => put(&mut self.listed, object),
-            Event::InitDone => {
-                *self.write() = std::mem::take(&mut self.listed);
-                self.filled.send_replace(true);
-            }
-            Event::Apply(object) => put(&mut self.write(), object),
-            Event::Delete(object) => {
-                self.write().remove(&key_of(object.meta()));
-            }
-        }
-    }
-
-    fn write(&self) -> std::sync::RwLockWriteGuard<'_, Texts> {
-        self.texts.write().unwrap_or_else(PoisonError::into_inner)
+        self.0.apply_watcher_event(&match event {
+            Event::Init => Event::Init,
+            Event::InitApply(object) => Event::InitApply(Text::of(object)),
+            Event::InitDone => Event::InitDone,
+            Event::Apply(object) => Event::Apply(Text::of(object)),
+            Event::Delete(object) => Event::Delete(Text::of(object)),
+        });
     }
 }
 
-fn key(namespace: Option<&str>, name: &str) -> Key {
-    (namespace.unwrap_or_default().into(), name.into())
-}
-
-fn key_of(meta: &ObjectMeta) -> Key {
-    key(meta.namespace.as_deref(), meta.name.as_deref().unwrap_or_default())
-}
-
-/// What cannot be text is not kept, as if it were not there: whoever writes it then looks first.
-fn put<K: Object>(texts: &mut Texts, object: &K) {
-    let key = key_of(object.meta());
-    match serde_json::to_string(object) {
-        Ok(text) => {
-            texts.insert(key, text.into_boxed_str());
+impl<K: Object> Text<K> {
+    /// One that cannot be text is kept as if it were not there: whoever writes it then looks first.
+    fn of(object: &K) -> Self {
+        let name = object.meta().name.as_deref().unwrap_or_default();
+        let json = serde_json::to_string(object).inspect_err(|error| {
+            tracing::error!(name, %error, "an object of the management cluster cannot be kept");
+        });
+        Self {
+            namespace: object.meta().namespace.as_deref().map(Box::from),
+            name: name.into(),
+            json: json.unwrap_or_default().into_boxed_str(),
+            kind: PhantomData,
         }
-        Err(error) => {
-            tracing::error!(?key, %error, "an object of the management cluster cannot be kept");
-            texts.remove(&key);
-        }
+    }
+
+    fn read(&self) -> Option<K> {
+        serde_json::from_str(&self.json)
+            .inspect_err(|error| {
+                tracing::error!(name = self.name, %error, "what was kept of an object cannot be read");
+            })
+            .ok()
     }
 }
 
-fn read<K: Object>(text: &str) -> Option<K> {
-    serde_json::from_str(text)
-        .inspect_err(|error| tracing::error!(%error, "what was kept of an object cannot be read"))
-        .ok()
+impl<K: Resource<DynamicType = ()>> Lookup for Text<K> {
+    type DynamicType = ();
+
+    fn kind((): &()) -> Cow<'_, str> {
+        K::kind(&())
+    }
+
+    fn group((): &()) -> Cow<'_, str> {
+        K::group(&())
+    }
+
+    fn version((): &()) -> Cow<'_, str> {
+        K::version(&())
+    }
+
+    fn plural((): &()) -> Cow<'_, str> {
+        K::plural(&())
+    }
+
+    fn name(&self) -> Option<Cow<'_, str>> {
+        Some(Cow::Borrowed(&self.name))
+    }
+
+    fn namespace(&self) -> Option<Cow<'_, str>> {
+        self.namespace.as_deref().map(Cow::Borrowed)
+    }
+
+    // The store looks nothing up by these, and would keep them a second time.
+
+    fn resource_version(&self) -> Option<Cow<'_, str>> {
+        None
+    }
+
+    fn uid(&self) -> Option<Cow<'_, str>> {
+        None
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use futures::FutureExt;
-    use k8s_openapi::api::apps::v1::StatefulSet;
-    use serde_json::json;
-
-    use super::*;
-
-    fn set(name: &str, replicas: i32) -> StatefulSet {
-        serde_json::from_value(json!({
-            "metadata": {"name": name, "namespace": "plane", "labels": {"a": "b"}},
-            "spec": {
-                "replicas": replicas, "selector": {}, "serviceName": "etcd",
-                "template": {"spec": {"containers": [], "volumes": [{"name": "v", "emptyDir": {}}]}},
-            },
-        }))
-        .unwrap()
-    }
-
-    fn etcd() -> ObjectRef<StatefulSet> {
-        ObjectRef::new("etcd").within("plane")
-    }
-
-    #[test]
-    fn what_is_read_is_what_was_seen_last() {
-        let (store, mut writer) = text_store();
-        writer.note(&Event::Apply(set("etcd", 1)));
-        writer.note(&Event::Apply(set("etcd", 3)));
-        assert_eq!(store.get(&etcd()), Some(set("etcd", 3)));
-        assert_eq!(store.get(&ObjectRef::new("etcd").within("another")), None);
-        writer.note(&Event::Delete(set("etcd", 3)));
-        assert_eq!(store.get(&etcd()), None);
-    }
-
-    #[test]
-    fn a_list_replaces_everything_and_is_not_seen_before_its_end() {
-        let (store, mut writer) = text_store();
-        writer.note(&Event::Apply(set("etcd", 1)));
-        writer.note(&Event::Init);
-        writer.note(&Event::InitApply(set("scheduler", 1)));
-        assert_eq!(store.state(), [set("etcd", 1)]);
-        // The list before broke off.
-        writer.note(&Event::Init);
-        writer.note(&Event::InitApply(set("controller-manager", 1)));
-        writer.note(&Event::InitDone);
-        assert_eq!(store.state(), [set("controller-manager", 1)]);
-    }
-
-    #[test]
-    fn it_is_ready_with_the_end_of_the_first_list() {
-        let (store, mut writer) = text_store::<StatefulSet>();
-        writer.note(&Event::Init);
-        assert!(store.wait_until_ready().now_or_never().is_none());
-        writer.note(&Event::InitDone);
-        assert!(store.wait_until_ready().now_or_never().is_some());
-    }
-}
+mod tests;
