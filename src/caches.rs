@@ -5,7 +5,9 @@
 
 mod text_store;
 
+use std::collections::HashSet;
 use std::future::Future;
+use std::hash::Hash;
 
 use futures::{Stream, StreamExt, TryStreamExt, future};
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
@@ -15,9 +17,10 @@ use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::api::rbac::v1::RoleBinding;
 use kube::api::{ObjectMeta, PartialObjectMeta};
 use kube::runtime::reflector::{self, ObjectRef, Store};
+use kube::runtime::watcher::Event;
 use kube::runtime::{WatchStreamExt, reflector as reflect, watcher};
 use kube::{Api, Client, Resource, ResourceExt};
-use nagaya_api::labels;
+use nagaya_api::{TenantCluster, labels};
 use tokio::sync::mpsc;
 
 pub use text_store::TextStore;
@@ -171,7 +174,7 @@ where
 fn events<K>(
     client: &Client,
     selector: &str,
-) -> impl Stream<Item = watcher::Result<watcher::Event<K>>> + use<K>
+) -> impl Stream<Item = watcher::Result<Event<K>>> + use<K>
 where
     K: Object + Resource<DynamicType = ()> + Send + 'static,
 {
@@ -179,22 +182,6 @@ where
     watcher(Api::<K>::all(client.clone()), selected)
         .default_backoff()
         .modify(|object| owned_fields::keep_only_ours(object.meta_mut()))
-}
-
-/// Ends only when dropped.
-fn wake_tenants<K: Resource>(
-    events: impl Stream<Item = watcher::Result<watcher::Event<K>>>,
-    wakeups: Wakeups,
-) -> impl Future<Output = ()> {
-    events.touched_objects().for_each(move |object| {
-        match object {
-            Ok(object) => wake_tenant(&wakeups, object.meta()),
-            Err(error) => {
-                tracing::warn!(error = %error, "a watch of the management cluster failed");
-            }
-        }
-        future::ready(())
-    })
 }
 
 fn watch_projects(
@@ -210,23 +197,89 @@ fn watch_projects(
     let events = watcher(Api::<PartialObjectMeta<Namespace>>::all(client.clone()), enabled)
         .default_backoff()
         .modify(|namespace| namespace.managed_fields_mut().clear());
-    let task = reflect(writer, events).touched_objects().for_each(move |event| {
-        match event {
-            Ok(namespace) => {
-                let _ = enabled_now.send(namespace.name_any());
-            }
-            Err(error) => tracing::warn!(error = %error, "the watch of project namespaces failed"),
-        }
-        future::ready(())
+    let name = |namespace: &PartialObjectMeta<Namespace>| Some(namespace.name_any());
+    let told = tell(reflect(writer, events), name, move |name| {
+        let _ = enabled_now.send(name);
     });
-    (reader, task)
+    (reader, told)
 }
 
-fn wake_tenant(wakeups: &Wakeups, meta: &ObjectMeta) {
+fn wake_tenants<K: Resource<DynamicType = ()>>(
+    events: impl Stream<Item = watcher::Result<Event<K>>>,
+    wakeups: Wakeups,
+) -> impl Future<Output = ()> {
+    let tenant_of = |object: &K| tenant_of(object.meta());
+    tell(events, tenant_of, move |tenant| wakeups.wake_object(tenant))
+}
+
+/// Tells whom each event concerns, once readers see it: of a list they see nothing before its end. Ends only when dropped.
+fn tell<K: Resource<DynamicType = ()>, T: Eq + Hash>(
+    events: impl Stream<Item = watcher::Result<Event<K>>>,
+    concerned: impl Fn(&K) -> Option<T>,
+    mut tell: impl FnMut(T),
+) -> impl Future<Output = ()> {
+    let mut listed = HashSet::new();
+    events.for_each(move |event| {
+        match event {
+            Ok(Event::Init) => listed.clear(),
+            Ok(Event::InitApply(object)) => listed.extend(concerned(&object)),
+            Ok(Event::InitDone) => std::mem::take(&mut listed).into_iter().for_each(&mut tell),
+            Ok(Event::Apply(object) | Event::Delete(object)) => {
+                concerned(&object).into_iter().for_each(&mut tell);
+            }
+            Err(error) => {
+                tracing::warn!(kind = %K::kind(&()), %error, "a watch of the management cluster failed");
+            }
+        }
+        future::ready(())
+    })
+}
+
+fn tenant_of(meta: &ObjectMeta) -> Option<ObjectRef<TenantCluster>> {
     let label = |key: &str| meta.labels.as_ref().and_then(|all| all.get(key));
-    if let (Some(name), Some(namespace)) =
-        (label(labels::TENANT_NAME), label(labels::TENANT_NAMESPACE))
-    {
-        wakeups.wake_object(ObjectRef::new(name).within(namespace));
+    let (name, namespace) = (label(labels::TENANT_NAME)?, label(labels::TENANT_NAMESPACE)?);
+    Some(ObjectRef::new(name).within(namespace))
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::stream;
+    use nagaya_api::labels::{TENANT_NAME, TENANT_NAMESPACE};
+
+    use super::*;
+
+    fn service(tenant: &str) -> Service {
+        let labels = [(TENANT_NAME, tenant), (TENANT_NAMESPACE, "acme")];
+        let labels = labels.map(|(key, value)| (key.to_owned(), value.to_owned()));
+        let metadata = ObjectMeta { labels: Some(labels.into()), ..ObjectMeta::default() };
+        Service { metadata, ..Service::default() }
+    }
+
+    async fn woken_after(events: Vec<Event<Service>>) -> Vec<String> {
+        let (wakeups, woken) = crate::tenant::wakeups();
+        wake_tenants(stream::iter(events.into_iter().map(Ok)), wakeups).await;
+        let mut names: Vec<_> = woken.map(|tenant| tenant.name).collect().await;
+        names.sort();
+        names
+    }
+
+    #[tokio::test]
+    async fn an_object_that_changes_or_goes_wakes_its_tenant() {
+        let events = vec![Event::Apply(service("a")), Event::Delete(service("b"))];
+        assert_eq!(woken_after(events).await, ["a", "b"]);
+        assert!(woken_after(vec![Event::Apply(Service::default())]).await.is_empty());
+    }
+
+    #[tokio::test]
+    async fn whom_a_list_concerns_is_woken_once_and_not_before_readers_see_it() {
+        let mut events = vec![Event::Init, Event::InitApply(service("of a list that broke off"))];
+        events.extend([
+            Event::Init,
+            Event::InitApply(service("a")),
+            Event::InitApply(service("b")),
+        ]);
+        assert!(woken_after(events.clone()).await.is_empty());
+        events.extend([Event::InitApply(service("a")), Event::InitDone]);
+        assert_eq!(woken_after(events).await, ["a", "b"]);
     }
 }
