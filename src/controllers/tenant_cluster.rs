@@ -26,8 +26,8 @@ use std::time::{Duration, Instant};
 use futures::{Stream, StreamExt};
 use jiff::Timestamp;
 use kube::runtime::controller::{self, Action};
-use kube::runtime::reflector::ObjectRef;
-use kube::runtime::{Controller, watcher};
+use kube::runtime::reflector::{self, ObjectRef};
+use kube::runtime::{Controller, WatchStreamExt, watcher};
 use kube::{Api, Resource, ResourceExt};
 use nagaya_api::{TenantCluster, TenantClusterStatus};
 use nagaya_render::status::{Findings, Probed, compute_status};
@@ -63,8 +63,13 @@ pub async fn run(
 ) {
     let all = Api::<TenantCluster>::all(context.manager.clients.projects.clone());
     let concurrency = context.manager.config.manager.concurrent_reconciles.get();
-    let controller = Controller::new(all, watcher::Config::default());
-    let tenants = controller.store();
+    let (tenants, writer) = reflector::store();
+    // Who owns which of its fields is asked of no TenantCluster, and as trees that was most of what one takes.
+    let events = watcher(all, watcher::Config::default())
+        .modify(|tenant| tenant.meta_mut().managed_fields = None)
+        .reflect(writer)
+        .applied_objects();
+    let controller = Controller::for_stream(events, tenants.clone());
     context.rolls.know(tenants.clone());
     let (again, of_projects) = crate::tenant::wakeups();
     let for_projects = Arc::clone(&context);

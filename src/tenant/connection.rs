@@ -30,8 +30,8 @@ use crate::leader::Fence;
 const CONNECT_DEADLINE: Duration = Duration::from_secs(3);
 /// Connecting, TLS and the whole answer together, watches excepted.
 const REQUEST_DEADLINE: Duration = Duration::from_secs(10);
-/// A watch that says nothing for so long is given up. Longer than the 290 s after which kube's watcher
-/// asks the server to end a watch; a dead peer is noticed long before, by the pings.
+/// A watch that says nothing for so long is given up. Longer than the 290 s after which kube asks the server to end
+/// one, if nobody says otherwise; a dead peer is noticed long before, by the pings.
 const WATCH_IDLE_DEADLINE: Duration = Duration::from_mins(5);
 /// A silent connection is asked whether it still lives, and dropped when no answer comes.
 const PING_INTERVAL: Duration = Duration::from_secs(10);
@@ -119,9 +119,7 @@ impl TenantConnection {
         let request = self.addressed(request)?;
         if watch {
             let answer = timeout(REQUEST_DEADLINE, self.http.request(request)).await??;
-            return Ok(
-                answer.map(|body| Either::Right(TimeoutBody::new(WATCH_IDLE_DEADLINE, body)))
-            );
+            return Ok(answer.map(|body| Either::Right(given_up_if_silent(body))));
         }
         timeout(REQUEST_DEADLINE, async {
             let (parts, body) = self.http.request(request).await?.into_parts();
@@ -154,6 +152,10 @@ impl Service<Request<Body>> for TenantConnection {
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         Box::pin(self.clone().send(request))
     }
+}
+
+pub(super) fn given_up_if_silent<B>(watch: B) -> TimeoutBody<B> {
+    TimeoutBody::new(WATCH_IDLE_DEADLINE, watch)
 }
 
 fn is_watch(uri: &Uri) -> bool {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use kube::Client;
 use nagaya_render::content::ContentObjects;
 use nagaya_render::status::ContentState;
+use sha2::{Digest as _, Sha256};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
@@ -28,17 +29,38 @@ const NO_ANSWER: &str = "the tenant's API server does not answer";
 /// What a tenant cluster is to contain.
 #[derive(Clone)]
 pub struct Wanted {
-    /// The manager's connection to the tenant.
-    pub client: Client,
-    /// Everything to be there.
-    pub content: Arc<ContentObjects>,
-    /// Changes when something of ours was changed inside the tenant ([`super::TenantWatches::drift`]).
-    pub drift: u64,
+    client: Client,
+    drift: u64,
+    digest: Digest,
+    /// `None` once it is written: the next pass brings it again, and of many tenants it is much.
+    content: Option<Arc<ContentObjects>>,
 }
 
+/// Tells one content from another.
+type Digest = [u8; 32];
+
 impl Wanted {
+    /// Everything that is to be there, over the manager's connection to the tenant. `drift` changes when something of
+    /// ours was changed inside the tenant ([`super::TenantWatches::drift`]).
+    ///
+    /// # Errors
+    /// [`kube_ops::Error::RenderObject`]: the content has no JSON form.
+    pub fn new(
+        client: Client,
+        content: ContentObjects,
+        drift: u64,
+    ) -> Result<Self, kube_ops::Error> {
+        let mut hasher = Sha256::new();
+        serde_json::to_writer(&mut hasher, &content).map_err(|error| {
+            let object = "the content of a tenant cluster".to_owned();
+            kube_ops::Error::RenderObject { object, why: error.to_string() }
+        })?;
+        let digest = hasher.finalize().into();
+        Ok(Self { client, drift, digest, content: Some(Arc::new(content)) })
+    }
+
     fn is_same(&self, other: &Self) -> bool {
-        self.drift == other.drift && self.content == other.content
+        self.drift == other.drift && self.digest == other.digest
     }
 }
 
@@ -51,7 +73,7 @@ pub struct ContentKeeper {
 }
 
 struct Task {
-    wanted: watch::Sender<Wanted>,
+    wanted: Arc<watch::Sender<Wanted>>,
     outcome: Arc<Mutex<Outcome>>,
     handle: JoinHandle<()>,
 }
@@ -61,7 +83,7 @@ struct Task {
 struct Outcome {
     state: ContentState,
     /// What was written last.
-    written: Option<Arc<ContentObjects>>,
+    written: Option<Digest>,
 }
 
 impl Drop for Task {
@@ -84,28 +106,27 @@ impl ContentKeeper {
         if let Some(task) = tasks.get(tenant) {
             task.wanted.send_if_modified(|current| {
                 let changed = !current.is_same(&wanted);
-                // Equal content stays the very same, by which `state` knows it.
-                let content = if current.content == wanted.content {
-                    Arc::clone(&current.content)
+                if changed {
+                    *current = wanted;
                 } else {
-                    Arc::clone(&wanted.content)
-                };
-                *current = Wanted { content, ..wanted };
+                    current.client = wanted.client;
+                }
                 changed
             });
             return;
         }
-        let (sender, receiver) = watch::channel(wanted);
+        let wanted = Arc::new(watch::Sender::new(wanted));
         let outcome = Arc::new(Mutex::new(Outcome::default()));
         let worker = Worker {
             tenant: tenant.clone(),
             wakeups: self.wakeups.clone(),
             contents: Arc::clone(&self.contents),
             at_once: Arc::clone(&self.at_once),
+            wanted: Arc::clone(&wanted),
             outcome: Arc::clone(&outcome),
         };
-        let handle = tokio::spawn(worker.run(receiver));
-        tasks.insert(tenant.clone(), Task { wanted: sender, outcome, handle });
+        let handle = tokio::spawn(worker.run());
+        tasks.insert(tenant.clone(), Task { wanted, outcome, handle });
     }
 
     /// How far the tenant's content is.
@@ -114,12 +135,9 @@ impl ContentKeeper {
         let tasks = self.tasks();
         let Some(task) = tasks.get(tenant) else { return ContentState::Pending };
         let outcome = lock(&task.outcome);
-        let wanted = task.wanted.borrow();
-        let is_wanted = |written: &Arc<_>| Arc::ptr_eq(written, &wanted.content);
+        let wanted = task.wanted.borrow().digest;
         match &outcome.state {
-            ContentState::Applied if !outcome.written.as_ref().is_some_and(is_wanted) => {
-                ContentState::Changing
-            }
+            ContentState::Applied if outcome.written != Some(wanted) => ContentState::Changing,
             state => state.clone(),
         }
     }
@@ -139,19 +157,22 @@ struct Worker {
     wakeups: Wakeups,
     contents: Arc<Contents>,
     at_once: Arc<Semaphore>,
+    wanted: Arc<watch::Sender<Wanted>>,
     outcome: Arc<Mutex<Outcome>>,
 }
 
 impl Worker {
-    async fn run(self, mut wanted: watch::Receiver<Wanted>) {
+    async fn run(self) {
         let born = Instant::now();
         let mut pause = FIRST_PAUSE;
+        let mut wanted = self.wanted.subscribe();
         loop {
             let current = wanted.borrow_and_update().clone();
-            match self.attempt(&current).await {
+            match Box::pin(self.attempt(&current)).await {
                 Ok(()) => {
                     pause = FIRST_PAUSE;
-                    self.tell(ContentState::Applied, Some(current.content));
+                    self.let_go(&current);
+                    drop(current);
                     if wanted.changed().await.is_err() {
                         return;
                     }
@@ -169,6 +190,7 @@ impl Worker {
     }
 
     async fn attempt(&self, wanted: &Wanted) -> Result<(), String> {
+        let Some(content) = &wanted.content else { return Ok(()) };
         let _place = self.at_once.acquire().await.map_err(|error| error.to_string())?;
         if lock(&self.outcome).written.is_none() {
             match timeout(FIRST_WORD, await_health(&wanted.client)).await {
@@ -177,7 +199,7 @@ impl Worker {
                 Err(_) => return Err(NO_ANSWER.to_owned()),
             }
         }
-        let pass = self.contents.apply(&self.tenant, &wanted.client, &wanted.content);
+        let pass = self.contents.apply(&self.tenant, &wanted.client, content);
         match timeout(DEADLINE, pass).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => Err(told(&error)),
@@ -185,10 +207,20 @@ impl Worker {
         }
     }
 
-    fn tell(&self, state: ContentState, written: Option<Arc<ContentObjects>>) {
+    /// It is written: from now on its digest is enough.
+    fn let_go(&self, written: &Wanted) {
+        self.wanted.send_if_modified(|current| {
+            if current.is_same(written) {
+                current.content = None;
+            }
+            false
+        });
+        self.tell(ContentState::Applied, Some(written.digest));
+    }
+
+    fn tell(&self, state: ContentState, written: Option<Digest>) {
         let mut outcome = lock(&self.outcome);
-        let same = |new: &Arc<_>| outcome.written.as_ref().is_some_and(|old| Arc::ptr_eq(old, new));
-        if outcome.state == state && written.as_ref().is_none_or(same) {
+        if outcome.state == state && (written.is_none() || written == outcome.written) {
             return;
         }
         outcome.state = state;

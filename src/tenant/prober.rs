@@ -136,7 +136,8 @@ impl<P: Probe> Shared<P> {
         let (mut suspect, mut established) = (false, false);
         loop {
             let target = targets.borrow_and_update().clone();
-            let report = self.probe_once(&target, suspect).await;
+            // Boxed: most of the time a task waits, and there is one for each tenant.
+            let report = Box::pin(self.probe_once(&target, suspect)).await;
             suspect = report.unreachable();
             // Once joinable, always born: that it is no longer `Ready` makes it no child again.
             established |= target.established() || report.joinable();
@@ -144,6 +145,7 @@ impl<P: Probe> Shared<P> {
             for tenant in self.store.put(target.tenant(), &report, established) {
                 self.wakeups.wake(&tenant);
             }
+            drop((target, report));
             if let Ok(Err(_)) = timeout(pause, targets.changed()).await {
                 return;
             }

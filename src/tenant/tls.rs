@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use rustls::ClientConfig;
+use rustls::client::Resumption;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -56,15 +57,21 @@ pub(crate) fn client_config(
         .with_safe_default_protocol_versions()
         .map_err(|source| TlsError::Unusable { what: "TLS provider", source })?
         .with_root_certificates(roots);
-    let Some(client) = client else {
-        return Ok(builder.with_no_client_auth());
+    let mut config = match client {
+        None => builder.with_no_client_auth(),
+        Some(client) => {
+            let chain = certificates("client certificate", client.certificate_pem)?;
+            let key = PrivateKeyDer::from_pem_slice(client.key_pem.as_bytes())
+                .map_err(|source| TlsError::Pem { what: "client key", source })?;
+            builder
+                .with_client_auth_cert(chain, key)
+                .map_err(|source| TlsError::Unusable { what: "client certificate", source })?
+        }
     };
-    let chain = certificates("client certificate", client.certificate_pem)?;
-    let key = PrivateKeyDer::from_pem_slice(client.key_pem.as_bytes())
-        .map_err(|source| TlsError::Pem { what: "client key", source })?;
-    builder
-        .with_client_auth_cert(chain, key)
-        .map_err(|source| TlsError::Unusable { what: "client certificate", source })
+    // Connections stay, and a probe wants to see the certificate: nobody resumes a session, and a store for 256 of them
+    // would be kept for each tenant.
+    config.resumption = Resumption::disabled();
+    Ok(config)
 }
 
 fn certificates(

@@ -1,8 +1,10 @@
 //! Narrow watches over a tenant's connection: how many nodes there are (`nodes.rs`), which serving
 //! certificates are asked for (`requests.rs`), whether our own objects are still as we left them
-//! (`drift.rs`), and whether nodes renew their Leases (`leases.rs`). Nothing of the tenant's is kept but counts and versions.
+//! (`drift.rs`), and whether nodes renew their Leases (`leases.rs`). Nothing of the tenant's is kept but counts and
+//! versions, and a watch that is silent costs next to nothing (`follow.rs`).
 
 mod drift;
+mod follow;
 mod leases;
 mod nodes;
 mod requests;

@@ -5,10 +5,11 @@ use k8s_openapi::api::apps::v1::{DaemonSet, Deployment};
 use k8s_openapi::api::core::v1::{ConfigMap, Endpoints, Secret, Service, ServiceAccount};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
+use serde::Serialize;
 
 /// Every object of a tenant cluster, in the order in which they are applied: what a joining kubeadm
 /// reads first comes first, what needs nodes to run comes last.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ContentObjects {
     /// Read without a credential, and its signature.
     pub discovery: Discovery,
@@ -28,7 +29,7 @@ pub struct ContentObjects {
 }
 
 /// What `kubeadm join` reads without a credential.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Discovery {
     /// kube-system/bootstrap-token-ID of the manager's signing token.
     pub signing_token: Secret,
@@ -42,7 +43,7 @@ pub struct Discovery {
 }
 
 /// What `kubeadm join` reads with the bootstrap token.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct NodeConfigs {
     /// kube-system/kubeadm-config.
     pub kubeadm_config: ConfigMap,
@@ -59,7 +60,7 @@ pub struct NodeConfigs {
 }
 
 /// What a bootstrap token may do, and how its certificate requests are approved.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct NodeBootstrap {
     /// kubeadm:get-nodes: is there a node of that name already?
     pub get_nodes: ClusterRole,
@@ -74,7 +75,7 @@ pub struct NodeBootstrap {
 }
 
 /// Who is let in besides nodes.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Administration {
     /// kubeadm:cluster-admins, for kubeconfigs that kubeadm makes.
     pub kubeadm_cluster_admins: ClusterRoleBinding,
@@ -85,7 +86,7 @@ pub struct Administration {
 }
 
 /// Addresses of the API server, in both forms (conformance compares them).
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ApiEndpoints {
     /// default/kubernetes.
     pub endpoints: Endpoints,
@@ -94,7 +95,7 @@ pub struct ApiEndpoints {
 }
 
 /// kube-proxy as kubeadm deploys it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct KubeProxyObjects {
     /// kube-system/kube-proxy.
     pub service_account: ServiceAccount,
@@ -111,7 +112,7 @@ pub struct KubeProxyObjects {
 }
 
 /// CoreDNS as kubeadm deploys it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct CoreDnsObjects {
     /// kube-system/coredns.
     pub service_account: ServiceAccount,

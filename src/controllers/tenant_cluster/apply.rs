@@ -136,7 +136,7 @@ pub async fn look_on(
         versions: next_step(context, key, tenant, observed, now),
         members: observed.members.shape(tenant),
         endpoint: tenant.endpoint(),
-        api_server: internal.as_deref().and_then(cluster_ip),
+        api_server: internal.as_ref().and_then(cluster_ip),
         keys,
         stopped: observed.workloads.etcd.as_ref().is_some_and(|etcd| etcd.desired == 0),
         next_snapshot: None,

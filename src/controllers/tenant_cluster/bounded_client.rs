@@ -1,11 +1,12 @@
 //! A client for a tenant's objects whose writes are bounded where somebody undoes each of them.
 
 use k8s_openapi::NamespaceResourceScope;
-use kube::runtime::reflector::{ObjectRef, Store};
+use kube::runtime::reflector::ObjectRef;
 use kube::{Api, Client, Resource, ResourceExt};
 use nagaya_render::tenant::Tenant;
 
 use super::Error;
+use crate::caches::TextStore;
 use crate::controllers::Context;
 use crate::kube_ops::{self, Applied, Contests, Object};
 use crate::tenant::TenantKey;
@@ -38,7 +39,7 @@ impl<'a> BoundedClient<'a> {
 /// Makes an object as it should be.
 pub async fn apply_one<K>(
     client: &BoundedClient<'_>,
-    cache: &Store<K>,
+    cache: &TextStore<K>,
     desired: &K,
 ) -> Result<Applied<K>, Error>
 where
@@ -47,14 +48,14 @@ where
     let namespace = desired.namespace().unwrap_or_default();
     let all = Api::<K>::namespaced(client.client.clone(), &namespace);
     let live = cache.get(&ObjectRef::from_obj(desired));
-    let applied = client.contests.apply(&client.tenant, &all, live.as_deref(), desired);
+    let applied = client.contests.apply(&client.tenant, &all, live.as_ref(), desired);
     Ok(Box::pin(applied).await?)
 }
 
 /// For what only some tenants have.
 pub async fn apply_or_remove<K>(
     client: &BoundedClient<'_>,
-    cache: &Store<K>,
+    cache: &TextStore<K>,
     namespace: &str,
     name: &str,
     desired: Option<&K>,
@@ -70,7 +71,7 @@ where
         None => Ok(()),
         Some(live) => {
             let all = Api::<K>::namespaced(client.client.clone(), namespace);
-            Ok(kube_ops::delete(&all, live.as_ref()).await?)
+            Ok(kube_ops::delete(&all, &live).await?)
         }
     }
 }

@@ -6,7 +6,6 @@ use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::Resource;
-use kube::runtime::reflector::Store;
 use nagaya_render::membership::EtcdShape;
 use nagaya_render::plane::{PlaneObjects, build_etcd_state, build_plane, names};
 use nagaya_render::restart_order::{Held, held};
@@ -19,6 +18,7 @@ use super::Error;
 use super::bounded_client::{BoundedClient, apply_one, apply_or_remove};
 use super::meltdown;
 use super::observe::Observed;
+use crate::caches::TextStore;
 use crate::controllers::Context;
 use crate::kube_ops::{Applied, Object};
 
@@ -108,7 +108,7 @@ async fn apply_budgets(
 /// `keeps`: it stays as it is until it is its turn.
 async fn apply_workload<K>(
     client: &BoundedClient<'_>,
-    cache: &Store<K>,
+    cache: &TextStore<K>,
     desired: &K,
     keeps: bool,
 ) -> Result<Applied<K>, Error>

@@ -78,8 +78,7 @@ async fn collect(
         evidence.storage_classes = or_none(&classes, &ListParams::default()).await;
     }
     let api_server = ObjectRef::new(names::API_SERVER).within(namespace);
-    let cached = context.caches.deployments.get(&api_server);
-    evidence.deployments.extend(cached.map(|found| found.as_ref().clone()));
+    evidence.deployments.extend(context.caches.deployments.get(&api_server));
     evidence.pods = pods;
     Ok(evidence)
 }

@@ -54,9 +54,9 @@ pub fn follow(
             cluster_ca_bundle_pem: keys.authorities.cluster_ca_pem(),
             signing_token: &keys.signing_token,
         };
-        let objects = Arc::new(build_content(tenant, context.settings(), &inputs)?);
+        let objects = build_content(tenant, context.settings(), &inputs)?;
         let drift = context.watches.drift(key);
-        context.content.keep(key, Wanted { client: client.clone(), content: objects, drift });
+        context.content.keep(key, Wanted::new(client.clone(), objects, drift)?);
     }
     if raw.spec.paused || context.content.state(key) == ContentState::Applied {
         context.watches.watch(key, &identity, &client);

@@ -37,7 +37,7 @@ pub struct Members {
     /// What etcd said last.
     pub seen: Option<Arc<Seen>>,
     /// What joining members are told now.
-    state: Option<Arc<ConfigMap>>,
+    state: Option<ConfigMap>,
     workloads: Workloads,
     /// Ordinals whose volume turned out to be empty.
     emptied: Vec<u8>,
@@ -50,7 +50,7 @@ impl Members {
     pub fn shape(&self, tenant: &Tenant) -> EtcdShape {
         let view = self.seen.as_ref().map(|seen| &seen.look.view);
         let restored = tenant.snapshots.restored.as_deref();
-        EtcdShape::of(target(tenant), view, self.state.as_deref(), restored, &self.workloads)
+        EtcdShape::of(target(tenant), view, self.state.as_ref(), restored, &self.workloads)
     }
 
     /// The member whose removal is next, if any, and what that waits for.
@@ -74,7 +74,7 @@ impl Members {
             target: target(tenant),
             serving: connected.unwrap_or(names::MOST_ETCD_MEMBERS),
             api_servers_settled: api_server.is_some_and(Workload::is_settled),
-            joining_told: self.state.as_deref().is_some_and(tells_who_joins),
+            joining_told: self.state.as_ref().is_some_and(tells_who_joins),
             emptied: self.emptied.clone(),
             ..Circumstances::default()
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::core::v1::Namespace;
-use kube::runtime::reflector::{ObjectRef, Store};
+use kube::runtime::reflector::ObjectRef;
 use kube::{Api, Resource, ResourceExt};
 use nagaya_api::{TenantCluster, TenantClusterStatus, conditions, labels, reasons};
 use nagaya_render::plane::{names, plane_namespace_name};
@@ -17,8 +17,9 @@ use nagaya_render::workloads::{Workload, Workloads};
 
 use super::members::{self, Members};
 use super::{ASK_AGAIN, Error, LOOK_AGAIN, RESYNC, diagnose, kubelets, snapshots};
+use crate::caches::TextStore;
 use crate::controllers::Context;
-use crate::kube_ops;
+use crate::kube_ops::{self, Object};
 use crate::tenant::TenantKey;
 
 /// What one pass saw.
@@ -158,16 +159,12 @@ async fn find_planes(
 fn workloads(context: &Context, namespace: &str) -> Workloads {
     let stateful_set = |name: &str| {
         let found = context.caches.stateful_sets.get(&ObjectRef::new(name).within(namespace))?;
-        Some(Workload::from(found.as_ref()))
+        Some(Workload::from(&found))
     };
     let api_server = ObjectRef::new(names::API_SERVER).within(namespace);
     Workloads {
         etcd: stateful_set(names::ETCD),
-        api_server: context
-            .caches
-            .deployments
-            .get(&api_server)
-            .map(|found| Workload::from(found.as_ref())),
+        api_server: context.caches.deployments.get(&api_server).map(|found| Workload::from(&found)),
         controller_manager: stateful_set(names::CONTROLLER_MANAGER),
         scheduler: stateful_set(names::SCHEDULER),
     }
@@ -175,9 +172,9 @@ fn workloads(context: &Context, namespace: &str) -> Workloads {
 
 /// A workload's resourceVersion moves with every replica that comes or goes, and with nothing else
 /// while it is left alone.
-fn generation<K>(cache: &Store<K>, name: &str, namespace: &str) -> String
+fn generation<K>(cache: &TextStore<K>, name: &str, namespace: &str) -> String
 where
-    K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + 'static,
+    K: Object + Resource<Scope = NamespaceResourceScope, DynamicType = ()>,
 {
     let found = cache.get(&ObjectRef::new(name).within(namespace));
     found.and_then(|found| found.meta().resource_version.clone()).unwrap_or_default()

@@ -44,11 +44,10 @@ pub async fn apply_rights(
 /// Gives back the rights in every project that the operator has enabled no longer. The policy
 /// `nagaya-manager-role-bindings` lets none be taken again.
 pub async fn give_back(context: &Context) {
-    for binding in context.caches.project_role_bindings.state() {
+    let caches = &context.caches;
+    let disabled = |project: &str| !caches.project_enabled(project);
+    for binding in caches.project_role_bindings.in_namespaces(disabled) {
         let project = binding.namespace().unwrap_or_default();
-        if context.caches.project_enabled(&project) {
-            continue;
-        }
         let client = context.manager.clients.projects.clone();
         let all = Api::<RoleBinding>::namespaced(client, &project);
         match kube_ops::delete(&all, &binding).await {

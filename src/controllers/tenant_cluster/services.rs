@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use k8s_openapi::api::core::v1::Service;
-use kube::runtime::reflector::{ObjectRef, Store};
+use kube::runtime::reflector::ObjectRef;
 use nagaya_render::membership::EtcdShape;
 use nagaya_render::plane::{Foundation, build_foundation};
 use nagaya_render::tenant::Tenant;
@@ -11,6 +11,7 @@ use nagaya_render::tenant::Tenant;
 use super::Error;
 use super::apply::with_port;
 use super::bounded_client::{BoundedClient, apply_one};
+use crate::caches::TextStore;
 use crate::controllers::Context;
 use crate::kube_ops::{self, Applied};
 
@@ -53,9 +54,7 @@ pub async fn apply_services(
     );
     etcd?;
     etcd_client?;
-    let live = |service: &Service| {
-        cache.get(&ObjectRef::from_obj(service)).map(|live| live.as_ref().clone())
-    };
+    let live = |service: &Service| cache.get(&ObjectRef::from_obj(service));
     let api_server = match api_server_now? {
         Applied::Written(service) => Some(service),
         Applied::Unchanged => live(api_server),
@@ -72,9 +71,9 @@ pub async fn apply_services(
 
 /// Whether the Service is as it was made, before anybody knew which port Kubernetes gives it, and has the one that is
 /// recorded. It is asked for by number only where it would get another one.
-fn keeps_port(cache: &Store<Service>, as_made: &Service, recorded: Option<u16>) -> bool {
+fn keeps_port(cache: &TextStore<Service>, as_made: &Service, recorded: Option<u16>) -> bool {
     let live = cache.get(&ObjectRef::from_obj(as_made));
-    live.is_some_and(|live| node_port(&live) == recorded && kube_ops::is_there(&*live, as_made))
+    live.is_some_and(|live| node_port(&live) == recorded && kube_ops::is_there(&live, as_made))
 }
 
 fn node_port(service: &Service) -> Option<u16> {

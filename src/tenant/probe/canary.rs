@@ -91,11 +91,12 @@ impl Canary {
                 generation: target.signer.generation.clone(),
                 api_servers: target.api_servers.clone(),
                 started: Instant::now(),
-                task: tokio::spawn(fly(
+                // Boxed: the handle keeps all that the task takes, though it has ended.
+                task: tokio::spawn(Box::pin(fly(
                     Arc::clone(&self.at_once),
                     target.clone(),
                     Arc::clone(&landed),
-                ))
+                )))
                 .abort_handle(),
                 landed,
                 trusted,

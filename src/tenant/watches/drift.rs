@@ -4,16 +4,15 @@
 use std::collections::HashSet;
 use std::sync::atomic::Ordering;
 
-use futures::StreamExt;
 use futures::future::join_all;
+use kube::api::ListParams;
 use kube::core::{ApiResource, DynamicObject, PartialObjectMeta};
-use kube::runtime::WatchStreamExt;
-use kube::runtime::watcher::{self, Event, watcher};
-use kube::{Api, ResourceExt};
+use kube::runtime::watcher::Event;
+use kube::{Resource, ResourceExt};
 use nagaya_api::labels;
 
 use super::Watcher;
-use super::retry::Retry;
+use super::follow::{Followed, PAGE, follow};
 use crate::tenant::content::{Ledger, Version, WATCHED_KINDS, id};
 
 /// Watches every kind that content is made of, for ever.
@@ -22,25 +21,21 @@ pub(super) async fn note(watcher: &Watcher) {
 }
 
 async fn note_kind(watcher: &Watcher, resource: ApiResource) {
-    let api: Api<PartialObjectMeta<DynamicObject>> =
-        Api::all_with(watcher.client.clone(), &resource);
     let ours = format!("{}={}", labels::MANAGED_BY, labels::MANAGER);
-    let config = watcher::Config::default().labels(&ours);
-    let mut events = std::pin::pin!(self::watcher(api, config).backoff(Retry::default()));
+    let objects = Followed {
+        tenant: &watcher.tenant,
+        client: &watcher.client,
+        path: DynamicObject::url_path(&resource, None),
+        list: ListParams::default().labels(&ours).limit(PAGE),
+    };
     let mut listing = HashSet::new();
-    while let Some(event) = events.next().await {
-        match event {
-            Ok(event) => {
-                if take(&watcher.ledger, &resource.kind, &mut listing, event) {
-                    watcher.seen.drift.fetch_add(1, Ordering::Relaxed);
-                    watcher.wakeups.wake(&watcher.tenant);
-                }
-            }
-            Err(error) => {
-                tracing::debug!(tenant = %watcher.tenant, kind = resource.kind, %error, "watch of our objects broke");
-            }
+    follow(&objects, |event| {
+        if take(&watcher.ledger, &resource.kind, &mut listing, event) {
+            watcher.seen.drift.fetch_add(1, Ordering::Relaxed);
+            watcher.wakeups.wake(&watcher.tenant);
         }
-    }
+    })
+    .await;
 }
 
 /// Notes an event; tells whether one of our objects is no longer as we left it.
@@ -48,11 +43,10 @@ fn take(
     ledger: &Ledger,
     kind: &str,
     listing: &mut HashSet<String>,
-    event: Event<PartialObjectMeta<DynamicObject>>,
+    event: Event<PartialObjectMeta>,
 ) -> bool {
-    let id = |object: &PartialObjectMeta<DynamicObject>| {
-        id(kind, object.namespace().as_deref(), &object.name_any())
-    };
+    let id =
+        |object: &PartialObjectMeta| id(kind, object.namespace().as_deref(), &object.name_any());
     match event {
         Event::Init => {
             listing.clear();
@@ -76,7 +70,7 @@ mod tests {
 
     const ID: &str = "ConfigMap kube-system/kubelet-config";
 
-    fn object(version: &str) -> PartialObjectMeta<DynamicObject> {
+    fn object(version: &str) -> PartialObjectMeta {
         serde_json::from_value(serde_json::json!({"metadata": {
             "name": "kubelet-config",
             "namespace": "kube-system",
@@ -85,7 +79,7 @@ mod tests {
         .unwrap()
     }
 
-    fn after(events: impl IntoIterator<Item = Event<PartialObjectMeta<DynamicObject>>>) -> bool {
+    fn after(events: impl IntoIterator<Item = Event<PartialObjectMeta>>) -> bool {
         let ledger = Ledger::default();
         ledger.applied(ID.to_owned(), 1, Version::At("5".to_owned()));
         let mut listing = HashSet::new();

@@ -5,15 +5,14 @@ use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicI32, Ordering};
 
-use futures::StreamExt;
 use k8s_openapi::api::core::v1::Node;
+use kube::api::ListParams;
 use kube::core::PartialObjectMeta;
-use kube::runtime::WatchStreamExt;
-use kube::runtime::watcher::{self, Event, watcher};
-use kube::{Api, ResourceExt};
+use kube::runtime::watcher::Event;
+use kube::{Resource, ResourceExt};
 
 use super::Watcher;
-use super::retry::Retry;
+use super::follow::{Followed, PAGE, follow};
 
 /// The number of nodes; unknown at first.
 #[derive(Debug)]
@@ -39,22 +38,19 @@ impl Count {
 
 /// Counts for ever; wakes the reconcile when the number changes.
 pub(super) async fn count(watcher: &Watcher) {
-    let api: Api<PartialObjectMeta<Node>> = Api::all(watcher.client.clone());
-    let events = self::watcher(api, watcher::Config::default()).backoff(Retry::default());
-    let mut events = std::pin::pin!(events);
+    let nodes = Followed {
+        tenant: &watcher.tenant,
+        client: &watcher.client,
+        path: Node::url_path(&(), None),
+        list: ListParams::default().limit(PAGE),
+    };
     let mut tally = Tally::default();
-    while let Some(event) = events.next().await {
-        match event {
-            Ok(event) => {
-                if tally.take(&event).is_some_and(|count| watcher.seen.nodes.set(count)) {
-                    watcher.wakeups.wake(&watcher.tenant);
-                }
-            }
-            Err(error) => {
-                tracing::debug!(tenant = %watcher.tenant, %error, "watch of nodes broke");
-            }
+    follow(&nodes, |event| {
+        if tally.take(&event).is_some_and(|count| watcher.seen.nodes.set(count)) {
+            watcher.wakeups.wake(&watcher.tenant);
         }
-    }
+    })
+    .await;
 }
 
 /// Which nodes are there, by hash.
@@ -67,7 +63,7 @@ struct Tally {
 
 impl Tally {
     /// The number of nodes after an event; `None` while a list is still being read.
-    fn take(&mut self, event: &Event<PartialObjectMeta<Node>>) -> Option<usize> {
+    fn take(&mut self, event: &Event<PartialObjectMeta>) -> Option<usize> {
         match event {
             Event::Init => self.listing = Some(HashSet::new()),
             Event::InitApply(node) => {
@@ -97,7 +93,7 @@ mod tests {
 
     use super::*;
 
-    fn node(name: &str) -> PartialObjectMeta<Node> {
+    fn node(name: &str) -> PartialObjectMeta {
         ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() }.into_response_partial()
     }
 

@@ -6,7 +6,8 @@ use std::time::Duration;
 use kube::runtime::utils::Backoff;
 
 const FIRST: Duration = Duration::from_millis(200);
-const LONGEST: Duration = Duration::from_secs(5);
+/// The longest pause.
+pub(super) const LONGEST: Duration = Duration::from_secs(5);
 
 /// 200 ms, doubled each time, at most 5 s; from the start again once the watch delivers.
 #[derive(Debug)]
