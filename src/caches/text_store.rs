@@ -6,10 +6,10 @@
 use std::borrow::Cow;
 use std::marker::PhantomData;
 
+use kube::Resource;
 use kube::runtime::reflector::store::Writer;
 use kube::runtime::reflector::{self, Lookup, ObjectRef, Store};
 use kube::runtime::watcher::Event;
-use kube::Resource;
 
 use crate::kube_ops::Object;
 
