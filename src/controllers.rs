@@ -25,7 +25,7 @@ use crate::startup::Manager;
 use crate::tenant::{
     self, Connections, ContentKeeper, Contents, JoinProbe, Prober, TenantWatches, prober::Pace,
 };
-use tenant_cluster::{Rolls, Steps};
+use tenant_cluster::{Steps, Turns};
 
 /// How long a management cluster may take to accept our definitions.
 const ESTABLISHED: Duration = Duration::from_mins(2);
@@ -86,7 +86,7 @@ pub async fn run(manager: Arc<Manager>) -> Result<(), Error> {
         watches: TenantWatches::new(wakeups.clone(), Arc::clone(&contents)),
         content: ContentKeeper::new(probes_at_once, wakeups, contents),
         planes: Planes::default(),
-        rolls: Rolls::default(),
+        turns: Turns::default(),
         steps: Steps::default(),
         revision: revision(&manager.config.render, &manager.build),
         backoff: Backoff::default(),

@@ -8,7 +8,7 @@ use kube::Client;
 use nagaya_render::settings::Settings;
 use nagaya_render::tenant::{Endpoint, Tenant};
 
-use super::tenant_cluster::{Rolls, Steps};
+use super::tenant_cluster::{Steps, Turns};
 use crate::caches::Caches;
 use crate::etcd::EtcdKeeper;
 use crate::keyring::{Keyring, Keys};
@@ -37,7 +37,7 @@ pub struct Context {
     /// Control planes that can be talked to.
     pub planes: Planes,
     /// Who follows a new manager or new settings.
-    pub rolls: Rolls,
+    pub turns: Turns,
     /// When each tenant was told of last.
     pub steps: Steps,
     /// Which manager with which settings this is.
@@ -71,7 +71,7 @@ impl Context {
         self.keyring.forget(tenant);
         self.planes.forget(tenant);
         self.contests.forget(tenant);
-        self.rolls.forget(tenant);
+        self.turns.forget(tenant);
         self.steps.forget(tenant);
     }
 }

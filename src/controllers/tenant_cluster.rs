@@ -14,10 +14,10 @@ mod meltdown;
 mod members;
 mod observe;
 mod rights;
-mod rolls;
 mod services;
 mod snapshots;
 mod steps;
+mod turns;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -38,8 +38,8 @@ use tokio::sync::mpsc;
 use apply::Progress;
 pub use error::Error;
 use observe::Observed;
-pub use rolls::Rolls;
 pub use steps::Steps;
+pub use turns::Turns;
 
 use super::Context;
 use crate::kube_ops::{finalizer, patch_status};
@@ -70,7 +70,7 @@ pub async fn run(
         .reflect(writer)
         .applied_objects();
     let controller = Controller::for_stream(events, tenants.clone());
-    context.rolls.know(tenants.clone());
+    context.turns.know(tenants.clone());
     let (again, of_projects) = crate::tenant::wakeups();
     let for_projects = Arc::clone(&context);
     let follow_projects = async move {
@@ -190,7 +190,7 @@ async fn publish(
     if patch_status(&all, raw, status).await? {
         context.steps.told(key);
     }
-    context.rolls.seen(key, status);
+    context.turns.seen(key, status);
     announce::announce(context, raw, status).await;
     Ok(None)
 }

@@ -30,13 +30,13 @@ const SOAK: Duration = Duration::from_secs(30);
 
 /// What passes over different tenants tell each other.
 #[derive(Default)]
-pub struct Rolls {
+pub struct Turns {
     /// Told to follow: a cache may not show it yet. With the time when it had arrived.
     granted: Mutex<BTreeMap<TenantKey, Option<Instant>>>,
     tenants: OnceLock<Store<TenantCluster>>,
 }
 
-impl Rolls {
+impl Turns {
     /// Where all tenants are. Until then nobody is told to follow.
     pub fn know(&self, tenants: Store<TenantCluster>) {
         let _ = self.tenants.set(tenants);
@@ -75,7 +75,7 @@ pub fn take_turn(
     let templates = match turn(tenant, record, &observed.workloads, &rendered, revision) {
         Turn::Free(templates) => return Tenant { templates, ..tenant.clone() },
         Turn::Begins(templates) => {
-            context.rolls.lock().insert(key.clone(), None);
+            context.turns.lock().insert(key.clone(), None);
             templates
         }
         Turn::Asks => match ask(context, raw, key, now) {
@@ -98,9 +98,9 @@ fn ask(
     key: &TenantKey,
     now: Timestamp,
 ) -> Result<Templates, String> {
-    let mut granted = context.rolls.lock();
+    let mut granted = context.turns.lock();
     granted.retain(|_, arrived| arrived.is_none_or(|at| at.elapsed() < SOAK));
-    let tenants = context.rolls.tenants.get().map(Store::state).unwrap_or_default();
+    let tenants = context.turns.tenants.get().map(Store::state).unwrap_or_default();
     let others = tenants.iter().filter(|other| other.uid().as_ref() != Some(&key.uid));
     let neighbours: Vec<Neighbour> = others
         .filter_map(|other| {
