@@ -2,6 +2,7 @@
 
 mod context;
 mod join_token;
+mod places;
 mod tenant_cluster;
 
 use std::sync::Arc;

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use futures::StreamExt;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use kube::runtime::controller::{self, Action};
+use kube::runtime::controller::Action;
 use kube::runtime::reflector::ObjectRef;
 use kube::runtime::{Controller, watcher};
 use kube::{Api, Resource, ResourceExt};
@@ -19,6 +19,7 @@ use nagaya_api::{JoinToken, JoinTokenState, JoinTokenStatus, TenantCluster, cond
 use nagaya_render::join_token::{JoinTokenError, join_secret_name, parse_ttl};
 use nagaya_render::status::{State, Verdict, merge};
 
+use super::places::Places;
 use super::{Context, Plane};
 use crate::keyring::READ_AGAIN;
 use crate::kube_ops::{self, Backoff, patch_status};
@@ -64,13 +65,16 @@ impl Error {
 /// What the controller shares with the others, and its own failures.
 pub struct JoinTokens {
     context: Arc<Context>,
+    places: Places,
     backoff: Backoff<ObjectRef<JoinToken>>,
 }
 
 /// Runs until the manager stops.
 pub async fn run(context: Arc<Context>) {
     let client = context.manager.clients.projects.clone();
-    let concurrency = context.manager.config.manager.concurrent_reconciles.get();
+    let manager = &context.manager;
+    let places =
+        Places::new(manager.config.manager.concurrent_reconciles, manager.shutdown.clone());
     let controller =
         Controller::new(Api::<JoinToken>::all(client.clone()), watcher::Config::default());
     let tokens = controller.store();
@@ -84,10 +88,13 @@ pub async fn run(context: Arc<Context>) {
         its.map(|token| ObjectRef::from_obj(token.as_ref())).collect::<Vec<_>>()
     };
     controller
-        .with_config(controller::Config::default().concurrency(concurrency))
         .watches(Api::<TenantCluster>::all(client), watcher::Config::default(), of_cluster)
         .graceful_shutdown_on(async move { shutdown.cancelled().await })
-        .run(reconcile, on_error, Arc::new(JoinTokens { context, backoff: Backoff::default() }))
+        .run(
+            async |token, shared| shared.places.pass(reconcile(token, Arc::clone(&shared))).await,
+            on_error,
+            Arc::new(JoinTokens { context, places, backoff: Backoff::default() }),
+        )
         .for_each(|_| std::future::ready(()))
         .await;
 }

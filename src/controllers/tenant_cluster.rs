@@ -42,6 +42,7 @@ pub use steps::Steps;
 pub use turns::Turns;
 
 use super::Context;
+use super::places::Places;
 use crate::kube_ops::{finalizer, patch_status};
 use crate::tenant::TenantKey;
 
@@ -62,7 +63,6 @@ pub async fn run(
     mut enabled_projects: mpsc::UnboundedReceiver<String>,
 ) {
     let all = Api::<TenantCluster>::all(context.manager.clients.projects.clone());
-    let concurrency = context.manager.config.manager.concurrent_reconciles.get();
     let (tenants, writer) = reflector::store();
     // Who owns which of its fields is asked of no TenantCluster, and as trees that was most of what one takes.
     let events = watcher(all, watcher::Config::default())
@@ -84,12 +84,22 @@ pub async fn run(
         }
     };
     let shutdown = context.manager.shutdown.clone();
+    let places = Arc::new(Places::new(
+        context.manager.config.manager.concurrent_reconciles,
+        shutdown.clone(),
+    ));
     let passes = controller
-        .with_config(controller::Config::default().concurrency(concurrency))
         .reconcile_on(woken)
         .reconcile_on(of_projects)
         .graceful_shutdown_on(async move { shutdown.cancelled().await })
-        .run(reconcile, on_error, Arc::clone(&context))
+        .run(
+            move |raw, context| {
+                let places = Arc::clone(&places);
+                async move { places.pass(reconcile(raw, context)).await }
+            },
+            on_error,
+            Arc::clone(&context),
+        )
         .for_each(|passed| {
             // Somebody took the finalizer away: no pass will be over it any more.
             if let Err(controller::Error::ObjectNotFound(gone)) = passed {

@@ -2,7 +2,7 @@
 //!
 //! Through the public endpoint, as a machine does that wants to join (`discovery.rs`,
 //! `public_endpoint.rs`); with the rights of a bootstrap token over the manager's own connection, which
-//! lends them (`bootstrap_rights.rs`, `node_configs.rs`); and now and then with a certificate request and
+//! lends them (`rights.rs`, `bootstrap_rights.rs`, `node_configs.rs`); and now and then with a certificate request and
 //! a token of our own (`canary.rs`). Beside that, whether kube-apiserver itself still writes (`renewals.rs`).
 
 mod bootstrap_rights;
@@ -11,6 +11,9 @@ mod discovery;
 mod node_configs;
 mod public_endpoint;
 mod renewals;
+mod rights;
+#[cfg(test)]
+mod test_api;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -23,13 +26,16 @@ use nagaya_render::tenant::Endpoint;
 use tokio::time::timeout;
 
 use super::prober::Probe;
-use super::{Dial, TenantKey};
+use super::{Changes, Dial, TenantKey};
 use bootstrap_rights::BootstrapRights;
 use canary::{Canary, Landed};
 use discovery::Discovery;
+use rights::Rights;
 
 /// Each side has to have answered by then; the prober's own deadline is later.
 const LOOK_DEADLINE: Duration = Duration::from_millis(3500);
+/// That kube-apiserver says nothing of its Leases is no reason to miss the rest.
+const LEASES_DEADLINE: Duration = Duration::from_millis(2500);
 
 /// Everything that a probe needs to know about a tenant.
 #[derive(Clone)]
@@ -57,6 +63,8 @@ pub struct ProbeTarget {
     /// Changes whenever another kube-apiserver may be at work (its Deployment's resourceVersion): then it is shown a
     /// bootstrap token.
     pub api_servers: String,
+    /// What happens to what a bootstrap token's rights rest on; `None` while it is not watched.
+    pub changes: Option<Changes>,
     /// Whether the tenant was `Ready` before: decides how often it is probed, and whether its silence
     /// counts against the prober itself.
     pub established: bool,
@@ -75,6 +83,7 @@ pub struct SignerView {
 /// The real probe; the prober's tests use another.
 #[derive(Debug, Default)]
 pub struct JoinProbe {
+    rights: Rights,
     canary: Canary,
 }
 
@@ -82,17 +91,16 @@ impl Probe for JoinProbe {
     type Target = ProbeTarget;
 
     async fn probe(&self, target: &ProbeTarget) -> ProbeReport {
-        let (outside, inside, stalled) = tokio::join!(
+        let (outside, inside) = tokio::join!(
             timeout(LOOK_DEADLINE, discovery::look(target)),
-            timeout(LOOK_DEADLINE, bootstrap_rights::look(target)),
-            timeout(LOOK_DEADLINE, renewals::are_overdue(&target.client)),
+            timeout(LOOK_DEADLINE, self.look_inside(target)),
         );
         let outside = outside.unwrap_or_else(|_| Discovery {
             endpoint: public_endpoint::timed_out(target),
             ..Discovery::default()
         });
-        let report = assemble(outside, inside.unwrap_or_default());
-        let stalled = stalled.unwrap_or_default();
+        let (inside, stalled) = inside.unwrap_or_default();
+        let report = assemble(outside, inside);
         ProbeReport { stalled, ..self.with_signer(report, target) }
     }
 
@@ -101,11 +109,30 @@ impl Probe for JoinProbe {
     }
 
     fn forget(&self, tenant: &TenantKey) {
+        self.rights.forget(tenant);
         self.canary.forget(tenant);
     }
 }
 
 impl JoinProbe {
+    /// What the manager's own connection shows, and whether kube-apiserver is overdue with its Leases.
+    async fn look_inside(&self, target: &ProbeTarget) -> (BootstrapRights, bool) {
+        let leases = timeout(LEASES_DEADLINE, renewals::are_overdue(&target.client));
+        let (rights, overdue) = if self.rights.hold(target) {
+            let overdue = leases.await.ok().flatten();
+            // Nothing else tells that the manager cannot ask any more.
+            let rights = match overdue {
+                Some(_) => BootstrapRights::WELL,
+                None => self.rights.look(target).await,
+            };
+            (rights, overdue)
+        } else {
+            let (rights, overdue) = tokio::join!(self.rights.look(target), leases);
+            (rights, overdue.ok().flatten())
+        };
+        (rights, overdue.unwrap_or_default())
+    }
+
     /// Adds what only the canary can tell. It is not sent out while something else is broken: it would
     /// say the same, only later.
     fn with_signer(&self, report: ProbeReport, target: &ProbeTarget) -> ProbeReport {

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use nagaya_render::probe::ProbeReport;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 pub use pace::Pace;
 use pool::Pool;
@@ -134,6 +134,7 @@ impl<P: Probe> Shared<P> {
     /// The life of one tenant's task; ends when the prober drops the sender.
     async fn keep_probing(self: Arc<Self>, mut targets: watch::Receiver<P::Target>) {
         let (mut suspect, mut established) = (false, false);
+        let mut ill_since = Instant::now();
         loop {
             let target = targets.borrow_and_update().clone();
             // Boxed: most of the time a task waits, and there is one for each tenant.
@@ -141,7 +142,10 @@ impl<P: Probe> Shared<P> {
             suspect = report.unreachable();
             // Once joinable, always born: that it is no longer `Ready` makes it no child again.
             established |= target.established() || report.joinable();
-            let pause = self.pace.pause(established, &report);
+            if report.joinable() {
+                ill_since = Instant::now();
+            }
+            let pause = self.pace.pause(established, &report, ill_since.elapsed());
             for tenant in self.store.put(target.tenant(), &report, established) {
                 self.wakeups.wake(&tenant);
             }

@@ -1,12 +1,16 @@
 //! TLS towards a tenant: trusts that tenant's CA and nothing else.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use rustls::ClientConfig;
 use rustls::client::Resumption;
-use rustls::crypto::aws_lc_rs;
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+
+/// One for all: its lists of algorithms would be as much again as the rest of a configuration.
+static PROVIDER: LazyLock<Arc<CryptoProvider>> =
+    LazyLock::new(|| Arc::new(aws_lc_rs::default_provider()));
 
 /// Why no TLS configuration could be made.
 #[derive(Debug, thiserror::Error)]
@@ -53,7 +57,7 @@ pub(crate) fn client_config(
             .add(certificate)
             .map_err(|source| TlsError::Unusable { what: "CA certificate", source })?;
     }
-    let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+    let builder = ClientConfig::builder_with_provider(Arc::clone(&PROVIDER))
         .with_safe_default_protocol_versions()
         .map_err(|source| TlsError::Unusable { what: "TLS provider", source })?
         .with_root_certificates(roots);

@@ -41,6 +41,23 @@ struct SeenInTenant {
     nodes: nodes::Count,
     leases: leases::Leases,
     drift: AtomicU64,
+    changes: Changes,
+}
+
+/// Counts what happens to our objects in a tenant, whoever does it.
+#[derive(Clone, Debug, Default)]
+pub struct Changes(Arc<AtomicU64>);
+
+impl Changes {
+    /// Another number whenever something has happened, or may have while the watch was broken.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn note(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 impl Drop for Watched {
@@ -103,6 +120,12 @@ impl TenantWatches {
     pub fn drift(&self, tenant: &TenantKey) -> u64 {
         let tenants = self.tenants();
         tenants.get(tenant).map_or(0, |watched| watched.seen.drift.load(Ordering::Relaxed))
+    }
+
+    /// What happens to our objects; `None` while they are not watched.
+    #[must_use]
+    pub fn changes(&self, tenant: &TenantKey) -> Option<Changes> {
+        self.tenants().get(tenant).map(|watched| watched.seen.changes.clone())
     }
 
     fn tenants(&self) -> MutexGuard<'_, HashMap<TenantKey, Watched>> {

@@ -109,6 +109,7 @@ fn probe_target(
             generation: observed.signer_generation.clone(),
         },
         api_servers: observed.api_servers.clone(),
+        changes: context.watches.changes(key),
         established: was_ready(raw),
     }
 }

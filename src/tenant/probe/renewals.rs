@@ -16,9 +16,9 @@ const LEASES: &str = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases
 /// The interval with its jitter, and a moment for the write and for clocks that differ.
 const OVERDUE: SignedDuration = SignedDuration::from_secs(14);
 
-/// Whether no API server has renewed its Lease in time. A question that is not answered is none.
-pub(super) async fn are_overdue(client: &Client) -> bool {
-    ask(client).await.is_some_and(|(leases, now)| is_overdue(&leases, now))
+/// Whether no API server has renewed its Lease in time; `None`: the question is not answered.
+pub(super) async fn are_overdue(client: &Client) -> Option<bool> {
+    ask(client).await.map(|(leases, now)| is_overdue(&leases, now))
 }
 
 /// The Leases, and the time that the API server has: its clock is the one that they are dated by.

@@ -1,5 +1,6 @@
 //! How often tenants are probed. A tenant that stops being joinable has to show it within 15 s: an
-//! interval with its jitter and a deadline make 10 s at most.
+//! interval with its jitter and a deadline make 10 s at most. One that is not joinable for long is looked at less and
+//! less often: that it has come up may take a fortieth of that time longer to be seen.
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
@@ -10,11 +11,11 @@ use nagaya_render::probe::ProbeReport;
 /// Intervals, deadline and bounds of a prober.
 #[derive(Clone, Copy, Debug)]
 pub struct Pace {
-    /// Pause between probes of a tenant that was never ready.
+    /// Pause between probes of a tenant that was never ready, at first.
     pub while_born: Duration,
-    /// Pause between probes of a tenant that was ready before and is not now.
+    /// Pause between probes of a tenant that was ready before and is not now, at first.
     pub while_failing: Duration,
-    /// Pause between probes of a joinable tenant, jittered by a fifth so that tenants spread out.
+    /// Pause between probes of a joinable tenant, jittered by a fifth so that tenants spread out; and the longest for any.
     pub while_joinable: Duration,
     /// A probe is given up then.
     pub deadline: Duration,
@@ -36,15 +37,18 @@ impl Default for Pace {
 }
 
 impl Pace {
-    /// How long to wait after a report.
-    pub(super) fn pause(&self, established: bool, report: &ProbeReport) -> Duration {
+    /// How long to wait after a report. `ill_for`: how long the tenant has not been joinable.
+    pub(super) fn pause(
+        &self,
+        established: bool,
+        report: &ProbeReport,
+        ill_for: Duration,
+    ) -> Duration {
         if report.joinable() {
-            jittered(self.while_joinable)
-        } else if established {
-            self.while_failing
-        } else {
-            self.while_born
+            return jittered(self.while_joinable);
         }
+        let least = if established { self.while_failing } else { self.while_born };
+        (ill_for / 40).min(jittered(self.while_joinable)).max(least)
     }
 }
 
@@ -66,6 +70,17 @@ mod tests {
         assert!(pauses.iter().all(|pause| (4..=6).contains(&pause.as_secs())));
         assert!(pauses.iter().any(|pause| *pause < interval));
         assert!(pauses.iter().any(|pause| *pause > interval));
+    }
+
+    #[test]
+    fn who_is_ill_for_long_is_looked_at_less_often_and_never_more_seldom_than_who_is_well() {
+        let (pace, ill) = (Pace::default(), ProbeReport::default());
+        let pause = |established, seconds| {
+            pace.pause(established, &ill, Duration::from_secs(seconds)).as_millis()
+        };
+        assert_eq!([pause(false, 0), pause(false, 10), pause(false, 60)], [250, 250, 1500]);
+        assert_eq!([pause(true, 0), pause(true, 40), pause(true, 60)], [1000, 1000, 1500]);
+        assert!((4000..=6000).contains(&pause(false, 100_000)));
     }
 
     #[test]

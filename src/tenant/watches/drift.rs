@@ -30,6 +30,7 @@ async fn note_kind(watcher: &Watcher, resource: ApiResource) {
     };
     let mut listing = HashSet::new();
     follow(&objects, |event| {
+        watcher.seen.changes.note();
         if take(&watcher.ledger, &resource.kind, &mut listing, event) {
             watcher.seen.drift.fetch_add(1, Ordering::Relaxed);
             watcher.wakeups.wake(&watcher.tenant);

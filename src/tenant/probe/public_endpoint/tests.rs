@@ -27,6 +27,7 @@ fn target(server: &TestServer) -> ProbeTarget {
         client: TenantConnection::open(&server.identity(), &reads_only(), &over_tcp()).unwrap(),
         signer: SignerView { ready: true, generation: "1".to_owned() },
         api_servers: "1".to_owned(),
+        changes: None,
         established: true,
     }
 }
