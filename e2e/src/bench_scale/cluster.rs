@@ -203,12 +203,12 @@ fn install(programs: &Programs) -> Outcome {
     Ok(())
 }
 
-/// Starts the manager.
-pub fn start_manager(programs: &Programs) -> Outcome<Daemon> {
+/// Starts the manager, with `settings` beside those of its file.
+pub fn start_manager(programs: &Programs, settings: &[(&str, String)]) -> Outcome<Daemon> {
     let nagaya =
         [path(&programs.nagaya), "run".to_owned(), format!("--config={FOLDER}/nagaya.yaml")];
-    let variables = [("KUBECONFIG", path(&kubeconfig("nagaya")))];
-    Daemon::start("nagaya", &nagaya, &variables)
+    let own = [("KUBECONFIG", path(&kubeconfig("nagaya")))];
+    Daemon::start("nagaya", &nagaya, &[&own, settings].concat())
 }
 
 /// The words that start what answers for the tenants.

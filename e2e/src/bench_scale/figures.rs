@@ -31,7 +31,7 @@ pub struct Figures {
 }
 
 /// Keys in the order of the table, and the most that each may be.
-const KEYS: [(&str, Option<f64>); 15] = [
+const KEYS: [(&str, Option<f64>); 19] = [
     ("all_ready_s", Some(60.0)),
     ("last_hundred_ratio", Some(1.2)),
     ("writes_per_tenant", Some(35.0)),
@@ -45,6 +45,10 @@ const KEYS: [(&str, Option<f64>); 15] = [
     ("flaps_per_s", None),
     ("restart_verify_s", Some(5.0)),
     ("restart_writes", Some(0.0)),
+    ("followed_at_once", Some(20.0)),
+    ("followed", None),
+    ("followed_after_stop", Some(0.0)),
+    ("following_millicores", None),
     ("delete_all_s", Some(120.0)),
     ("create_rate_per_s", None),
 ];

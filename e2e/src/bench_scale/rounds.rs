@@ -1,7 +1,8 @@
 //! What is measured, in order: a tenth of the tenants for the manager's memory; then all of them made, left alone, one
-//! lost, some changed, the manager started anew, all deleted.
+//! lost, some changed, the manager started anew, then with other settings, all deleted.
 
 mod edits;
+mod following;
 
 use std::time::{Duration, Instant};
 
@@ -58,6 +59,11 @@ pub fn measure(
     step("changes", || edits::measure(others, figures))?;
     let manager =
         step("the manager is started anew", || restart(manager, programs, &mut stub, figures))?;
+    settle()?;
+    manager.stop()?;
+    let manager = step("a manager with other settings", || {
+        following::measure(programs, others, &mut stub, figures)
+    })?;
     let took = step("all are deleted", || tenants::delete_all(LONG_PATIENCE))?;
     figures.set("delete_all_s", took.as_secs_f64());
     manager.stop()
@@ -75,7 +81,7 @@ fn few(count: usize, programs: &Programs, figures: &mut Figures) -> Outcome {
 
 /// A manager that works.
 fn lead(programs: &Programs) -> Outcome<Daemon> {
-    let manager = start_manager(programs)?;
+    let manager = start_manager(programs, &[])?;
     wait::until("the manager leads", PATIENCE, PAUSE, || {
         // Before the first manager there is no Lease.
         let lease = api::get(LEADER).unwrap_or_default();
@@ -139,7 +145,7 @@ fn restart(
     let audit = Audit::begin()?;
     stub.count()?;
     let started = Instant::now();
-    let manager = start_manager(programs)?;
+    let manager = start_manager(programs, &[])?;
     wait::until("every tenant was looked at", PATIENCE, SHORT_PAUSE, || {
         let unseen = stub.unseen()?;
         Ok(Look::done_if(unseen == 0, || format!("{unseen} were not")))
