@@ -23,8 +23,8 @@ use kube::{Api, Client, Resource, ResourceExt};
 use nagaya_api::{TenantCluster, labels};
 use tokio::sync::mpsc;
 
-pub use text_store::TextStore;
 use text_store::text_store;
+pub use text_store::{Seen, TextStore};
 
 use crate::kube_ops::{Clients, Object, owned_fields};
 use crate::tenant::Wakeups;

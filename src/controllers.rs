@@ -16,11 +16,12 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 
 pub use context::{Context, Plane, Planes};
+pub use tenant_cluster::HandedOut;
 
 use crate::caches::Caches;
 use crate::etcd::EtcdKeeper;
 use crate::keyring::Keyring;
-use crate::kube_ops::{self, Backoff, Contests, Object};
+use crate::kube_ops::{self, Backoff, Contests, Fingerprints, Object};
 use crate::leader::Lost;
 use crate::startup::Manager;
 use crate::tenant::{
@@ -92,6 +93,7 @@ pub async fn run(manager: Arc<Manager>) -> Result<(), Error> {
         revision: revision(&manager.config.render, &manager.build),
         backoff: Backoff::default(),
         contests: Contests::default(),
+        fingerprints: Fingerprints::default(),
         manager,
     });
     let shutdown = &context.manager.shutdown;

@@ -22,6 +22,7 @@ use nagaya_render::signing_token::{
 use nagaya_render::tenant::Tenant;
 use tokio::time::Instant;
 
+use crate::controllers::HandedOut;
 use crate::kube_ops::{self, apply, create_once};
 use crate::tenant::TenantKey;
 
@@ -42,6 +43,8 @@ pub struct Keys {
     pub next_due: Timestamp,
     /// When the first certificate that is in the control-plane namespace expires.
     pub first_expiry: Option<Timestamp>,
+    /// The kubeconfig that was found to be made of them.
+    pub handed_out: HandedOut,
 }
 
 /// Why the keys of a tenant are not there.
@@ -143,9 +146,15 @@ impl Keyring {
         let former = former.cloned().collect();
         existing.extend(by_name(plan.to_write));
         let first_expiry = first_expiry(&existing);
-        let keys =
-            Keys { authorities, signing_token, identity, etcd_identity, next_due, first_expiry };
-        let keys = Arc::new(keys);
+        let keys = Arc::new(Keys {
+            authorities,
+            signing_token,
+            identity,
+            etcd_identity,
+            next_due,
+            first_expiry,
+            handed_out: HandedOut::default(),
+        });
         let known = Known {
             keys: Arc::clone(&keys),
             tenant: without_port(tenant),

@@ -5,13 +5,15 @@
 
 use std::borrow::Cow;
 use std::marker::PhantomData;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use kube::Resource;
 use kube::runtime::reflector::store::Writer;
 use kube::runtime::reflector::{self, Lookup, ObjectRef, Store};
 use kube::runtime::watcher::Event;
 
-use crate::kube_ops::Object;
+use crate::kube_ops::{Fingerprint, Object};
 
 /// The side that is read, without ever waiting.
 #[derive(Clone)]
@@ -21,12 +23,35 @@ pub struct TextStore<K: Resource<DynamicType = ()> + 'static>(Store<Text<K>>);
 pub(super) struct TextWriter<K: Object + Resource<DynamicType = ()> + 'static>(Writer<Text<K>>);
 
 /// An object, and what kube's store finds it by.
-#[derive(Clone)]
 struct Text<K> {
     namespace: Option<Box<str>>,
     name: Box<str>,
     json: Box<str>,
+    /// What it was found to be, as a [`Fingerprint`]; 0: nobody has looked.
+    known_as: AtomicU64,
     kind: PhantomData<fn() -> K>,
+}
+
+/// An object as it was seen last, that has not been made an object again.
+pub struct Seen<K>(Arc<Text<K>>);
+
+impl<K: Object> Seen<K> {
+    /// The object.
+    #[must_use]
+    pub fn read(&self) -> Option<K> {
+        self.0.read()
+    }
+
+    /// Whether it was found to be what is wanted: neither has changed since.
+    #[must_use]
+    pub fn is_known_as(&self, wanted: Fingerprint) -> bool {
+        self.0.known_as.load(Ordering::Relaxed) == wanted.get()
+    }
+
+    /// It was found to be what is wanted. Forgotten with the first change that a watch shows.
+    pub fn know_as(&self, wanted: Fingerprint) {
+        self.0.known_as.store(wanted.get(), Ordering::Relaxed);
+    }
 }
 
 /// An empty store.
@@ -42,9 +67,15 @@ impl<K: Object + Resource<DynamicType = ()> + 'static> TextStore<K> {
     /// The object of that name, as it was seen last.
     #[must_use]
     pub fn get(&self, object: &ObjectRef<K>) -> Option<K> {
+        self.find(object)?.read()
+    }
+
+    /// [`TextStore::get`] for who may not have to look into it.
+    #[must_use]
+    pub fn find(&self, object: &ObjectRef<K>) -> Option<Seen<K>> {
         let mut text = ObjectRef::new(&object.name);
         text.namespace.clone_from(&object.namespace);
-        self.0.get(&text)?.read()
+        self.0.get(&text).map(Seen)
     }
 
     /// The objects in those namespaces, in no order. Only they are made objects again.
@@ -85,6 +116,7 @@ impl<K: Object> Text<K> {
             namespace: object.meta().namespace.as_deref().map(Box::from),
             name: name.into(),
             json: json.unwrap_or_default().into_boxed_str(),
+            known_as: AtomicU64::default(),
             kind: PhantomData,
         }
     }
@@ -95,6 +127,19 @@ impl<K: Object> Text<K> {
                 tracing::error!(name = self.name, %error, "what was kept of an object cannot be read");
             })
             .ok()
+    }
+}
+
+/// kube's store copies what an event brings.
+impl<K> Clone for Text<K> {
+    fn clone(&self) -> Self {
+        Self {
+            namespace: self.namespace.clone(),
+            name: self.name.clone(),
+            json: self.json.clone(),
+            known_as: AtomicU64::new(self.known_as.load(Ordering::Relaxed)),
+            kind: PhantomData,
+        }
     }
 }
 

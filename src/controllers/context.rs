@@ -12,7 +12,7 @@ use super::tenant_cluster::{Steps, Turns};
 use crate::caches::Caches;
 use crate::etcd::EtcdKeeper;
 use crate::keyring::{Keyring, Keys};
-use crate::kube_ops::{Backoff, Contests};
+use crate::kube_ops::{Backoff, Contests, Fingerprints};
 use crate::startup::Manager;
 use crate::tenant::{Connections, ContentKeeper, JoinProbe, Prober, TenantKey, TenantWatches};
 
@@ -46,6 +46,8 @@ pub struct Context {
     pub backoff: Backoff<TenantKey>,
     /// Objects that somebody undoes.
     pub contests: Contests<TenantKey>,
+    /// By which a pass knows that it has seen all this before.
+    pub fingerprints: Fingerprints,
 }
 
 impl Context {

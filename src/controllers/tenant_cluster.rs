@@ -9,6 +9,7 @@ mod components;
 mod diagnose;
 mod error;
 mod follow;
+mod kubeconfig;
 mod kubelets;
 mod meltdown;
 mod members;
@@ -37,6 +38,7 @@ use tokio::sync::mpsc;
 
 use apply::Progress;
 pub use error::Error;
+pub use kubeconfig::HandedOut;
 use observe::Observed;
 pub use steps::Steps;
 pub use turns::Turns;

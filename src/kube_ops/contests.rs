@@ -19,7 +19,7 @@ use tokio::time::Instant;
 use super::altered::first_altered;
 use super::apply::{self, Applied};
 use super::contest::{Contest, Rival};
-use super::error::{describe, to_json};
+use super::error::{describe, describe_as, to_json};
 use super::{Error, Object, get, mutators, owned_fields, ownership};
 
 /// The contests of every tenant, by object. Remembers only what was written in the last minutes.
@@ -32,8 +32,37 @@ impl<T> Default for Contests<T> {
     }
 }
 
+/// What [`Contests::apply`] came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Tried<K> {
+    /// What was given as `live` is as wanted; no call was made.
+    AsWanted,
+    /// Nothing was written: a write would be too soon, or somebody has just made it as wanted.
+    Left,
+    /// The object as the API server holds it now.
+    Written(K),
+}
+
+impl<K> From<Applied<K>> for Tried<K> {
+    fn from(applied: Applied<K>) -> Self {
+        match applied {
+            Applied::Unchanged => Self::Left,
+            Applied::Written(written) => Self::Written(written),
+        }
+    }
+}
+
+impl<K> From<Tried<K>> for Applied<K> {
+    fn from(tried: Tried<K>) -> Self {
+        match tried {
+            Tried::AsWanted | Tried::Left => Self::Unchanged,
+            Tried::Written(written) => Self::Written(written),
+        }
+    }
+}
+
 impl<T: Clone + Eq + Hash> Contests<T> {
-    /// [`super::apply()`] for `tenant`; [`Applied::Unchanged`] also while a write would be too soon.
+    /// [`super::apply()`] for `tenant`.
     ///
     /// `None` for `live` is looked at: caches hold only what has our labels, and what has not may be another's.
     ///
@@ -45,7 +74,7 @@ impl<T: Clone + Eq + Hash> Contests<T> {
         api: &Api<K>,
         live: Option<&K>,
         desired: &K,
-    ) -> Result<Applied<K>, Error>
+    ) -> Result<Tried<K>, Error>
     where
         K::DynamicType: Default,
     {
@@ -54,7 +83,7 @@ impl<T: Clone + Eq + Hash> Contests<T> {
             None => get::get(api, &desired.name_any()).await?,
         };
         let Some(live) = live.or(unseen.as_ref()) else {
-            return apply::apply(api, None, desired).await;
+            return apply::apply(api, None, desired).await.map(Tried::from);
         };
         let wanted = to_json(desired)?;
         ownership::check(live.meta(), &wanted)?;
@@ -62,15 +91,15 @@ impl<T: Clone + Eq + Hash> Contests<T> {
         let is_applied = apply::is_applied(live, &wanted);
         if is_applied && first_altered(&wanted, &to_json(live)?).is_none() {
             self.is_as_wanted(tenant, &object);
-            return Ok(Applied::Unchanged);
+            return Ok(if unseen.is_some() { Tried::Left } else { Tried::AsWanted });
         }
         let mut contest = self.contest(tenant, &object, &apply::digest_of(&wanted));
         if !contest.is_due(Instant::now()) {
-            return Ok(Applied::Unchanged);
+            return Ok(Tried::Left);
         }
         let rival = if is_applied { None } else { taken(api, live, &wanted, &contest).await };
         let applied = apply::write(api, Some(live), &wanted, ownership::check).await?;
-        let Applied::Written(written) = &applied else { return Ok(applied) };
+        let Applied::Written(written) = &applied else { return Ok(applied.into()) };
         let altered = match first_altered(&wanted, &to_json(written)?) {
             Some(field) => Some(altering(api, live, &wanted, &contest, field).await),
             None => None,
@@ -78,7 +107,19 @@ impl<T: Clone + Eq + Hash> Contests<T> {
         contest.rival = rival.or(contest.rival.take());
         contest.note_write(altered, Instant::now());
         self.lock().entry(tenant.clone()).or_default().insert(object, contest);
-        Ok(applied)
+        Ok(applied.into())
+    }
+
+    /// The object is known to be as wanted, without another look at it.
+    pub fn stands<K: Object>(&self, tenant: &T, object: &K)
+    where
+        K::DynamicType: Default,
+    {
+        if self.lock().contains_key(tenant) {
+            let kind = K::kind(&K::DynamicType::default()).into_owned();
+            let (namespace, name) = (object.namespace(), object.name_any());
+            self.is_as_wanted(tenant, &describe_as(&kind, namespace.as_deref(), &name));
+        }
     }
 
     /// The first object of a tenant that is contested now.

@@ -132,7 +132,12 @@ pub(crate) fn describe(object: &Value) -> String {
     let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str);
     let kind = text("/kind").unwrap_or("object");
     let name = text("/metadata/name").unwrap_or("(unnamed)");
-    match text("/metadata/namespace") {
+    describe_as(kind, text("/metadata/namespace"), name)
+}
+
+/// [`describe`] of what has these names.
+pub(crate) fn describe_as(kind: &str, namespace: Option<&str>, name: &str) -> String {
+    match namespace {
         Some(namespace) => format!("{kind} {namespace}/{name}"),
         None => format!("{kind} {name}"),
     }

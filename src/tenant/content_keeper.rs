@@ -129,6 +129,22 @@ impl ContentKeeper {
         tasks.insert(tenant.clone(), Task { wanted, outcome, handle });
     }
 
+    /// Goes on with the content that it was given last, over `client`; `false`: it has none, or what is in the tenant has
+    /// changed since.
+    #[must_use]
+    pub fn goes_on(&self, tenant: &TenantKey, client: &Client, drift: u64) -> bool {
+        self.tasks().get(tenant).is_some_and(|task| {
+            let is_same = task.wanted.borrow().drift == drift;
+            if is_same {
+                task.wanted.send_if_modified(|current| {
+                    current.client = client.clone();
+                    false
+                });
+            }
+            is_same
+        })
+    }
+
     /// How far the tenant's content is.
     #[must_use]
     pub fn state(&self, tenant: &TenantKey) -> ContentState {

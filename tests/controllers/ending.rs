@@ -27,44 +27,57 @@ const OF_THE_WAY: [&str; 6] = [
     "/tenant-uid",
 ];
 
-/// Everything there is.
+/// Everything there is: the fields of each object.
 #[derive(Clone, Debug, PartialEq)]
-pub struct End(BTreeMap<String, Value>);
+pub struct End(BTreeMap<String, Fields>);
+
+/// By path. A pod has one without a path: that it is there.
+type Fields = BTreeMap<String, Value>;
+/// The name of an object, and a path in it.
+type Field = (String, String);
 
 impl End {
     /// The end of a run that is over.
     pub fn of(stage: &Stage) -> Self {
-        let mut fields = BTreeMap::new();
+        let mut objects = BTreeMap::new();
         let (token, gone) = (token_id(stage), stage.tenant().is_none());
         for (place, api) in [("", &stage.planes), ("inside, ", &stage.inside)] {
-            let names = Names::of(api);
+            let names = Names::of(api, &token);
             for (id, object) in api.everything() {
                 if ends_by_itself(&id, &object) || (gone && is_of_the_project(&id)) {
                     continue;
                 }
                 let name = format!("{place}{id}").replace(&token, TOKEN);
                 // A pod is as its template was when it came.
-                if id.kind == "Pod" {
-                    fields.insert(name, Value::Null);
-                    continue;
-                }
-                let object = names.told(&object, &token);
-                let told = owned_fields(&object).into_iter();
-                let told = told.filter(|(path, _)| {
-                    path.steps()
-                        .next_back()
-                        .is_none_or(|last| !OF_THE_WAY.iter().any(|one| last.ends_with(one)))
-                });
-                fields.extend(told.map(|(path, value)| (format!("{name}: {path}"), value.clone())));
+                let fields = match id.kind {
+                    "Pod" => Fields::from([(String::new(), Value::Null)]),
+                    _ => names.fields(&object),
+                };
+                objects.insert(name, fields);
             }
         }
-        Self(fields)
+        Self(objects)
     }
 
     /// Fields that differ between two runs.
-    fn against(&self, other: &Self) -> BTreeSet<String> {
-        let all = self.0.keys().chain(other.0.keys());
-        all.filter(|field| self.0.get(*field) != other.0.get(*field)).cloned().collect()
+    fn against(&self, other: &Self) -> BTreeSet<Field> {
+        let mut differ = BTreeSet::new();
+        for name in self.0.keys().chain(other.0.keys()) {
+            let (ours, theirs) = (self.0.get(name), other.0.get(name));
+            if ours == theirs {
+                continue;
+            }
+            let paths = ours.into_iter().chain(theirs).flat_map(BTreeMap::keys);
+            let value =
+                |fields: Option<&Fields>, path| fields.and_then(|all| all.get(path)).cloned();
+            let paths = paths.filter(|path| value(ours, *path) != value(theirs, *path));
+            differ.extend(paths.map(|path| (name.clone(), path.clone())));
+        }
+        differ
+    }
+
+    fn field(&self, (name, path): &Field) -> Option<&Value> {
+        self.0.get(name)?.get(path)
     }
 }
 
@@ -93,43 +106,46 @@ fn token_id(stage: &Stage) -> String {
 pub struct Expected {
     end: End,
     /// Fields with another value in each run: keys, and what depends on them.
-    vary: BTreeSet<String>,
+    vary: BTreeSet<Field>,
 }
 
 impl Expected {
     /// Out of two runs of the same.
     pub fn of(one: End, other: &End) -> Self {
         let vary = one.against(other);
-        let both = |field: &&String| one.0.contains_key(*field) && other.0.contains_key(*field);
+        let both = |field: &&Field| one.field(field).is_some() && other.field(field).is_some();
         assert_eq!(vary.iter().find(|field| !both(field)), None, "it is there only in one run");
         Self { end: one, vary }
     }
 
     /// What is not as it was expected to be, a line each.
     pub fn differences(&self, end: &End) -> Vec<String> {
-        let (expected, found) = (&self.end.0, &end.0);
-        let varies = |field: &String| {
-            self.vary.contains(field) && expected.contains_key(field) && found.contains_key(field)
+        let varies = |field: &Field| {
+            self.vary.contains(field)
+                && self.end.field(field).is_some()
+                && end.field(field).is_some()
         };
         let value = |of: Option<&Value>| of.map_or("nothing".to_owned(), Value::to_string);
         let all = self.end.against(end).into_iter().filter(|field| !varies(field));
         all.map(|field| {
-            format!("{field}: {}, not {}", value(found.get(&field)), value(expected.get(&field)))
+            let (found, expected) = (value(end.field(&field)), value(self.end.field(&field)));
+            format!("{}: {}: {found}, not {expected}", field.0, field.1)
         })
         .collect()
     }
 }
 
 /// Names for what was given out in the order in which it was asked for.
-struct Names {
+struct Names<'a> {
     uids: BTreeMap<String, Id>,
     /// The longest first: one may begin like another.
     addresses: Vec<(String, String)>,
     ports: Vec<String>,
+    token: &'a str,
 }
 
-impl Names {
-    fn of(api: &MemoryApi) -> Self {
+impl<'a> Names<'a> {
+    fn of(api: &MemoryApi, token: &'a str) -> Self {
         let uids = api.pick(|id, object| {
             let uid = object["metadata"]["uid"].as_str()?;
             Some((uid.strip_prefix(UID)?.to_owned(), id.clone()))
@@ -143,20 +159,50 @@ impl Names {
             let port = object["spec"]["ports"][0]["nodePort"].as_u64()?.to_string();
             (port != FIRST_PORT).then_some(port)
         });
-        Self { uids: uids.into_iter().collect(), addresses, ports }
+        Self { uids: uids.into_iter().collect(), addresses, ports, token }
     }
 
-    fn told(&self, object: &Value, token: &str) -> Value {
-        let mut object = object.clone();
-        object["metadata"].as_object_mut().unwrap().remove("managedFields");
-        let mut text = self.with_owners(&object.to_string()).replace(token, TOKEN);
-        for (address, name) in &self.addresses {
-            text = text.replace(address, name);
+    /// Every field of an object that does not tell of the way.
+    fn fields(&self, object: &Value) -> Fields {
+        let of_the_way = |last: &str| OF_THE_WAY.iter().any(|one| last.ends_with(one));
+        let all = owned_fields(object).into_iter();
+        let all =
+            all.filter(|(path, _)| path.steps().next_back().is_none_or(|last| !of_the_way(last)));
+        all.map(|(path, value)| (self.told(path.to_string()), self.value(value))).collect()
+    }
+
+    fn value(&self, value: &Value) -> Value {
+        match value {
+            Value::String(text) => Value::String(self.told(text.clone())),
+            // A port, perhaps.
+            Value::Number(number) => {
+                let text = number.to_string();
+                serde_json::from_str(&self.told(text)).unwrap()
+            }
+            Value::Array(items) => items.iter().map(|item| self.value(item)).collect(),
+            Value::Object(members) => {
+                let member =
+                    |(name, value): (&String, _)| (self.told(name.clone()), self.value(value));
+                members.iter().map(member).collect()
+            }
+            Value::Null | Value::Bool(_) => value.clone(),
         }
-        for port in &self.ports {
-            text = text.replace(port, FIRST_PORT);
+    }
+
+    /// Looks before it replaces: most texts have nothing of it.
+    fn told(&self, mut text: String) -> String {
+        if text.contains(UID) {
+            text = self.with_owners(&text);
         }
-        serde_json::from_str(&text).unwrap()
+        let addresses =
+            self.addresses.iter().map(|(address, name)| (address.as_str(), name.as_str()));
+        let ports = self.ports.iter().map(|port| (port.as_str(), FIRST_PORT));
+        for (given, name) in [(self.token, TOKEN)].into_iter().chain(addresses).chain(ports) {
+            if text.contains(given) {
+                text = text.replace(given, name);
+            }
+        }
+        text
     }
 
     fn with_owners(&self, text: &str) -> String {

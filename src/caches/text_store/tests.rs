@@ -5,7 +5,7 @@ use k8s_openapi::api::apps::v1::StatefulSet;
 use serde_json::json;
 
 use super::*;
-use crate::kube_ops::owned_fields;
+use crate::kube_ops::{Fingerprints, owned_fields};
 
 fn set(name: &str, replicas: i32) -> StatefulSet {
     set_in("plane", name, replicas)
@@ -111,4 +111,18 @@ fn it_is_ready_with_the_end_of_the_first_list_or_when_nobody_fills_it() {
     let (store, writer) = text_store::<StatefulSet>();
     drop(writer);
     assert!(store.wait_until_ready().now_or_never().is_some());
+}
+
+#[test]
+fn what_an_object_is_known_as_is_forgotten_with_its_next_change() {
+    let fingerprints = Fingerprints::default();
+    let (one, other) = (fingerprints.of(&"one").unwrap(), fingerprints.of(&"other").unwrap());
+    let (store, mut writer) = text_store();
+    writer.note(&Event::Apply(set("etcd", 1)));
+    assert!(!store.find(&etcd()).unwrap().is_known_as(one), "nobody has looked");
+    store.find(&etcd()).unwrap().know_as(one);
+    let seen = store.find(&etcd()).unwrap();
+    assert!(seen.is_known_as(one) && !seen.is_known_as(other));
+    writer.note(&Event::Apply(set("etcd", 3)));
+    assert!(!store.find(&etcd()).unwrap().is_known_as(one));
 }

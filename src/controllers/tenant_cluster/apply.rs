@@ -5,19 +5,19 @@ use std::sync::Arc;
 
 use futures::future::join;
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::{Namespace, Secret};
+use k8s_openapi::api::core::v1::Namespace;
 use kube::runtime::reflector::ObjectRef;
 use kube::{Api, ResourceExt};
 use nagaya_api::{TenantCluster, labels};
-use nagaya_render::certificates::{AdminKubeconfig, admin_secret_name, plan_admin_kubeconfig};
 use nagaya_render::membership::EtcdShape;
-use nagaya_render::plane::{build_foundation, names};
+use nagaya_render::plane::{build_foundation, build_plane, names};
 use nagaya_render::status::ContentState;
 use nagaya_render::tenant::{Endpoint, Tenant};
 use nagaya_render::upgrade::{self, Versions};
 use nagaya_render::workloads::Workload;
 
 use super::components::apply_components;
+use super::kubeconfig::hand_out_kubeconfig;
 use super::meltdown::{as_it_runs, protect};
 use super::members;
 use super::observe::Observed;
@@ -63,10 +63,11 @@ pub async fn apply(
 ) -> Result<Progress, Error> {
     let (tenant, phase) = snapshots::catch_up(tenant, observed, now);
     let tenant = protect(context, key, tenant, observed, now);
-    let tenant = &end_of_upgrade(context, key, &tenant, observed);
-    let versions = next_step(context, key, tenant, observed, now);
-    let members = observed.members.shape(tenant);
-    let tenant = &take_turn(context, raw, key, tenant, (&versions, &members), observed, now);
+    let asks = end_of_upgrade(context, key, &tenant, observed);
+    let versions = next_step(context, key, &asks, observed, now);
+    let members = observed.members.shape(&asks);
+    let rendered = build_plane(&asks, &versions, &members, context.settings());
+    let tenant = &take_turn(context, raw, key, &asks, &rendered, observed, now);
     let foundation = build_foundation(tenant, &members);
     let born = observed.born() || note_birth(context, observed).await?;
     let namespace = apply_namespace(context, key, &foundation.namespace, None).await?;
@@ -87,8 +88,13 @@ pub async fn apply(
         members::release_volumes(context, &tenant, &members, observed).await?;
     }
     let record = build_foundation(&tenant, &members).namespace;
-    let components =
-        apply_components(context, &tenant, &versions, &members, observed, (born, stopped));
+    // Usually it has its templates and its port since long, and nothing else comes out.
+    let plane = if tenant == asks {
+        rendered
+    } else {
+        build_plane(&tenant, &versions, &members, context.settings())
+    };
+    let components = apply_components(context, &tenant, plane, &members, observed, (born, stopped));
     let recorded = apply_namespace(context, key, &record, namespace);
     let (recorded, plane) = join(recorded, Box::pin(components)).await;
     let endpoint = tenant.endpoint();
@@ -169,10 +175,10 @@ async fn apply_namespace(
     let live = newer.or_else(|| cached().map(|live| live.as_ref().clone()));
     // A plane that lost the label by which we find ours must not be taken for a new one.
     let applied = match &live {
-        Some(live) => context.contests.apply(key, &all, Some(live), namespace).await,
-        None => kube_ops::apply_in_project(&all, None, namespace).await,
+        Some(live) => context.contests.apply(key, &all, Some(live), namespace).await?.into(),
+        None => kube_ops::apply_in_project(&all, None, namespace).await?,
     };
-    match applied? {
+    match applied {
         Applied::Written(written) => Ok(Some(written)),
         Applied::Unchanged => Ok(None),
     }
@@ -219,29 +225,6 @@ fn end_of_upgrade(
         is_written && Versions::next(tenant, &observed.workloads, None) == Versions::done(tenant);
     let upgrading_from = tenant.upgrading_from.filter(|_| !done);
     Tenant { upgrading_from, ..tenant.clone() }
-}
-
-async fn hand_out_kubeconfig(
-    context: &Context,
-    tenant: &Tenant,
-    endpoint: &Endpoint,
-    keys: &Keys,
-    now: Timestamp,
-) -> Result<(), Error> {
-    let clients = &context.manager.clients;
-    let secrets = Api::<Secret>::namespaced(clients.projects.clone(), &tenant.namespace);
-    let name = admin_secret_name(tenant);
-    let live = kube_ops::get(&secrets, &name).await?;
-    match plan_admin_kubeconfig(tenant, endpoint, &keys.authorities, live.as_ref(), now)? {
-        AdminKubeconfig::Current { .. } => Ok(()),
-        AdminKubeconfig::Foreign => {
-            Err(Error::KubeconfigForeign { namespace: tenant.namespace.clone(), name })
-        }
-        AdminKubeconfig::Write(secret) => {
-            kube_ops::apply_in_project(&secrets, live.as_ref(), secret.as_ref()).await?;
-            Ok(())
-        }
-    }
 }
 
 pub fn with_port(tenant: &Tenant, node_port: Option<u16>) -> Tenant {

@@ -6,15 +6,16 @@ use kube::{Api, Client, Resource, ResourceExt};
 use nagaya_render::tenant::Tenant;
 
 use super::Error;
-use crate::caches::TextStore;
+use crate::caches::{Seen, TextStore};
 use crate::controllers::Context;
-use crate::kube_ops::{self, Applied, Contests, Object};
+use crate::kube_ops::{self, Applied, Contests, Fingerprints, Object, Tried};
 use crate::tenant::TenantKey;
 
 /// A client, whose objects it writes, and what became of the writes before.
 pub struct BoundedClient<'a> {
     client: &'a Client,
     contests: &'a Contests<TenantKey>,
+    fingerprints: &'a Fingerprints,
     tenant: TenantKey,
 }
 
@@ -32,11 +33,13 @@ impl<'a> BoundedClient<'a> {
     fn new(context: &'a Context, client: &'a Client, tenant: &Tenant) -> Self {
         let Tenant { namespace, name, uid, .. } = tenant.clone();
         let tenant = TenantKey { namespace, name, uid };
-        Self { client, contests: &context.contests, tenant }
+        let Context { contests, fingerprints, .. } = context;
+        Self { client, contests, fingerprints, tenant }
     }
 }
 
-/// Makes an object as it should be.
+/// Makes an object as it should be. What an earlier pass has found to be so is not looked into again while neither it nor
+/// what is wanted has changed: most passes change nothing, and looking was most of what they cost.
 pub async fn apply_one<K>(
     client: &BoundedClient<'_>,
     cache: &TextStore<K>,
@@ -45,11 +48,23 @@ pub async fn apply_one<K>(
 where
     K: Object + Resource<Scope = NamespaceResourceScope, DynamicType = ()> + 'static,
 {
+    let wanted = client.fingerprints.of(desired);
+    let seen = cache.find(&ObjectRef::from_obj(desired));
+    if let (Some(seen), Some(wanted)) = (&seen, wanted)
+        && seen.is_known_as(wanted)
+    {
+        client.contests.stands(&client.tenant, desired);
+        return Ok(Applied::Unchanged);
+    }
     let namespace = desired.namespace().unwrap_or_default();
     let all = Api::<K>::namespaced(client.client.clone(), &namespace);
-    let live = cache.get(&ObjectRef::from_obj(desired));
-    let applied = client.contests.apply(&client.tenant, &all, live.as_ref(), desired);
-    Ok(Box::pin(applied).await?)
+    let live = seen.as_ref().and_then(Seen::read);
+    let tried = client.contests.apply(&client.tenant, &all, live.as_ref(), desired);
+    let tried = Box::pin(tried).await?;
+    if let (Tried::AsWanted, Some(seen), Some(wanted)) = (&tried, &seen, wanted) {
+        seen.know_as(wanted);
+    }
+    Ok(tried.into())
 }
 
 /// For what only some tenants have.

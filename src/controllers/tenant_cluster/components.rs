@@ -7,11 +7,10 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::Resource;
 use nagaya_render::membership::EtcdShape;
-use nagaya_render::plane::{PlaneObjects, build_etcd_state, build_plane, names};
+use nagaya_render::plane::{PlaneObjects, build_etcd_state, names};
 use nagaya_render::restart_order::{Held, held};
 use nagaya_render::tenant::Tenant;
 use nagaya_render::turns::TemplateState;
-use nagaya_render::upgrade::Versions;
 use nagaya_render::workloads::Workload;
 
 use super::Error;
@@ -22,16 +21,15 @@ use crate::caches::TextStore;
 use crate::controllers::Context;
 use crate::kube_ops::{Applied, Object};
 
-/// `stopped`: none of them runs, since etcd is being filled with a snapshot.
+/// Makes `plane`. `stopped`: none of it runs, since etcd is being filled with a snapshot.
 pub async fn apply_components(
     context: &Context,
     tenant: &Tenant,
-    versions: &Versions,
+    plane: PlaneObjects,
     members: &EtcdShape,
     observed: &Observed,
     (born, stopped): (bool, bool),
 ) -> Result<(), Error> {
-    let plane = build_plane(tenant, versions, members, context.settings());
     let held = held(&observed.workloads, &plane);
     let plane = if stopped { plane.stopped() } else { plane };
     let [keeps_etcd, keeps_api_server, keeps_controller_manager, keeps_scheduler] =

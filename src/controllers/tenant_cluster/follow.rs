@@ -3,10 +3,12 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use kube::Client;
 use nagaya_api::{TenantCluster, conditions};
 use nagaya_render::content::{ContentInputs, build_content};
 use nagaya_render::plane::names;
 use nagaya_render::status::ContentState;
+use nagaya_render::tenant::{Endpoint, Tenant};
 use nagaya_render::workloads::Workload;
 
 use super::Error;
@@ -49,14 +51,7 @@ pub fn follow(
     if raw.spec.paused || *stopped {
         context.content.forget(key);
     } else {
-        let inputs = ContentInputs {
-            endpoint,
-            cluster_ca_bundle_pem: keys.authorities.cluster_ca_pem(),
-            signing_token: &keys.signing_token,
-        };
-        let objects = build_content(tenant, context.settings(), &inputs)?;
-        let drift = context.watches.drift(key);
-        context.content.keep(key, Wanted::new(client.clone(), objects, drift)?);
+        keep_content(context, key, tenant, (endpoint, keys), &client)?;
     }
     if raw.spec.paused || context.content.state(key) == ContentState::Applied {
         context.watches.watch(key, &identity, &client);
@@ -71,6 +66,31 @@ pub fn follow(
         context.prober.watch(probe_target(context, raw, key, *address, &plane, observed));
     }
     context.planes.put(key.clone(), plane);
+    Ok(())
+}
+
+/// Of what the last pass has built it from, the same would come out: then nothing is built.
+fn keep_content(
+    context: &Context,
+    key: &TenantKey,
+    tenant: &Tenant,
+    (endpoint, keys): (&Endpoint, &Arc<Keys>),
+    client: &Client,
+) -> Result<(), Error> {
+    let drift = context.watches.drift(key);
+    let is_same = context.planes.get(key).is_some_and(|last| {
+        last.tenant == *tenant && last.endpoint == *endpoint && Arc::ptr_eq(&last.keys, keys)
+    });
+    if is_same && context.content.goes_on(key, client, drift) {
+        return Ok(());
+    }
+    let inputs = ContentInputs {
+        endpoint,
+        cluster_ca_bundle_pem: keys.authorities.cluster_ca_pem(),
+        signing_token: &keys.signing_token,
+    };
+    let objects = build_content(tenant, context.settings(), &inputs)?;
+    context.content.keep(key, Wanted::new(client.clone(), objects, drift)?);
     Ok(())
 }
 

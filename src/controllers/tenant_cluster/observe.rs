@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::runtime::reflector::ObjectRef;
 use kube::{Api, Resource, ResourceExt};
@@ -17,9 +16,8 @@ use nagaya_render::workloads::{Workload, Workloads};
 
 use super::members::{self, Members};
 use super::{ASK_AGAIN, Error, LOOK_AGAIN, RESYNC, diagnose, kubelets, snapshots};
-use crate::caches::TextStore;
 use crate::controllers::Context;
-use crate::kube_ops::{self, Object};
+use crate::kube_ops;
 use crate::tenant::TenantKey;
 
 /// What one pass saw.
@@ -103,12 +101,8 @@ pub async fn observe(
             observed.oldest_kubelet = kubelets::oldest(context, key).await;
         }
         let namespace = plane.namespace.clone();
-        observed.workloads = workloads(context, &namespace);
+        see_workloads(context, &namespace, &mut observed);
         observed.jobs = snapshots::observe(context, raw, &plane, &observed.workloads).await?;
-        let caches = &context.caches;
-        observed.signer_generation =
-            generation(&caches.stateful_sets, names::CONTROLLER_MANAGER, &namespace);
-        observed.api_servers = generation(&caches.deployments, names::API_SERVER, &namespace);
         observed.members = members::observe(context, key, &plane, &observed.workloads).await?;
         // Only words: without them a pass can still put right what keeps it from reading pods.
         if let Err(error) = diagnose::explain(context, &namespace, &mut observed.workloads).await {
@@ -156,26 +150,24 @@ async fn find_planes(
     }
 }
 
-fn workloads(context: &Context, namespace: &str) -> Workloads {
-    let stateful_set = |name: &str| {
-        let found = context.caches.stateful_sets.get(&ObjectRef::new(name).within(namespace))?;
-        Some(Workload::from(&found))
-    };
+fn see_workloads(context: &Context, namespace: &str, observed: &mut Observed) {
+    let sets = &context.caches.stateful_sets;
+    let stateful_set = |name: &str| sets.get(&ObjectRef::new(name).within(namespace));
     let api_server = ObjectRef::new(names::API_SERVER).within(namespace);
-    Workloads {
-        etcd: stateful_set(names::ETCD),
-        api_server: context.caches.deployments.get(&api_server).map(|found| Workload::from(&found)),
-        controller_manager: stateful_set(names::CONTROLLER_MANAGER),
-        scheduler: stateful_set(names::SCHEDULER),
-    }
+    let api_server = context.caches.deployments.get(&api_server);
+    let controller_manager = stateful_set(names::CONTROLLER_MANAGER);
+    observed.signer_generation = generation(controller_manager.as_ref());
+    observed.api_servers = generation(api_server.as_ref());
+    observed.workloads = Workloads {
+        etcd: stateful_set(names::ETCD).as_ref().map(Workload::from),
+        api_server: api_server.as_ref().map(Workload::from),
+        controller_manager: controller_manager.as_ref().map(Workload::from),
+        scheduler: stateful_set(names::SCHEDULER).as_ref().map(Workload::from),
+    };
 }
 
 /// A workload's resourceVersion moves with every replica that comes or goes, and with nothing else
 /// while it is left alone.
-fn generation<K>(cache: &TextStore<K>, name: &str, namespace: &str) -> String
-where
-    K: Object + Resource<Scope = NamespaceResourceScope, DynamicType = ()>,
-{
-    let found = cache.get(&ObjectRef::new(name).within(namespace));
-    found.and_then(|found| found.meta().resource_version.clone()).unwrap_or_default()
+fn generation(workload: Option<&impl Resource>) -> String {
+    workload.and_then(|found| found.meta().resource_version.clone()).unwrap_or_default()
 }

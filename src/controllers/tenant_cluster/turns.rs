@@ -11,13 +11,11 @@ use jiff::Timestamp;
 use kube::ResourceExt;
 use kube::runtime::reflector::{ObjectRef, Store};
 use nagaya_api::{TenantCluster, TenantClusterStatus};
-use nagaya_render::membership::EtcdShape;
-use nagaya_render::plane::build_plane;
+use nagaya_render::plane::PlaneObjects;
 use nagaya_render::tenant::Tenant;
 use nagaya_render::turns::{
     Neighbour, TemplateState, Templates, Turn, begun, has_arrived, may_follow, turn,
 };
-use nagaya_render::upgrade::Versions;
 use nagaya_render::validate::manager_image;
 use tokio::time::Instant;
 
@@ -60,19 +58,18 @@ impl Turns {
     }
 }
 
-/// The tenant with what may become of its templates.
+/// The tenant with what may become of its templates; `rendered` is what it would have with them.
 pub fn take_turn(
     context: &Context,
     raw: &TenantCluster,
     key: &TenantKey,
     tenant: &Tenant,
-    (versions, members): (&Versions, &EtcdShape),
+    rendered: &PlaneObjects,
     observed: &Observed,
     now: Timestamp,
 ) -> Tenant {
-    let rendered = build_plane(tenant, versions, members, context.settings());
     let (record, revision) = (observed.planes.first(), context.revision.as_str());
-    let templates = match turn(tenant, record, &observed.workloads, &rendered, revision) {
+    let templates = match turn(tenant, record, &observed.workloads, rendered, revision) {
         Turn::Free(templates) => return Tenant { templates, ..tenant.clone() },
         Turn::Begins(templates) => {
             context.turns.lock().insert(key.clone(), None);

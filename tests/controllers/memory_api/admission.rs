@@ -91,10 +91,13 @@ pub fn check_name(kind: &Kind, name: &str) -> Result<(), Refusal> {
     ))
 }
 
+fn items(list: &Value) -> &[Value] {
+    list.as_array().map(Vec::as_slice).unwrap_or_default()
+}
+
 /// Refuses what no object of the kind can be.
 pub fn check(kind: &Kind, object: &Value) -> Result<(), Refusal> {
     let name = object["metadata"]["name"].as_str().unwrap_or_default();
-    let items = |list: &Value| list.as_array().cloned().unwrap_or_default();
     let owners = items(&object["metadata"]["ownerReferences"]);
     if owners.iter().filter(|owner| owner["controller"] == true).count() > 1 {
         let why = "Only one reference can have Controller set to true";
@@ -234,10 +237,9 @@ pub fn check_emptied(kind: &Kind, before: &Value, after: &Value) -> Result<(), R
 pub fn check_change(kind: &Kind, before: &Value, after: &Value) -> Result<(), Refusal> {
     let name = before["metadata"]["name"].as_str().unwrap_or_default();
     let differs = |field: &str| before.get(field) != after.get(field);
-    let finalizers = |object: &Value| object["metadata"]["finalizers"].as_array().cloned();
     if before["metadata"].get("deletionTimestamp").is_some() {
-        let had = finalizers(before).unwrap_or_default();
-        if finalizers(after).into_iter().flatten().any(|one| !had.contains(&one)) {
+        let had = items(&before["metadata"]["finalizers"]);
+        if items(&after["metadata"]["finalizers"]).iter().any(|one| !had.contains(one)) {
             let why = "no new finalizers can be added if the object is being deleted";
             return Err(Refusal::invalid(
                 kind,
