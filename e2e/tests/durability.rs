@@ -177,11 +177,13 @@ fn power_is_cut(
         ensure(a_second > ACKNOWLEDGED, || format!("only {a_second:.1} writes a second"))?;
     }
     let now = self::authorities(tenant)?;
-    ensure(now == authorities, || format!("CAs and keys were {authorities:?} and are {now:?}"))?;
+    ensure(now == authorities, || format!("not the same CAs and keys: {:?}", now.keys()))?;
     machine.await_ready(&tenant.admin()?, NODE_READY)?;
     manager::both_ready()?;
     harm(unsynced, of_unsynced)
 }
+
+type Authorities = BTreeMap<String, (String, Value)>;
 
 /// What acknowledged writes it has lost, or that it does not come back, in words; nothing if it was lucky.
 fn harm(unsynced: &Tenant, counter: Counter) -> Outcome<Option<String>> {
@@ -207,12 +209,12 @@ fn answers(tenant: &Tenant, within: Duration) -> Outcome {
 }
 
 /// The CAs of a tenant with their keys, and the key pair of its service accounts: UID and content by name.
-fn authorities(tenant: &Tenant) -> Outcome<BTreeMap<String, (String, Value)>> {
+fn authorities(tenant: &Tenant) -> Outcome<Authorities> {
     let secrets = tenant.project.management.list(&["secrets", "-n", &tenant.plane()?])?;
     let of_first_generation = secrets.iter().filter(|secret| name(secret).ends_with("-1"));
     let content =
         |secret: &Value| (text(secret, "/metadata/uid").to_owned(), secret["data"].clone());
-    let found: BTreeMap<_, _> =
+    let found: Authorities =
         of_first_generation.map(|secret| (name(secret).to_owned(), content(secret))).collect();
     ensure(found.contains_key("cluster-ca-1"), || format!("there are {:?}", found.keys()))?;
     Ok(found)
