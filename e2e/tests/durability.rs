@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use e2e::disk::Disk;
 use e2e::error::{self, IoContext};
 use e2e::host::namespaces::NamespacesHost;
-use e2e::progress::{say, seconds, step};
+use e2e::progress::{say, step};
 use e2e::ring::kubectl::{name, text};
 use e2e::ring::tenant::spec_for_namespaces;
 use e2e::ring::{
@@ -35,6 +35,8 @@ const NODE_READY: Duration = Duration::from_mins(2);
 const CHANGE: Duration = Duration::from_mins(5);
 /// For the tenant that need not come back, when the other one has.
 const COMES_BACK: Duration = Duration::from_secs(90);
+/// What etcd says when it cannot go on with what is on disk.
+const GIVES_UP: [&str; 3] = ["\"level\":\"fatal\"", "\"level\":\"panic\"", "panic: "];
 /// What the clients write.
 const WRITTEN: &str = "app.kubernetes.io/name=nagaya-load";
 const NO_SYNC: &str = "--unsafe-no-fsync";
@@ -164,9 +166,9 @@ fn power_is_cut(
         let counted = counter.end(&format!("durability-{whose}"))?;
         let (lost, acknowledged) = (counted.lost, counted.acknowledged);
         say(&format!(
-            "durability-{whose} moment_s={:.1} acknowledged={acknowledged} lost={lost} ready_s={}",
+            "durability-{whose} moment_s={:.1} acknowledged={acknowledged} lost={lost} ready_s={:.1}",
             moment.as_secs_f64(),
-            seconds(ready),
+            ready.as_secs_f64(),
         ));
         ensure(lost == 0, || {
             format!("of {acknowledged} acknowledged writes, {lost} objects are older")
@@ -193,9 +195,13 @@ fn harm(unsynced: &Tenant, counter: Counter) -> Outcome<Option<String>> {
         Ok(counts) if counts.lost == 0 => Ok(None),
         Ok(counts) => Ok(Some(format!("{} objects are older than acknowledged", counts.lost))),
         Err(failure) => {
-            let words = ["logs", "-n", &plane, "etcd-0", "-c", "etcd", "--tail=4"];
-            let log = unsynced.project.management.run(&words);
-            Ok(Some(format!("{failure}; {}", log.unwrap_or_else(|error| error.to_string()))))
+            let words = ["logs", "-n", &plane, "etcd-0", "-c", "etcd", "--tail=30"];
+            let log = unsynced.project.management.run(&words)?;
+            say(&format!("{failure}; its etcd says:\n{log}"));
+            // Or it is slow, which would prove nothing.
+            let gives_up =
+                log.lines().rfind(|line| GIVES_UP.iter().any(|word| line.contains(word)));
+            Ok(gives_up.map(str::to_owned))
         }
     }
 }
