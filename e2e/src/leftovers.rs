@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::command::{command, output, run};
 use crate::host::namespaces;
 use crate::progress::say;
-use crate::{network, paths, processes};
+use crate::{disk, network, paths, processes};
 
 /// Everything of a sandbox that is still there, a line each; none after a good `down`.
 #[must_use]
@@ -16,6 +16,8 @@ pub fn find() -> Vec<String> {
         left.push(format!("process {}: {}", process.number(), process.command_line()));
     }
     left.extend(mounts().into_iter().map(|path| format!("mount {path}")));
+    let devices = disk::loop_devices_below(&paths::state()).into_iter();
+    left.extend(devices.map(|device| format!("loop device {device}")));
     left.extend(network_namespaces().into_iter().map(|name| format!("network namespace {name}")));
     left.extend(links().into_iter().map(|name| format!("network interface {name}")));
     for cgroup in namespaces::remaining_cgroups().unwrap_or_default() {
@@ -40,6 +42,9 @@ pub fn clear() {
     }
     for path in mounts().iter().rev() {
         tell(run(&mut command(&["umount", "--lazy", path])));
+    }
+    for device in disk::loop_devices_below(&paths::state()) {
+        tell(run(&mut command(&["losetup", "--detach", &device])));
     }
     for cgroup in namespaces::remaining_cgroups().unwrap_or_default() {
         let name = cgroup.file_name().unwrap_or_default().to_string_lossy().into_owned();

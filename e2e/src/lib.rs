@@ -10,6 +10,7 @@ pub mod cli;
 pub mod command;
 pub mod components;
 pub mod demo;
+pub mod disk;
 pub mod error;
 pub mod figures;
 pub mod host;

@@ -4,7 +4,8 @@
 //! no answer within 30 s are failures; what the server has not begun and puts off (`Retry-After`, GOAWAY) is asked
 //! once more and counted apart. A watch follows all that is written, as an informer does: from where it was, when
 //! its stream ends. At the end, by itself or when its input is closed, one line of JSON says what came of it
-//! ([`report::Report`]).
+//! ([`report::Report`]). A line of input before that ends the asking alone: what was acknowledged until then is what
+//! has to be there at the end, and nothing is written over it.
 
 mod access;
 mod client;
@@ -12,6 +13,7 @@ mod report;
 mod requests;
 mod watch;
 
+use std::convert::Infallible;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -19,6 +21,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use tokio::sync::oneshot;
+use tokio::time::{Instant, sleep_until};
 
 use client::Client;
 use report::Tally;
@@ -70,10 +73,16 @@ async fn run(cli: Cli) -> Result<serde_json::Value, Error> {
     // Whoever waits for this line knows that from now on everything counts; the watch has words of its own.
     eprintln!("counting");
     let watch = tokio::spawn(watch::follow(Arc::clone(&client), Arc::clone(&tally), start));
+    let until = Instant::now() + Duration::from_secs(cli.seconds);
+    let (held, closed) = input();
     tokio::select! {
         () = requests::ask(&client, &tally, cli.rate, start) => {}
-        () = tokio::time::sleep(Duration::from_secs(cli.seconds)) => {}
-        () = input_closed() => {}
+        () = sleep_until(until) => {}
+        _ = held => {}
+    }
+    tokio::select! {
+        () = sleep_until(until) => {}
+        _ = closed => {}
     }
     tally.settle().await;
     watch.abort();
@@ -81,13 +90,16 @@ async fn run(cli: Cli) -> Result<serde_json::Value, Error> {
     Ok(tally.report(&now, client.deferred()))
 }
 
-/// Whoever started this program ends it so, also by ending himself.
-async fn input_closed() {
-    let (closed, wait) = oneshot::channel();
+/// Resolve when there is a line of input, and when it is closed. Whoever started this program ends it so, also by
+/// ending himself.
+fn input() -> (oneshot::Receiver<Infallible>, oneshot::Receiver<Infallible>) {
+    let ((on_line, held), (on_end, closed)) = (oneshot::channel(), oneshot::channel());
     // A thread of its own: the runtime would wait for a blocking task when this program is done.
     std::thread::spawn(move || {
+        let _ = std::io::stdin().read_line(&mut String::new());
+        drop(on_line);
         let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
-        closed.send(())
+        drop(on_end);
     });
-    let _ = wait.await;
+    (held, closed)
 }

@@ -27,6 +27,8 @@ pub struct Report {
     pub slowest_s: f64,
     /// Longest time without a successful answer, in seconds.
     pub longest_gap_s: f64,
+    /// Writes that were acknowledged.
+    pub acknowledged: usize,
     /// Objects that are older now than a write that was acknowledged.
     pub lost: usize,
     /// Acknowledged writes that the watch never showed.
@@ -150,6 +152,7 @@ impl Tally {
     pub fn report(&self, now: &BTreeMap<String, u64>, deferred: u64) -> Value {
         self.with(|counts| {
             counts.report.deferred = deferred;
+            counts.report.acknowledged = counts.acknowledged.len();
             counts.end_of_gap(counts.last_asked.unwrap_or(counts.began));
             let is_lost = |(object, version): &(&String, &u64)| now.get(*object) < Some(*version);
             counts.report.lost = counts.newest.iter().filter(is_lost).count();

@@ -6,6 +6,7 @@
 
 mod cgroups;
 mod cni;
+mod disk;
 mod init;
 mod rootfs;
 mod routes;
@@ -97,6 +98,7 @@ impl NamespacesHost {
         for process in processes::in_network(&network::namespace_path(&namespace)) {
             process.end()?;
         }
+        disk::of(&self.folder).unmount()?;
         network::remove_namespace(&namespace)?;
         cgroups::remove(&self.record.name)
     }
@@ -215,6 +217,7 @@ impl Host for NamespacesHost {
         network::attach_namespace(&self.record.name, self.record.address)?;
         paths::make_folder(&routes::outside())?;
         cgroups::make(&self.record.name)?;
+        disk::mount(&self.folder)?;
         self.start_init()?;
         self.await_ready()
     }

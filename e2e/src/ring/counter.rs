@@ -1,8 +1,10 @@
 //! The client that counts what a tenant's API server refuses (`load/`), running while a test does something.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Read};
-use std::process::{Child, ChildStderr, Stdio};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::Path;
+use std::process::{Child, Stdio};
+use std::thread::{self, JoinHandle};
 
 use serde::Deserialize;
 
@@ -35,7 +37,7 @@ const AT_MOST: &str = "2400";
 /// The client, counting.
 pub struct Counter {
     child: Child,
-    words: BufReader<ChildStderr>,
+    words: JoinHandle<String>,
     plane: String,
 }
 
@@ -54,6 +56,8 @@ pub struct Counted {
     pub slowest_s: f64,
     /// Longest time without a successful answer, in seconds.
     pub longest_gap_s: f64,
+    /// Writes that were acknowledged.
+    pub acknowledged: u64,
     /// Objects that are older than an acknowledged write.
     pub lost: u64,
     /// Of the containers of the control plane's pods that are there at the end.
@@ -76,12 +80,21 @@ impl Counter {
     /// It does not compile, or the cluster cannot be reached.
     pub fn start(tenant: &Tenant, from: &str) -> Outcome<Self> {
         let (cluster, plane) = (tenant.admin()?, tenant.plane()?);
+        let kubeconfig = cluster.kubeconfig().ok_or_else(|| Failure::new("no tenant's cluster"))?;
+        Self::start_on(kubeconfig, plane, from, Self::rate())
+    }
+
+    /// [`Self::start`] for whatever cluster a kubeconfig is for, so many requests a second; its control plane's pods are
+    /// in the namespace `plane`.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_on(kubeconfig: &Path, plane: String, from: &str, rate: u32) -> Outcome<Self> {
         // Unoptimised it would take the processors away from what it asks.
         let program = built(&["--release", "--package", "nagaya-load"], "release/counter")?;
-        let kubeconfig = cluster.kubeconfig().ok_or_else(|| Failure::new("no tenant's cluster"))?;
         let mut counter = command(&network::enter(&network::namespace(from)));
         counter.arg(program).arg("--kubeconfig").arg(kubeconfig);
-        counter.args(["--rate", &Self::rate().to_string(), "--seconds", AT_MOST]);
+        counter.args(["--rate", &rate.to_string(), "--seconds", AT_MOST]);
         // It ends when its input is closed, also when this test panics.
         counter.stdin(Stdio::piped());
         let mut child = counter.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
@@ -90,6 +103,11 @@ impl Counter {
         let mut first = String::new();
         words.read_line(&mut first)?;
         ensure(first.trim() == "counting", || format!("the counter says: {first}"))?;
+        // While nobody answers it says so ten times a second, and would stand still once nobody hears it.
+        let words = thread::spawn(move || {
+            let mut heard = String::new();
+            words.read_to_string(&mut heard).map_or_else(|error| error.to_string(), |_| heard)
+        });
         Ok(Self { child, words, plane })
     }
 
@@ -99,15 +117,23 @@ impl Counter {
         if is_long() { LONG_RATE } else { RATE }
     }
 
+    /// Has it ask no more, before something after which a write would hide that one before it is lost.
+    ///
+    /// # Errors
+    /// It has ended.
+    pub fn hold(&mut self) -> Outcome {
+        let input = self.child.stdin.as_mut().ok_or_else(|| Failure::new("no stdin"))?;
+        Ok(input.write_all(b"\n")?)
+    }
+
     /// Ends the client, prints a line `NAME sent=… failed=…` and returns what it counted.
     ///
     /// # Errors
     /// The cluster cannot be read any more.
-    pub fn end(mut self, name: &str) -> Outcome<Counted> {
+    pub fn end(self, name: &str) -> Outcome<Counted> {
         // Closes its input.
         let output = self.child.wait_with_output()?;
-        let mut words = String::new();
-        self.words.read_to_string(&mut words)?;
+        let words = self.words.join().unwrap_or_default();
         ensure(output.status.success(), || format!("the counter failed: {words}"))?;
         let mut counted: Counted = serde_json::from_slice(&output.stdout)?;
         counted.restarts = restarts(&self.plane)?;

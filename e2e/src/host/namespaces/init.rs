@@ -10,7 +10,7 @@ use rustix::mount::{
 };
 
 use super::rootfs::{LAYERED, READY};
-use super::{routes, supervisor};
+use super::{disk, routes, supervisor};
 use crate::error::{IoContext, Result};
 use crate::paths::make_folder;
 use crate::state::HostRecord;
@@ -56,6 +56,7 @@ fn enter_root(folder: &Path) -> Result<()> {
     let (shared, to) = (routes::outside(), root.join(routes::INSIDE));
     make_folder(&to)?;
     mount_bind(&shared, &to).on("bind", &shared)?;
+    disk::show(folder)?;
     std::env::set_current_dir(&root).on("enter", &root)?;
     // The same folder twice stacks the old root on the new one, from where it is unmounted:
     // pivot_root(2), "pivot_root(".", ".")".

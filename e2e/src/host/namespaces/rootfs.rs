@@ -7,6 +7,7 @@
 //!   root/       the host's root: var, opt, root, tmp, and mount points
 //!   usr/ etc/   what the host has on top of this machine's (upper layers)
 //!   *.work/     overlayfs' own
+//!   disk.img    what the host has on a disk of its own, if it has one, and disk/, where that is mounted
 //! ```
 
 use std::fs::{self, Permissions};
