@@ -59,7 +59,8 @@ pub async fn clean_up(
         _ => {
             finalizer::release(&projects, raw, FINALIZER).await?;
             metrics.forget(&key.namespace, &key.name);
-            return Ok(Action::await_change());
+            // It is gone. An API server that said so by mistake is asked again, and nobody else would ever come back here.
+            return Ok(Action::requeue(LOOK_AGAIN_LATER));
         }
     };
     let status = deleting_status(raw, waits_for, now);

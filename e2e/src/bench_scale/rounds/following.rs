@@ -21,9 +21,9 @@ const OTHERS: (&str, &str) = ("NAGAYA_TOLERATIONS", "[{key: scale, operator: Exi
 /// Who has arrived keeps its place for 30 s: until then nobody else may have begun.
 const ONE_TURN: Duration = Duration::from_secs(25);
 /// Time for another one or two.
-const MORE_TURNS: Duration = Duration::from_secs(60);
+const MORE_TURNS: Duration = Duration::from_mins(1);
 /// Of those that follow none was taken for ill at this time, and nobody begins after it.
-const STOPPED_FOR: Duration = Duration::from_secs(60);
+const STOPPED_FOR: Duration = Duration::from_mins(1);
 
 /// Starts a manager that `tenants`, and all others, follow; returns it.
 pub fn measure(
