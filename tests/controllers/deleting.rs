@@ -3,7 +3,7 @@
 use nagaya_api::{conditions, labels};
 use serde_json::{Value, json};
 
-use crate::memory_api::{Id, Kind, MemoryApi};
+use crate::memory_api::{Fault, Id, Kind, MemoryApi};
 use crate::stage::{PROJECT, Stage, spec, tenant_id};
 
 const FINALIZER: &str = "nagaya.dev/control-plane";
@@ -28,6 +28,24 @@ async fn everything_goes_and_the_finalizer_goes_last() {
             stage.projects.get("Secret", PROJECT, "demo-kubeconfig").is_none()
         })
         .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_finalizer_that_an_api_server_did_not_find_is_taken_off_all_the_same() {
+    let clean = Stage::ready().await;
+    let before = clean.writes().len();
+    clean.projects.delete(&tenant_id());
+    clean.until("the tenant is gone", |stage| stage.tenant().is_none()).await;
+    let last = clean.writes().len() - before;
+    let stage = Stage::ready().await;
+    let before = stage.writes().len();
+    stage.projects.plan_fault(last, Fault::Refused(404));
+    stage.projects.delete(&tenant_id());
+    stage.until("the tenant is gone", |stage| stage.tenant().is_none()).await;
+    let patch = |code| format!("MergePatch {}  {code}", tenant_id());
+    let writes = stage.writes().split_off(before);
+    assert!(writes.contains(&patch(404)), "{writes:#?}");
+    assert_eq!(writes.last(), Some(&patch(200)));
 }
 
 #[tokio::test(start_paused = true)]
