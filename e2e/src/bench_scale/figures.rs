@@ -45,13 +45,15 @@ const KEYS: [(&str, Option<f64>); 19] = [
     ("flaps_per_s", None),
     ("restart_verify_s", Some(5.0)),
     ("restart_writes", Some(0.0)),
-    ("followed_at_once", Some(20.0)),
+    ("followed_at_once", Some(BUDGET)),
     ("followed", None),
     ("followed_after_stop", Some(0.0)),
     ("following_millicores", None),
     ("delete_all_s", Some(120.0)),
     ("create_rate_per_s", None),
 ];
+/// How many tenants at a time may follow a manager with other settings.
+pub const BUDGET: f64 = 20.0;
 /// The most that the manager may have resident, in MiB, with so many tenants.
 const MEMORY: [(usize, f64); 2] = [(100, 40.0), (1000, 80.0)];
 

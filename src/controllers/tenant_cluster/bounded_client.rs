@@ -39,7 +39,7 @@ impl<'a> BoundedClient<'a> {
 }
 
 /// Makes an object as it should be. What an earlier pass has found to be so is not looked into again while neither it nor
-/// what is wanted has changed: most passes change nothing, and looking was most of what they cost.
+/// what is wanted has changed: most passes change nothing.
 pub async fn apply_one<K>(
     client: &BoundedClient<'_>,
     cache: &TextStore<K>,

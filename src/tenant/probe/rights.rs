@@ -1,6 +1,6 @@
 //! When the rights of a bootstrap token are looked at: by each look until all is well, and again when something has
 //! happened to what they rest on. Whatever Nagaya has written into a tenant is watched (`tenant/watches/drift.rs`), so
-//! that asking nine questions every few seconds would only say what is known; what nobody watches, such as the
+//! that asking eight questions every few seconds would only say what is known; what nobody watches, such as the
 //! `ClusterRole`s that kube-apiserver makes itself, is found once a minute.
 
 use std::collections::HashMap;

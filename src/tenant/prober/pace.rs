@@ -8,6 +8,9 @@ use std::time::Duration;
 
 use nagaya_render::probe::ProbeReport;
 
+/// How many pauses long a tenant has been ill, once that makes the pause longer.
+const ILL_PER_PAUSE: u32 = 40;
+
 /// Intervals, deadline and bounds of a prober.
 #[derive(Clone, Copy, Debug)]
 pub struct Pace {
@@ -48,7 +51,7 @@ impl Pace {
             return jittered(self.while_joinable);
         }
         let least = if established { self.while_failing } else { self.while_born };
-        (ill_for / 40).min(jittered(self.while_joinable)).max(least)
+        (ill_for / ILL_PER_PAUSE).min(jittered(self.while_joinable)).max(least)
     }
 }
 

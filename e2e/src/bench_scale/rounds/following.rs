@@ -8,14 +8,12 @@ use crate::bench_scale::Programs;
 use crate::bench_scale::audit::{Audit, Request};
 use crate::bench_scale::cluster::start_manager;
 use crate::bench_scale::daemon::Daemon;
-use crate::bench_scale::figures::Figures;
+use crate::bench_scale::figures::{BUDGET, Figures};
 use crate::bench_scale::tenants::{Stub, await_not_ready, plane_prefix};
 use crate::bench_scale::wait::{self, pause};
 use crate::figures::float;
 use crate::ring::{Failure, Look, Outcome};
 
-/// How many tenants may follow at a time.
-pub const BUDGET: usize = 20;
 /// Something that every pod's template has.
 const OTHERS: (&str, &str) = ("NAGAYA_TOLERATIONS", "[{key: scale, operator: Exists}]");
 /// Who has arrived keeps its place for 30 s: until then nobody else may have begun.
