@@ -3,7 +3,9 @@
 //! What was read is kept for a while, so that an unchanged tenant costs no request; a CA that is missing
 //! from a plane that was healthy once is a loss to be reported, never made anew.
 
-use std::collections::{BTreeMap, HashMap};
+mod secrets;
+
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -13,18 +15,17 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, Client};
 use nagaya_pki::{BootstrapToken, Leaf};
 use nagaya_render::certificates::{
-    Authorities, Authority, CertificateError, LeafSecret, build_authority_secret, first_expiry,
-    mint_etcd_identity, mint_manager_identity, missing_authorities, plan_leaves,
+    Authorities, CertificateError, LeafInputs, LeafSecret, first_expiry, mint_etcd_identity,
+    mint_manager_identity, plan_leaves,
 };
-use nagaya_render::signing_token::{
-    SIGNING_TOKEN_SECRET, build_signing_token_secret, read_signing_token,
-};
+use nagaya_render::signing_token::{SIGNING_TOKEN_SECRET, read_signing_token};
 use nagaya_render::tenant::Tenant;
 use tokio::time::Instant;
 
 use crate::controllers::HandedOut;
-use crate::kube_ops::{self, apply, create_once};
+use crate::kube_ops::{self, Fingerprint, Fingerprints, apply};
 use crate::tenant::TenantKey;
+use secrets::{by_name, make_missing, read, versions};
 
 /// Somebody who deletes a Secret sees it come back within five minutes: nobody may watch Secrets.
 pub const READ_AGAIN: Duration = Duration::from_secs(285);
@@ -90,12 +91,15 @@ pub enum Access {
 /// The keys of every tenant that was worked on lately.
 #[derive(Default)]
 pub struct Keyring {
+    fingerprints: Fingerprints,
     known: Mutex<HashMap<TenantKey, Known>>,
 }
 
 struct Known {
     keys: Arc<Keys>,
-    tenant: Tenant,
+    inputs: LeafInputs,
+    /// The Secrets that they were made from, where nothing is to be done about any.
+    versions: Option<Fingerprint>,
     /// Secrets of former kinds that are still there, in the order in which they go.
     former: Vec<Secret>,
     read: Instant,
@@ -116,16 +120,23 @@ impl Keyring {
         access: Access,
         now: Timestamp,
     ) -> Result<Arc<Keys>, Error> {
-        if let Some(keys) = self.current(key, tenant, access, now) {
+        let inputs = LeafInputs::of(tenant);
+        if let Some(keys) = self.current(key, &inputs, access, now) {
             return Ok(keys);
         }
         let secrets = Api::<Secret>::namespaced(planes.clone(), &tenant.plane_namespace);
         let mut existing = read(&secrets).await?;
+        let found = self.fingerprints.of(&versions(&existing));
+        if let Some(keys) = self.unchanged(key, &inputs, found, access, now) {
+            return Ok(keys);
+        }
         if let Access::Write { born } = access {
             make_missing(&secrets, tenant, &mut existing, born, now).await?;
         }
         let authorities = Authorities::read(&existing)?;
         let mut plan = plan_leaves(tenant, &authorities, &existing, now)?;
+        // Of what is written now, or has to wait, the next reading is looked into.
+        let settled = plan.to_write.is_empty();
         if access == Access::Read {
             plan.to_write.clear();
         }
@@ -157,7 +168,8 @@ impl Keyring {
         });
         let known = Known {
             keys: Arc::clone(&keys),
-            tenant: without_port(tenant),
+            inputs,
+            versions: self.fingerprints.of(&versions(&existing)).filter(|_| settled),
             former,
             read: Instant::now(),
             looked_on: access == Access::Read,
@@ -202,7 +214,7 @@ impl Keyring {
     fn current(
         &self,
         key: &TenantKey,
-        tenant: &Tenant,
+        inputs: &LeafInputs,
         access: Access,
         now: Timestamp,
     ) -> Option<Arc<Keys>> {
@@ -211,7 +223,26 @@ impl Keyring {
         known.looked_on |= access == Access::Read;
         let fresh = known.read.elapsed() < READ_AGAIN && now < known.keys.next_due;
         let trusted = access == Access::Read || !known.looked_on;
-        (fresh && trusted && known.tenant == without_port(tenant)).then(|| Arc::clone(&known.keys))
+        (fresh && trusted && known.inputs == *inputs).then(|| Arc::clone(&known.keys))
+    }
+
+    /// What was read is what the keys were made from: they stay, and with them the connection that the manager has opened.
+    fn unchanged(
+        &self,
+        key: &TenantKey,
+        inputs: &LeafInputs,
+        versions: Option<Fingerprint>,
+        access: Access,
+        now: Timestamp,
+    ) -> Option<Arc<Keys>> {
+        let mut all = self.lock();
+        let known = all.get_mut(key).filter(|known| {
+            let same = versions.is_some() && known.versions == versions;
+            same && known.inputs == *inputs && now < known.keys.next_due
+        })?;
+        known.read = Instant::now();
+        known.looked_on = access == Access::Read;
+        Some(Arc::clone(&known.keys))
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<TenantKey, Known>> {
@@ -219,67 +250,8 @@ impl Keyring {
     }
 }
 
-/// No certificate depends on the port, which is learned after the first ones are made.
-fn without_port(tenant: &Tenant) -> Tenant {
-    let mut tenant = tenant.clone();
-    tenant.exposure.node_port = None;
-    tenant
-}
-
 /// Half of its short life: a new one is minted long before the old one ends.
 fn identity_due(identity: &Leaf, now: Timestamp) -> Timestamp {
     let left = identity.not_after().duration_since(now);
     now + left / 2
-}
-
-async fn read(secrets: &Api<Secret>) -> Result<BTreeMap<String, Secret>, Error> {
-    let names = Authority::all()
-        .map(Authority::secret_name)
-        .chain(LeafSecret::all().map(LeafSecret::secret_name))
-        .chain([SIGNING_TOKEN_SECRET, LeafSecret::LAST_FORMER.secret_name()]);
-    let mut existing = read_all(secrets, names).await?;
-    if existing.contains_key(LeafSecret::LAST_FORMER.secret_name()) {
-        let former = LeafSecret::former().map(LeafSecret::secret_name);
-        existing.append(&mut read_all(secrets, former).await?);
-    }
-    Ok(existing)
-}
-
-async fn read_all(
-    secrets: &Api<Secret>,
-    names: impl Iterator<Item = &'static str>,
-) -> Result<BTreeMap<String, Secret>, Error> {
-    let found = try_join_all(names.map(|name| kube_ops::get(secrets, name))).await?;
-    Ok(by_name(found.into_iter().flatten()).collect())
-}
-
-fn by_name(secrets: impl IntoIterator<Item = Secret>) -> impl Iterator<Item = (String, Secret)> {
-    secrets.into_iter().filter_map(|secret| Some((secret.metadata.name.clone()?, secret)))
-}
-
-async fn make_missing(
-    secrets: &Api<Secret>,
-    tenant: &Tenant,
-    existing: &mut BTreeMap<String, Secret>,
-    born: bool,
-    now: Timestamp,
-) -> Result<(), Error> {
-    let missing = missing_authorities(existing);
-    if born && !missing.is_empty() {
-        let names: Vec<&str> = missing.iter().map(|authority| authority.secret_name()).collect();
-        return Err(Error::KeysLost {
-            missing: names.join(", "),
-            namespace: tenant.plane_namespace.clone(),
-        });
-    }
-    let mut to_make = missing
-        .into_iter()
-        .map(|authority| build_authority_secret(tenant, authority, now))
-        .collect::<Result<Vec<_>, _>>()?;
-    if !existing.contains_key(SIGNING_TOKEN_SECRET) {
-        to_make.push(build_signing_token_secret(tenant, &BootstrapToken::generate()?));
-    }
-    let made = try_join_all(to_make.iter().map(|secret| create_once(secrets, secret))).await?;
-    existing.extend(by_name(made.into_iter().map(kube_ops::Created::into_inner)));
-    Ok(())
 }

@@ -31,7 +31,7 @@ pub use expiry::first_expiry;
 pub use identity::{mint_etcd_identity, mint_manager_identity};
 pub use leaf::Leaf;
 pub use leaf_secret::LeafSecret;
-pub use plan::{LeafPlan, plan_leaves};
+pub use plan::{LeafInputs, LeafPlan, plan_leaves};
 pub use snapshot_client::build_snapshot_client;
 
 /// Why a certificate could not be read, planned or made.

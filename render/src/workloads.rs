@@ -126,6 +126,17 @@ pub struct Workloads {
     pub scheduler: Option<Workload>,
 }
 
+impl Workloads {
+    /// Whether all are there and settled.
+    #[must_use]
+    pub fn are_settled(&self) -> bool {
+        let Self { etcd, api_server, controller_manager, scheduler } = self;
+        [etcd, api_server, controller_manager, scheduler]
+            .into_iter()
+            .all(|workload| workload.as_ref().is_some_and(Workload::is_settled))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;

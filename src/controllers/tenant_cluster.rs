@@ -55,6 +55,8 @@ const FINALIZER: &str = "nagaya.dev/control-plane";
 const RESYNC: Duration = Duration::from_mins(10);
 /// While something is not ready, pods are looked at this often for what keeps them.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
+/// While its pods are well and only its own API server keeps a tenant from being Ready: whoever hears of that one wakes.
+const LOOK_ON: Duration = Duration::from_mins(1);
 /// How often a tenant that waits for its turn asks again.
 const ASK_AGAIN: Duration = Duration::from_secs(15);
 

@@ -7,6 +7,7 @@ use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use nagaya_pki::{CertificateAuthority, CertificateInfo, LeafRequest, PrivateKey};
+use strum::IntoEnumIterator as _;
 
 use super::secret_data::{self, CA_CERTIFICATE, KUBECONFIG, certificate, private_key};
 use super::{Authorities, CertificateError, Leaf, LeafSecret};
@@ -19,6 +20,26 @@ pub struct LeafPlan {
     pub to_write: Vec<Secret>,
     /// When the first certificate has used 80 % of its life and a new plan is due.
     pub next_due: Timestamp,
+}
+
+/// All of a tenant that its leaf certificates are made from: where it is the same, [`plan_leaves`] gives the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeafInputs {
+    plane_namespace: String,
+    labels: BTreeMap<String, String>,
+    requests: Vec<LeafRequest>,
+}
+
+impl LeafInputs {
+    /// Of this tenant.
+    #[must_use]
+    pub fn of(tenant: &Tenant) -> Self {
+        Self {
+            plane_namespace: tenant.plane_namespace.clone(),
+            labels: tenant.labels(""),
+            requests: Leaf::iter().map(|leaf| leaf.request(tenant)).collect(),
+        }
+    }
 }
 
 /// Compares the leaf Secrets that exist (by name) with those wanted, which are all, and the former ones that are still

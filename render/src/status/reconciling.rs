@@ -44,11 +44,7 @@ pub(super) fn reconciling(findings: &Findings<'_>) -> Option<Verdict> {
     let scaled = findings.tenant.is_none_or(|tenant| {
         has(&all.api_server, tenant.api_server_replicas) && has(&all.etcd, tenant.etcd.replicas)
     });
-    let rolled_out = scaled
-        && [&all.etcd, &all.api_server, &all.controller_manager, &all.scheduler]
-            .into_iter()
-            .all(|workload| workload.as_ref().is_some_and(Workload::is_settled));
-    if rolled_out && parts::content(findings).state == State::True {
+    if scaled && all.are_settled() && parts::content(findings).state == State::True {
         return None;
     }
     Some(waiting_for(findings, State::True, reasons::PROGRESSING))

@@ -15,7 +15,7 @@ use nagaya_render::validate::{OldestKubelet, Surroundings};
 use nagaya_render::workloads::{Workload, Workloads};
 
 use super::members::{self, Members};
-use super::{ASK_AGAIN, Error, LOOK_AGAIN, RESYNC, diagnose, kubelets, snapshots};
+use super::{ASK_AGAIN, Error, LOOK_AGAIN, LOOK_ON, RESYNC, diagnose, kubelets, snapshots};
 use crate::controllers::Context;
 use crate::kube_ops;
 use crate::tenant::TenantKey;
@@ -65,13 +65,18 @@ pub fn next_look(
     now: Timestamp,
 ) -> Duration {
     let is_true = |kind| conditions::is_true(&status.conditions, kind);
+    let reconciling = status.conditions.iter().find(|one| one.type_ == conditions::RECONCILING);
+    let reconciling = reconciling.map(|condition| condition.reason.as_str());
     let at_rest = is_true(conditions::READY) && !is_true(conditions::RECONCILING);
     let unanswered = matches!(observed.oldest_kubelet, OldestKubelet::Unknown(_));
-    let waits =
-        status.conditions.iter().any(|condition| condition.reason == reasons::WAITING_TO_ROLL);
+    let waits_for_tenant = !unanswered
+        && reconciling.is_none_or(|reason| reason == reasons::PROGRESSING)
+        && !is_true(conditions::STALLED)
+        && observed.workloads.are_settled();
     let usual = match (is_true(conditions::READY), at_rest && !unanswered) {
-        (true, _) if waits => ASK_AGAIN,
+        (true, _) if reconciling == Some(reasons::WAITING_TO_ROLL) => ASK_AGAIN,
         (_, true) => RESYNC,
+        (false, _) if waits_for_tenant => LOOK_ON,
         _ => LOOK_AGAIN,
     };
     let until = |due: Timestamp| Duration::try_from(due.duration_since(now)).unwrap_or_default();

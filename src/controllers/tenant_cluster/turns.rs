@@ -23,7 +23,7 @@ use super::observe::Observed;
 use crate::controllers::Context;
 use crate::tenant::TenantKey;
 
-/// One that has arrived keeps its place for so long: the prober looks every 10 s whether it really has.
+/// One that has arrived keeps its place for so long: the prober looks at least every 10 s whether it really has.
 const SOAK: Duration = Duration::from_secs(30);
 
 /// What passes over different tenants tell each other.
