@@ -44,7 +44,7 @@ pub struct Keys {
     pub next_due: Timestamp,
     /// When the first certificate that is in the control-plane namespace expires.
     pub first_expiry: Option<Timestamp>,
-    /// The kubeconfig that was found to be made of them.
+    /// Whether the administrator has a kubeconfig that was found to be made of them.
     pub handed_out: HandedOut,
 }
 
@@ -242,6 +242,7 @@ impl Keyring {
         })?;
         known.read = Instant::now();
         known.looked_on = access == Access::Read;
+        known.keys.handed_out.forget();
         Some(Arc::clone(&known.keys))
     }
 

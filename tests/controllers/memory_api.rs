@@ -62,7 +62,8 @@ pub use storm::Storm;
 use bugs::Bugs;
 use faults::Faults;
 use refusal::Refusal;
-use request::{Request, Verb};
+use request::Request;
+pub use request::Verb;
 use store::Store;
 
 use crate::process::Process;

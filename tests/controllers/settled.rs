@@ -5,8 +5,8 @@ use std::time::Duration;
 use nagaya_api::conditions;
 use serde_json::json;
 
-use crate::memory_api::{Id, Kind};
-use crate::stage::{PROJECT, Stage, spec};
+use crate::memory_api::{Id, Kind, Verb};
+use crate::stage::{PROJECT, Stage, spec, tenant_id};
 
 const NOTHING: [String; 0] = [];
 
@@ -79,6 +79,24 @@ async fn a_secret_that_somebody_deleted_is_there_again_within_five_minutes() {
     tokio::time::sleep(Duration::from_mins(5)).await;
     assert!(stage.planes.get("Secret", &Stage::plane(), "kube-apiserver-certs").is_some());
     assert!(stage.planes.get("Secret", PROJECT, "demo-kubeconfig").is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_that_no_certificate_depends_on_reads_no_secret_and_opens_no_watch_anew() {
+    let stage = Stage::ready().await;
+    let before = [stage.planes.count_asked(), stage.inside.count_asked()];
+    stage.projects.patch(&tenant_id(), &json!({"spec": {"kubelet": {"maxPods": 50}}}));
+    let is_written = |stage: &Stage| {
+        let config = stage.inside.get("ConfigMap", "kube-system", "kubelet-config");
+        config.unwrap_or_default()["data"]["kubelet"].to_string().contains("maxPods: 50")
+    };
+    stage.until("it is written into the tenant", is_written).await;
+    let [of_planes, of_inside] = [(&stage.planes, before[0]), (&stage.inside, before[1])]
+        .map(|(api, before)| api.asked().split_off(before));
+    let secrets = of_planes.iter().filter(|asked| asked.id.kind == "Secret");
+    let watches = of_inside.iter().filter(|asked| asked.verb == Verb::Watch);
+    let told: Vec<String> = secrets.chain(watches).map(ToString::to_string).collect();
+    assert_eq!(told, NOTHING);
 }
 
 /// What is written after somebody has changed the tenant in a way that means nothing.

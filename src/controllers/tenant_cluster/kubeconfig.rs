@@ -1,6 +1,6 @@
-//! Hands out the administrator's kubeconfig, and does not read the same one in every pass.
+//! Hands out the administrator's kubeconfig, and reads it again only when the keys are.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
@@ -13,11 +13,11 @@ use crate::controllers::Context;
 use crate::keyring::Keys;
 use crate::kube_ops::{self, Fingerprint};
 
-/// What was found to serve, for as long as the keys are not read again.
+/// That it was found to serve, until the keys are read again.
 #[derive(Default)]
 pub struct HandedOut(Mutex<Option<Serves>>);
 
-/// The Secret and what it is for, and from when until when it does.
+/// For whom, and from when until when it does.
 #[derive(Clone, Copy)]
 struct Serves {
     what: Fingerprint,
@@ -27,15 +27,22 @@ struct Serves {
 
 impl HandedOut {
     fn serves(&self, what: Option<Fingerprint>, now: Timestamp) -> bool {
-        let known = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.is_some_and(|known| {
+        self.lock().is_some_and(|known| {
             Some(known.what) == what && (known.since..known.until).contains(&now)
         })
     }
 
+    /// It is looked at anew.
+    pub fn forget(&self) {
+        self.lock().take();
+    }
+
     fn note(&self, what: Option<Fingerprint>, since: Timestamp, until: Timestamp) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) =
-            what.map(|what| Serves { what, since, until });
+        *self.lock() = what.map(|what| Serves { what, since, until });
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Serves>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -47,15 +54,15 @@ pub async fn hand_out_kubeconfig(
     keys: &Keys,
     now: Timestamp,
 ) -> Result<(), Error> {
-    let clients = &context.manager.clients;
-    let secrets = Api::<Secret>::namespaced(clients.projects.clone(), &tenant.namespace);
-    let name = admin_secret_name(tenant);
-    let live = kube_ops::get(&secrets, &name).await?;
-    let what = (&live, endpoint.authority(), &tenant.name, &tenant.uid, &tenant.namespace);
+    let what = (endpoint.authority(), &tenant.name, &tenant.uid, &tenant.namespace);
     let what = context.fingerprints.of(&what);
     if keys.handed_out.serves(what, now) {
         return Ok(());
     }
+    let clients = &context.manager.clients;
+    let secrets = Api::<Secret>::namespaced(clients.projects.clone(), &tenant.namespace);
+    let name = admin_secret_name(tenant);
+    let live = kube_ops::get(&secrets, &name).await?;
     match plan_admin_kubeconfig(tenant, endpoint, &keys.authorities, live.as_ref(), now)? {
         AdminKubeconfig::Current { due } => {
             // By a clock that is behind its CA nothing is known of later.
@@ -80,7 +87,7 @@ mod tests {
     use crate::kube_ops::Fingerprints;
 
     #[test]
-    fn what_serves_is_read_again_when_it_changes_and_outside_of_its_time() {
+    fn what_serves_is_read_again_for_another_outside_of_its_time_and_when_told() {
         let fingerprints = Fingerprints::default();
         let at = |second| Timestamp::from_second(second).unwrap();
         let (one, other) = (fingerprints.of(&"one"), fingerprints.of(&"other"));
@@ -90,5 +97,7 @@ mod tests {
         assert!(handed_out.serves(one, at(5)) && handed_out.serves(one, at(8)));
         assert!(!handed_out.serves(other, at(5)));
         assert!(!handed_out.serves(one, at(4)) && !handed_out.serves(one, at(9)));
+        handed_out.forget();
+        assert!(!handed_out.serves(one, at(5)));
     }
 }
