@@ -77,7 +77,7 @@ pub async fn run(context: Arc<Context>) {
         Places::new(manager.config.manager.concurrent_reconciles, manager.shutdown.clone());
     let controller =
         Controller::new(Api::<JoinToken>::all(client.clone()), watcher::Config::default());
-    let tokens = controller.store();
+    let (tokens, cache) = (controller.store(), controller.store());
     let shutdown = context.manager.shutdown.clone();
     let of_cluster = move |cluster: TenantCluster| {
         let (name, namespace) = (cluster.name_any(), cluster.namespace());
@@ -91,7 +91,13 @@ pub async fn run(context: Arc<Context>) {
         .watches(Api::<TenantCluster>::all(client), watcher::Config::default(), of_cluster)
         .graceful_shutdown_on(async move { shutdown.cancelled().await })
         .run(
-            async |token, shared| shared.places.pass(reconcile(token, Arc::clone(&shared))).await,
+            move |token, shared: Arc<JoinTokens>| {
+                let cache = cache.clone();
+                async move {
+                    let pass = |token| reconcile(token, Arc::clone(&shared));
+                    shared.places.pass(&cache, token, pass).await
+                }
+            },
             on_error,
             Arc::new(JoinTokens { context, places, backoff: Backoff::default() }),
         )

@@ -5,8 +5,11 @@
 
 use std::future::Future;
 use std::num::NonZeroU16;
+use std::sync::Arc;
 
+use kube::Resource;
 use kube::runtime::controller::Action;
+use kube::runtime::reflector::{ObjectRef, Store};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
@@ -22,16 +25,26 @@ impl Places {
         Self { free: Semaphore::new(places.get().into()), shutdown }
     }
 
-    /// The pass once it has a place. When the manager stops, what still waits is left to the next one.
-    pub(super) async fn pass<E>(
+    /// A pass over `object` once it has a place, as it is in `cache` then: what is written from an older one is refused.
+    /// When the manager stops, what still waits is left to the next one.
+    pub(super) async fn pass<K, F, E>(
         &self,
-        pass: impl Future<Output = Result<Action, E>>,
-    ) -> Result<Action, E> {
+        cache: &Store<K>,
+        object: Arc<K>,
+        pass: impl FnOnce(Arc<K>) -> F,
+    ) -> Result<Action, E>
+    where
+        K: Resource<DynamicType = ()> + Clone + 'static,
+        F: Future<Output = Result<Action, E>>,
+    {
         tokio::select! {
             biased;
             () = self.shutdown.cancelled() => Ok(Action::await_change()),
             // Only a closed semaphore refuses a place, and nobody closes this one.
-            _place = self.free.acquire() => pass.await,
+            _place = self.free.acquire() => {
+                let newest = cache.get(&ObjectRef::from_obj(object.as_ref()));
+                pass(newest.unwrap_or(object)).await
+            }
         }
     }
 }
@@ -42,6 +55,11 @@ mod tests {
     use std::sync::Mutex;
 
     use futures::future::{join, join_all};
+    use k8s_openapi::api::core::v1::ConfigMap;
+    use kube::ResourceExt;
+    use kube::runtime::reflector;
+    use kube::runtime::watcher::Event;
+    use serde_json::json;
 
     use super::*;
 
@@ -49,17 +67,27 @@ mod tests {
         Places::new(NonZeroU16::new(count).unwrap(), shutdown.clone())
     }
 
+    fn object(name: &str, version: &str) -> ConfigMap {
+        let metadata = json!({"name": name, "namespace": "acme", "resourceVersion": version});
+        serde_json::from_value(json!({"metadata": metadata})).unwrap()
+    }
+
+    fn done() -> Result<Action, Infallible> {
+        Ok(Action::await_change())
+    }
+
     #[tokio::test]
     async fn who_came_first_is_served_first_however_often_others_come_again() {
         let places = places(2, &CancellationToken::new());
+        let (cache, _) = reflector::store();
         let served = Mutex::new(Vec::new());
         let pass = async |name: &'static str| {
-            let pass = async {
-                served.lock().unwrap().push(name);
+            let pass = async |object: Arc<ConfigMap>| {
+                served.lock().unwrap().push(object.name_any());
                 tokio::task::yield_now().await;
-                Ok::<_, Infallible>(Action::await_change())
+                done()
             };
-            places.pass(pass).await.unwrap();
+            places.pass(&cache, Arc::new(object(name, "1")), pass).await.unwrap();
         };
         let restless = join_all(["a", "b", "c"].map(async |name| {
             for _ in 0..10 {
@@ -68,20 +96,43 @@ mod tests {
         }));
         join(restless, pass("patient")).await;
         let served = served.into_inner().unwrap();
-        assert_eq!(served.iter().position(|name| *name == "patient"), Some(3), "{served:?}");
+        assert_eq!(served.iter().position(|name| name == "patient"), Some(3), "{served:?}");
+    }
+
+    #[tokio::test]
+    async fn what_changes_while_it_waits_is_passed_over_as_it_is_then() {
+        let places = places(1, &CancellationToken::new());
+        let (cache, mut writer) = reflector::store();
+        let lasts = async |_| {
+            tokio::task::yield_now().await;
+            writer.apply_watcher_event(&Event::Apply(object("one", "2")));
+            done()
+        };
+        let (seen, old) = (Mutex::new(None), Arc::new(object("one", "1")));
+        let waits = async |object: Arc<ConfigMap>| {
+            *seen.lock().unwrap() = object.resource_version();
+            done()
+        };
+        let first = places.pass(&cache, Arc::new(object("other", "1")), lasts);
+        let (first, second) = join(first, places.pass(&cache, old, waits)).await;
+        assert_eq!((first, second), (done(), done()));
+        assert_eq!(seen.into_inner().unwrap().as_deref(), Some("2"));
     }
 
     #[tokio::test]
     async fn who_waits_when_the_manager_stops_is_not_served_any_more() {
         let shutdown = CancellationToken::new();
         let places = places(1, &shutdown);
-        let lasts = async {
+        let (cache, _) = reflector::store();
+        let one = || Arc::new(object("one", "1"));
+        let lasts = async |_| {
             shutdown.cancel();
             tokio::task::yield_now().await;
-            Ok::<_, Infallible>(Action::await_change())
+            done()
         };
-        let never = async { panic!("served") as Result<Action, Infallible> };
-        let (lasted, waited) = join(places.pass(lasts), places.pass(never)).await;
-        assert_eq!((lasted, waited), (Ok(Action::await_change()), Ok(Action::await_change())));
+        let never = async |_| panic!("served") as Result<Action, Infallible>;
+        let first = places.pass(&cache, one(), lasts);
+        let (lasted, waited) = join(first, places.pass(&cache, one(), never)).await;
+        assert_eq!((lasted, waited), (done(), done()));
     }
 }

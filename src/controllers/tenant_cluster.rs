@@ -75,6 +75,7 @@ pub async fn run(
         .applied_objects();
     let controller = Controller::for_stream(events, tenants.clone());
     context.turns.know(tenants.clone());
+    let cache = tenants.clone();
     let (again, of_projects) = crate::tenant::wakeups();
     let for_projects = Arc::clone(&context);
     let follow_projects = async move {
@@ -98,8 +99,8 @@ pub async fn run(
         .graceful_shutdown_on(async move { shutdown.cancelled().await })
         .run(
             move |raw, context| {
-                let places = Arc::clone(&places);
-                async move { places.pass(reconcile(raw, context)).await }
+                let (places, cache) = (Arc::clone(&places), cache.clone());
+                async move { places.pass(&cache, raw, |raw| reconcile(raw, context)).await }
             },
             on_error,
             Arc::clone(&context),
