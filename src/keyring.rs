@@ -9,7 +9,6 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use futures::future::try_join_all;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, Client};
@@ -23,9 +22,9 @@ use nagaya_render::tenant::Tenant;
 use tokio::time::Instant;
 
 use crate::controllers::HandedOut;
-use crate::kube_ops::{self, Fingerprint, Fingerprints, apply};
+use crate::kube_ops::{self, Fingerprint, Fingerprints};
 use crate::tenant::TenantKey;
-use secrets::{by_name, make_missing, read, versions};
+use secrets::{make_missing, read, versions, write};
 
 /// Somebody who deletes a Secret sees it come back within five minutes: nobody may watch Secrets.
 pub const READ_AGAIN: Duration = Duration::from_secs(285);
@@ -98,7 +97,7 @@ pub struct Keyring {
 struct Known {
     keys: Arc<Keys>,
     inputs: LeafInputs,
-    /// The Secrets that they were made from, where nothing is to be done about any.
+    /// The Secrets that they were made from, if nothing is to be done about any.
     versions: Option<Fingerprint>,
     /// Secrets of former kinds that are still there, in the order in which they go.
     former: Vec<Secret>,
@@ -134,17 +133,12 @@ impl Keyring {
             make_missing(&secrets, tenant, &mut existing, born, now).await?;
         }
         let authorities = Authorities::read(&existing)?;
-        let mut plan = plan_leaves(tenant, &authorities, &existing, now)?;
-        // Of what is written now, or has to wait, the next reading is looked into.
-        let settled = plan.to_write.is_empty();
-        if access == Access::Read {
-            plan.to_write.clear();
+        let plan = plan_leaves(tenant, &authorities, &existing, now)?;
+        // What has to wait is looked into by the next reading.
+        let waits = access == Access::Read && !plan.to_write.is_empty();
+        if access != Access::Read {
+            write(&secrets, &plan.to_write, &mut existing).await?;
         }
-        try_join_all(plan.to_write.iter().map(|leaf| {
-            let live = leaf.metadata.name.as_ref().and_then(|name| existing.get(name));
-            apply(&secrets, live, leaf)
-        }))
-        .await?;
         let signing_token = existing
             .get(SIGNING_TOKEN_SECRET)
             .and_then(read_signing_token)
@@ -155,7 +149,6 @@ impl Keyring {
         let next_due = plan.next_due.min(identity_due(&identity, now));
         let former = LeafSecret::former().filter_map(|one| existing.get(one.secret_name()));
         let former = former.cloned().collect();
-        existing.extend(by_name(plan.to_write));
         let first_expiry = first_expiry(&existing);
         let keys = Arc::new(Keys {
             authorities,
@@ -169,7 +162,7 @@ impl Keyring {
         let known = Known {
             keys: Arc::clone(&keys),
             inputs,
-            versions: self.fingerprints.of(&versions(&existing)).filter(|_| settled),
+            versions: self.fingerprints.of(&versions(&existing)).filter(|_| !waits),
             former,
             read: Instant::now(),
             looked_on: access == Access::Read,

@@ -14,7 +14,7 @@ use nagaya_render::signing_token::{SIGNING_TOKEN_SECRET, build_signing_token_sec
 use nagaya_render::tenant::Tenant;
 
 use super::Error;
-use crate::kube_ops::{self, create_once};
+use crate::kube_ops::{self, Applied, apply, create_once};
 
 /// Secrets by name.
 pub(super) type Secrets = BTreeMap<String, Secret>;
@@ -51,10 +51,26 @@ async fn read_all(
     Ok(by_name(found.into_iter().flatten()).collect())
 }
 
-pub(super) fn by_name(
-    secrets: impl IntoIterator<Item = Secret>,
-) -> impl Iterator<Item = (String, Secret)> {
+fn by_name(secrets: impl IntoIterator<Item = Secret>) -> impl Iterator<Item = (String, Secret)> {
     secrets.into_iter().filter_map(|secret| Some((secret.metadata.name.clone()?, secret)))
+}
+
+/// Makes them as `wanted`; `existing` has them then as they were written.
+pub(super) async fn write(
+    secrets: &Api<Secret>,
+    wanted: &[Secret],
+    existing: &mut Secrets,
+) -> Result<(), Error> {
+    let applied = try_join_all(wanted.iter().map(|leaf| {
+        let live = leaf.metadata.name.as_ref().and_then(|name| existing.get(name));
+        apply(secrets, live, leaf)
+    }))
+    .await?;
+    existing.extend(by_name(applied.into_iter().filter_map(|applied| match applied {
+        Applied::Written(written) => Some(written),
+        Applied::Unchanged => None,
+    })));
+    Ok(())
 }
 
 pub(super) async fn make_missing(

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use kube::Client;
-use nagaya_render::content::ContentObjects;
+use nagaya_render::content::{ContentError, ContentObjects};
 use nagaya_render::status::ContentState;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::{Semaphore, watch};
@@ -32,31 +32,36 @@ pub struct Wanted {
     client: Client,
     drift: u64,
     digest: Digest,
-    /// `None` once it is written: the next pass brings it again, and of many tenants it is much.
-    content: Option<Arc<ContentObjects>>,
+    /// `None` once it is written: the next pass brings it again.
+    build: Option<Arc<Build>>,
 }
+
+/// Builds the content when it is to be written: as objects it is a multiple of what it is built from, and one that never
+/// answers would hold it for ever.
+type Build = dyn Fn() -> Result<ContentObjects, ContentError> + Send + Sync;
 
 /// Tells one content from another.
 type Digest = [u8; 32];
 
 impl Wanted {
-    /// Everything that is to be there, over the manager's connection to the tenant. `drift` changes when something of
-    /// ours was changed inside the tenant ([`super::TenantWatches::drift`]).
+    /// Everything that is to be there, over the manager's connection to the tenant: `content`, which `build` gives again.
+    /// `drift` changes when something of ours was changed inside the tenant ([`super::TenantWatches::drift`]).
     ///
     /// # Errors
     /// [`kube_ops::Error::RenderObject`]: the content has no JSON form.
     pub fn new(
         client: Client,
-        content: ContentObjects,
+        content: &ContentObjects,
+        build: impl Fn() -> Result<ContentObjects, ContentError> + Send + Sync + 'static,
         drift: u64,
     ) -> Result<Self, kube_ops::Error> {
         let mut hasher = Sha256::new();
-        serde_json::to_writer(&mut hasher, &content).map_err(|error| {
+        serde_json::to_writer(&mut hasher, content).map_err(|error| {
             let object = "the content of a tenant cluster".to_owned();
             kube_ops::Error::RenderObject { object, why: error.to_string() }
         })?;
         let digest = hasher.finalize().into();
-        Ok(Self { client, drift, digest, content: Some(Arc::new(content)) })
+        Ok(Self { client, drift, digest, build: Some(Arc::new(build)) })
     }
 
     fn is_same(&self, other: &Self) -> bool {
@@ -206,7 +211,7 @@ impl Worker {
     }
 
     async fn attempt(&self, wanted: &Wanted) -> Result<(), String> {
-        let Some(content) = &wanted.content else { return Ok(()) };
+        let Some(build) = &wanted.build else { return Ok(()) };
         let _place = self.at_once.acquire().await.map_err(|error| error.to_string())?;
         if lock(&self.outcome).written.is_none() {
             match timeout(FIRST_WORD, await_health(&wanted.client)).await {
@@ -215,7 +220,8 @@ impl Worker {
                 Err(_) => return Err(NO_ANSWER.to_owned()),
             }
         }
-        let pass = self.contents.apply(&self.tenant, &wanted.client, content);
+        let content = build().map_err(|error| error.to_string())?;
+        let pass = self.contents.apply(&self.tenant, &wanted.client, &content);
         match timeout(DEADLINE, pass).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => Err(told(&error)),
@@ -227,7 +233,7 @@ impl Worker {
     fn let_go(&self, written: &Wanted) {
         self.wanted.send_if_modified(|current| {
             if current.is_same(written) {
-                current.content = None;
+                current.build = None;
             }
             false
         });

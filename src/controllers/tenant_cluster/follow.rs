@@ -84,13 +84,20 @@ fn keep_content(
     if is_same && context.content.goes_on(key, client, drift) {
         return Ok(());
     }
-    let inputs = ContentInputs {
-        endpoint,
-        cluster_ca_bundle_pem: keys.authorities.cluster_ca_pem(),
-        signing_token: &keys.signing_token,
+    let build = {
+        let manager = Arc::clone(&context.manager);
+        let (tenant, endpoint, keys) = (tenant.clone(), endpoint.clone(), Arc::clone(keys));
+        move || {
+            let inputs = ContentInputs {
+                endpoint: &endpoint,
+                cluster_ca_bundle_pem: keys.authorities.cluster_ca_pem(),
+                signing_token: &keys.signing_token,
+            };
+            build_content(&tenant, &manager.config.render, &inputs)
+        }
     };
-    let objects = build_content(tenant, context.settings(), &inputs)?;
-    context.content.keep(key, Wanted::new(client.clone(), objects, drift)?);
+    let wanted = Wanted::new(client.clone(), &build()?, build, drift)?;
+    context.content.keep(key, wanted);
     Ok(())
 }
 

@@ -176,7 +176,7 @@ async fn blackholed_tenants_do_not_delay_the_others() {
     assert!(prober.store().get(&alive.key).unwrap().report.joinable());
     let before = alive.probes();
     pass(60).await;
-    assert!(alive.probes() - before >= 9, "{} probes in a minute", alive.probes() - before);
+    assert!(alive.probes() - before >= 6, "{} probes in a minute", alive.probes() - before);
 }
 
 #[tokio::test(start_paused = true)]
@@ -185,7 +185,7 @@ async fn only_a_change_wakes_the_reconcile() {
     let target = FakeTarget::new("demo", Tenant::Joinable);
     prober.watch(target.clone());
     pass(30).await;
-    assert!(target.probes() >= 5);
+    assert!(target.probes() >= 4);
     assert_eq!(count(&mut woken), 1, "the first report");
     target.becomes(Tenant::Refusing);
     pass(30).await;
@@ -202,7 +202,7 @@ async fn a_tenant_whose_packets_are_dropped_shows_it_within_fifteen_seconds() {
     prober.watch(target.clone());
     pass(1).await;
     target.becomes(Tenant::Blackholed);
-    pass(11).await;
+    pass(14).await;
     assert!(prober.store().get(&target.key).unwrap().report.unreachable());
 }
 
