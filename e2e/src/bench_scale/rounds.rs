@@ -26,7 +26,7 @@ const QUIET: Duration = Duration::from_secs(15);
 const PAUSE: Duration = Duration::from_millis(200);
 const SHORT_PAUSE: Duration = Duration::from_millis(20);
 const PATIENCE: Duration = Duration::from_mins(5);
-const LONG_PATIENCE: Duration = Duration::from_mins(15);
+const LONG_PATIENCE: Duration = Duration::from_mins(25);
 /// A restarted manager has written by then what it wants to write.
 const AFTER_RESTART: Duration = Duration::from_secs(20);
 
