@@ -39,9 +39,9 @@ async fn a_ca_that_is_not_valid_yet_is_waited_for_and_the_condition_says_since_w
     stage.planes.delete(&Id::new(Kind::named("Secret"), &Stage::plane(), SERVING));
     tokio::time::sleep(NEXT_LOOK).await;
     let is_told = |stage: &Stage| {
-        let ready = stage.condition(conditions::READY);
-        let words = ready["message"].as_str().unwrap_or_default();
-        ready["reason"] == "CertificatesFailed"
+        let reconciling = stage.condition(conditions::RECONCILING);
+        let words = reconciling["message"].as_str().unwrap_or_default();
+        reconciling["reason"] == "CertificatesFailed"
             && words.starts_with("kube-apiserver-certs cannot be made: CA ")
             && words.contains(" is valid only from ")
             && words.contains("clock")
