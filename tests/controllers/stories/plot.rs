@@ -164,7 +164,7 @@ impl Plot {
             exists: born,
             has_keys: born,
             may_be_kept: false,
-            clock_is_right: true,
+            ahead: SignedDuration::ZERO,
             steps: Vec::new(),
         };
         if !born {
@@ -193,7 +193,8 @@ struct Teller {
     /// A tenant that was deleted may have left its keys and data; one that came after and went before the manager had
     /// seen it has not taken them along.
     may_be_kept: bool,
-    clock_is_right: bool,
+    /// By so much the clocks are wrong.
+    ahead: SignedDuration,
     steps: Vec<Step>,
 }
 
@@ -219,8 +220,8 @@ impl Teller {
             }
             18 => Step::Outage(Duration::from_millis(dice.u64(100..20_000))),
             19 if self.has_keys => {
-                self.clock_is_right = false;
-                Step::Clock(SignedDuration::from_hours(*dice.choice(&WRONG).unwrap_or(&0)))
+                self.ahead = SignedDuration::from_hours(*dice.choice(&WRONG).unwrap_or(&0));
+                Step::Clock(self.ahead)
             }
             _ if !self.exists => return self.create(dice),
             _ => return,
@@ -239,9 +240,9 @@ impl Teller {
     /// CAs that are made now have to be valid when the clock is right again: with those of a clock that was ahead nobody
     /// can go on before their time comes.
     fn comes(&mut self, wish: Wish) {
-        if !self.clock_is_right {
-            self.steps.push(Step::Clock(SignedDuration::ZERO));
-            self.clock_is_right = true;
+        if !self.ahead.is_zero() {
+            self.ahead = SignedDuration::ZERO;
+            self.steps.push(Step::Clock(self.ahead));
         }
         self.steps.push(Step::Create(wish));
     }
