@@ -45,7 +45,10 @@ pub enum Error {
         not_after: Timestamp,
     },
     /// The CA starts in the future.
-    #[error("CA {common_name:?} is valid only from {not_before}; check this machine's clock")]
+    #[error(
+        "CA {common_name:?} is valid only from {not_before}; check this machine's clock: if it is right, one that was \
+         ahead made the CA"
+    )]
     CertificateAuthorityNotYetValid {
         /// Common name of the CA.
         common_name: String,
@@ -72,7 +75,7 @@ pub enum Error {
         reason: &'static str,
     },
     /// The cryptographic library refused to make a key or a certificate.
-    #[error("cannot make {what}")]
+    #[error("cannot make {what}: {source}")]
     Signing {
         /// What was being made.
         what: String,
@@ -84,6 +87,6 @@ pub enum Error {
     #[error("the operating system gave no random bytes; nothing was generated")]
     RandomnessUnavailable,
     /// A kubeconfig could not be written as YAML.
-    #[error("cannot write the kubeconfig as YAML")]
+    #[error("cannot write the kubeconfig as YAML: {0}")]
     KubeconfigUnwritable(#[source] serde_yaml_ng::Error),
 }

@@ -56,7 +56,8 @@ pub enum CertificateError {
     },
     /// A CA Secret holds no CA, or a key that belongs to another one.
     #[error(
-        "Secret {secret} cannot be used; restore it from a backup: a new CA would lock out every node"
+        "Secret {secret} cannot be used: {source}; restore it from a backup: a new CA would lock out \
+         every node"
     )]
     AuthorityUnreadable {
         /// Name of the Secret.
@@ -65,7 +66,7 @@ pub enum CertificateError {
         source: nagaya_pki::Error,
     },
     /// A certificate, key or kubeconfig could not be made.
-    #[error("{what} cannot be made")]
+    #[error("{what} cannot be made: {source}")]
     Mint {
         /// What it was to become: the name of its Secret, or of the manager's identity.
         what: &'static str,

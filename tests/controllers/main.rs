@@ -34,3 +34,4 @@ mod turns;
 mod two_managers;
 mod upgrading;
 mod world;
+mod wrong_clocks;

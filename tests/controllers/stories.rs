@@ -3,7 +3,8 @@
 //! it went, the end is the one that the last spec has without all that (the oracles of Sieve and Acto).
 //!
 //! `NAGAYA_SEED=7 cargo test -p nagaya --test controllers stories` plays story 7 alone; `NAGAYA_STORIES` is how many are
-//! played otherwise. They have `NAGAYA_STORIES_SECONDS`; fewer in that time are a failure.
+//! played otherwise, from story `NAGAYA_STORIES_FROM` on. They have `NAGAYA_STORIES_SECONDS`; fewer in that time are a
+//! failure.
 
 mod clean;
 mod foreign;
@@ -50,13 +51,14 @@ fn every_story_ends_as_if_nothing_had_gone_wrong() {
     }
     let stories = number("NAGAYA_STORIES").unwrap_or(STORIES);
     let seconds = Duration::from_secs(number("NAGAYA_STORIES_SECONDS").unwrap_or(SECONDS));
-    let (clean, next) = (Clean::default(), AtomicU64::new(0));
+    let from = number("NAGAYA_STORIES_FROM").unwrap_or(0);
+    let (clean, next) = (Clean::default(), AtomicU64::new(from));
     let (told, failures) = (Mutex::new(Told::default()), Mutex::new(Vec::new()));
     let begun = Instant::now();
     on_every_core(|| {
         while failures.lock().unwrap().len() < ENOUGH && begun.elapsed() < seconds {
             let seed = next.fetch_add(1, Ordering::Relaxed);
-            if seed >= stories {
+            if seed >= from + stories {
                 return;
             }
             match tell(&clean, seed, None) {

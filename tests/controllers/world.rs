@@ -67,7 +67,7 @@ impl World {
         let (planes, namespace, api) = (planes.clone(), namespace.to_owned(), tenant.clone());
         let network = self.network.clone();
         self.planes.push(tokio::spawn(async move {
-            let mut serving = None;
+            let mut serving: Option<Tenant> = None;
             let mut known = (0, 0);
             let mut plane = None;
             loop {
@@ -86,10 +86,13 @@ impl World {
                 workloads::tick(&planes);
                 jobs::tick(&planes);
                 let ready = workloads::is_serving(&planes, &namespace, "kube-apiserver");
-                match &serving {
-                    Some(_) if ready => signers::tick(&api, || {
-                        planes.get("Secret", &namespace, "client-ca-1").unwrap()
-                    }),
+                match &mut serving {
+                    Some(tenant) if ready => {
+                        tenant.reload(&planes, &namespace);
+                        signers::tick(&api, || {
+                            planes.get("Secret", &namespace, "client-ca-1").unwrap()
+                        });
+                    }
                     None if ready => {
                         serving = Tenant::start(&network, &planes, &namespace, &api);
                     }

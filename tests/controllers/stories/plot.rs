@@ -164,6 +164,7 @@ impl Plot {
             exists: born,
             has_keys: born,
             may_be_kept: false,
+            ahead: SignedDuration::ZERO,
             steps: Vec::new(),
         };
         if !born {
@@ -176,7 +177,7 @@ impl Plot {
         let last = (dice.u8(..8) > 0).then(|| teller.last_wish(&mut dice));
         match last {
             Some(wish) if teller.exists => teller.steps.push(Step::Ask(wish)),
-            Some(wish) => teller.steps.push(Step::Create(wish)),
+            Some(wish) => teller.comes(wish),
             None => teller.forget(&mut dice),
         }
         let per_mille = *dice.choice(&[0, 20, 60, 150]).unwrap_or(&0);
@@ -192,6 +193,8 @@ struct Teller {
     /// A tenant that was deleted may have left its keys and data; one that came after and went before the manager had
     /// seen it has not taken them along.
     may_be_kept: bool,
+    /// By so much the clocks are wrong.
+    ahead: SignedDuration,
     steps: Vec<Step>,
 }
 
@@ -217,7 +220,8 @@ impl Teller {
             }
             18 => Step::Outage(Duration::from_millis(dice.u64(100..20_000))),
             19 if self.has_keys => {
-                Step::Clock(SignedDuration::from_hours(*dice.choice(&WRONG).unwrap_or(&0)))
+                self.ahead = SignedDuration::from_hours(*dice.choice(&WRONG).unwrap_or(&0));
+                Step::Clock(self.ahead)
             }
             _ if !self.exists => return self.create(dice),
             _ => return,
@@ -230,7 +234,17 @@ impl Teller {
         self.wish = begun;
         self.wish = self.next_wish(dice);
         self.exists = true;
-        self.steps.push(Step::Create(self.wish));
+        self.comes(self.wish);
+    }
+
+    /// CAs that are made now have to be valid when the clock is right again: with those of a clock that was ahead nobody
+    /// can go on before their time comes.
+    fn comes(&mut self, wish: Wish) {
+        if !self.ahead.is_zero() {
+            self.ahead = SignedDuration::ZERO;
+            self.steps.push(Step::Clock(self.ahead));
+        }
+        self.steps.push(Step::Create(wish));
     }
 
     /// What was retained does not go back either.
@@ -277,7 +291,7 @@ impl Teller {
         match (self.exists, self.may_be_kept) {
             (true, _) if was_retained => self.steps.push(Step::Ask(self.wish)),
             (true, _) => {}
-            (false, true) => self.steps.push(Step::Create(self.wish)),
+            (false, true) => self.comes(self.wish),
             (false, false) => return,
         }
         if self.may_be_kept {

@@ -1,5 +1,6 @@
 //! The tenant's own API server: in memory too, but behind real TLS, with the certificate that Nagaya has put
-//! into the plane, at the addresses that the plane's Services have.
+//! into the plane, at the addresses that the plane's Services have. It takes a new certificate without a restart, as
+//! kube-apiserver does (`dynamiccertificates`).
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -11,9 +12,10 @@ use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::io::DuplexStream;
 use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
@@ -26,6 +28,9 @@ const NAMESPACES: [&str; 4] = ["default", "kube-system", "kube-public", "kube-no
 
 /// A running API server; ends when dropped.
 pub struct Tenant {
+    /// What its certificate is from.
+    certificate: Arc<Value>,
+    acceptor: watch::Sender<TlsAcceptor>,
     _listening: JoinSet<()>,
 }
 
@@ -37,8 +42,8 @@ impl Tenant {
         namespace: &str,
         api: &MemoryApi,
     ) -> Option<Self> {
-        let secret = planes.get("Secret", namespace, "kube-apiserver-certs")?;
-        let acceptor = acceptor(&text(&secret, "apiserver.crt"), &text(&secret, "apiserver.key"));
+        let certificate = certificate(planes, namespace)?;
+        let acceptor = watch::Sender::new(acceptor(&certificate));
         let internal = planes.get("Service", namespace, "kube-apiserver")?;
         let public = planes.get("Service", namespace, "kube-apiserver-public")?;
         for name in NAMESPACES {
@@ -50,13 +55,26 @@ impl Tenant {
         let mut listening = JoinSet::new();
         for address in addresses {
             let address: SocketAddr = address.parse().unwrap();
-            listening.spawn(listen(network.listen(address), acceptor.clone(), api.clone()));
+            listening.spawn(listen(network.listen(address), acceptor.subscribe(), api.clone()));
         }
-        Some(Self { _listening: listening })
+        Some(Self { certificate, acceptor, _listening: listening })
+    }
+
+    /// Who connects from now on is shown the certificate that the plane in `namespace` has now.
+    pub fn reload(&mut self, planes: &MemoryApi, namespace: &str) {
+        if let Some(now) = certificate(planes, namespace).filter(|now| *now != self.certificate) {
+            self.acceptor.send_replace(acceptor(&now));
+            self.certificate = now;
+        }
     }
 }
 
-fn acceptor(certificate: &str, key: &str) -> TlsAcceptor {
+fn certificate(planes: &MemoryApi, namespace: &str) -> Option<Arc<Value>> {
+    planes.get("Secret", namespace, "kube-apiserver-certs")
+}
+
+fn acceptor(secret: &Value) -> TlsAcceptor {
+    let (certificate, key) = (text(secret, "apiserver.crt"), text(secret, "apiserver.key"));
     let chain = CertificateDer::pem_slice_iter(certificate.as_bytes());
     let chain = chain.collect::<Result<Vec<_>, _>>().unwrap();
     let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap();
@@ -72,12 +90,13 @@ fn acceptor(certificate: &str, key: &str) -> TlsAcceptor {
 
 async fn listen(
     mut arriving: UnboundedReceiver<DuplexStream>,
-    acceptor: TlsAcceptor,
+    acceptor: watch::Receiver<TlsAcceptor>,
     api: MemoryApi,
 ) {
     let mut connections = JoinSet::new();
     while let Some(stream) = arriving.recv().await {
-        connections.spawn(serve(acceptor.clone(), stream, api.clone()));
+        let acceptor = acceptor.borrow().clone();
+        connections.spawn(serve(acceptor, stream, api.clone()));
     }
 }
 
