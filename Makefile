@@ -3,7 +3,7 @@
 E2E := cargo run --locked --quiet --package e2e --bin
 
 .DEFAULT_GOAL := help
-.PHONY: help prerequisites programs demo demo-down test test-lifecycle test-long ring bench bench-check bench-scale lint build image install generate
+.PHONY: help prerequisites programs demo demo-down test test-lifecycle test-long ring bench bench-check bench-scale bench-gateway lint build image install generate
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ bench-check: programs ## Fails if the last `make bench` is worse than the commit
 
 bench-scale: programs ## What the manager costs with a thousand tenants, whose machines and API servers are played
 	@$(E2E) bench-scale
+
+bench-gateway: programs ## The gateway beside HAProxy, nginx and nobody: throughput, latency, memory, changes of routes
+	@$(E2E) bench-gateway
 
 lint: programs ## What a reviewer would say first
 	@$(E2E) suite lint
