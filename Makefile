@@ -3,7 +3,7 @@
 E2E := cargo run --locked --quiet --package e2e --bin
 
 .DEFAULT_GOAL := help
-.PHONY: help prerequisites programs demo demo-down test test-lifecycle test-long ring bench bench-check bench-scale bench-gateway lint build image install generate
+.PHONY: help prerequisites programs demo demo-down test test-lifecycle test-long ring bench bench-check bench-scale bench-gateway lint build image gateway-image install generate
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ build: ## The manager and the sandbox
 
 image: programs ## The manager as an image of one static program; prints the archive, for `docker load`
 	@$(E2E) install image
+
+gateway-image: programs ## The same for the gateway
+	@$(E2E) install gateway-image
 
 install: programs ## This checkout's Nagaya into the running sandbox, in place of what is there
 	@$(E2E) install

@@ -58,7 +58,8 @@ pub struct Settings {
     #[arg(long, env = "NAGAYA_GATEWAY_HALF_CLOSE_TIMEOUT", value_name = "SECONDS", default_value = "60", value_parser = seconds)]
     pub half_close_timeout: Duration,
 
-    /// After how long a peer that acknowledges nothing is taken for gone, be it asked by keepalive or sent data.
+    /// After how long an idle peer that does not answer keepalive is taken for gone. One that owes acknowledgements is
+    /// when the kernel gives it up: after about 15 minutes.
     #[arg(long, env = "NAGAYA_GATEWAY_DEAD_PEER_TIMEOUT", value_name = "SECONDS", default_value = "60", value_parser = seconds)]
     pub dead_peer_timeout: Duration,
 

@@ -58,7 +58,8 @@ pub async fn serve(
     place: PendingPlace,
     open: OpenGuard,
 ) {
-    let led = lead(&client, &mut peer, &context).await;
+    let mut place = Some(place);
+    let led = lead(&client, &mut peer, &context, &mut place).await;
     let (route, admitted, backend) = match led {
         Ok(led) => led,
         Err(refusal) => {
@@ -68,7 +69,6 @@ pub async fn serve(
             return;
         }
     };
-    drop(place);
     tracing::debug!(client = %peer, service = %route.service, "led to {}", route.backend);
     copy(client, backend, admitted, &context, open);
 }
@@ -91,6 +91,7 @@ async fn lead(
     client: &TcpStream,
     peer: &mut SocketAddr,
     context: &Context,
+    pending: &mut Option<PendingPlace>,
 ) -> Result<(Arc<Route>, Place, TcpStream), Refusal> {
     let Context { settings, tables, metrics, .. } = context;
     sockets::prepare(client, settings.dead_peer_timeout).map_err(|_| Refusal::EndedEarly)?;
@@ -103,6 +104,8 @@ async fn lead(
     let place = route.meter.admit(route.limits, Instant::now()).inspect_err(|refusal| {
         metrics.limited(&route.tenant, *refusal);
     })?;
+    // From now on it is counted by its route, and no longer among those that have said nothing.
+    *pending = None;
     let started = Instant::now();
     let backend = timeout(settings.connect_timeout, connect(&route, &head.bytes, settings))
         .await

@@ -129,12 +129,15 @@ fn dispatch(stream: StdStream, peer: SocketAddr, workers: &[Worker], context: &C
         context.metrics.refused(Refusal::ProcessFull);
         return;
     }
-    let idlest = workers.iter().min_by_key(|worker| worker.load.load(Ordering::Relaxed));
-    if let Some(Worker { new, load }) = idlest {
-        let open = OpenGuard::new(&context.metrics, load);
-        // An error: the thread is gone, and the process with it.
-        let _ = new.send((stream, peer, open));
-    }
+    let alive = workers.iter().filter(|worker| !worker.new.is_closed());
+    let idlest = alive.min_by_key(|worker| worker.load.load(Ordering::Relaxed));
+    let Some(Worker { new, load }) = idlest else {
+        tracing::error!("no thread is left: this process can only be ended");
+        return;
+    };
+    let open = OpenGuard::new(&context.metrics, load);
+    // An error: the thread has ended this moment, and its connections with it.
+    let _ = new.send((stream, peer, open));
 }
 
 /// How many clients there may be: each has a file here and one towards its API server.

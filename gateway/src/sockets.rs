@@ -23,9 +23,10 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-/// `TCP_NODELAY`: TLS has its own records, and whoever waits for one waits for its last byte. Keepalive and
-/// `TCP_USER_TIMEOUT` (tcp(7)) both find a silent peer within `dead_peer`: the first one that is idle, the second one that
-/// owes acknowledgements.
+/// `TCP_NODELAY`: TLS has its own records, and whoever waits for one waits for its last byte. Keepalive finds an idle peer
+/// that is gone within `dead_peer`. One that owes acknowledgements is found by the kernel (`tcp_retries2` in tcp(7), about
+/// 15 minutes): `TCP_USER_TIMEOUT` would be sooner, but ends also who is there and does not read, such as
+/// `kubectl logs --follow` behind a pager.
 ///
 /// # Errors
 /// The kernel's. A connection that has ended already is one.
@@ -36,6 +37,5 @@ pub fn prepare(stream: &TcpStream, dead_peer: Duration) -> io::Result<()> {
     let interval = (half / PROBES).max(Duration::from_secs(1));
     let keepalive =
         TcpKeepalive::new().with_time(half).with_interval(interval).with_retries(PROBES);
-    socket.set_tcp_keepalive(&keepalive)?;
-    socket.set_tcp_user_timeout(Some(dead_peer))
+    socket.set_tcp_keepalive(&keepalive)
 }

@@ -19,11 +19,14 @@ use api_server::ApiServer;
 use k8s_openapi::api::core::v1::Service;
 use kube::Api;
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
+use kube::client::Body;
 use nagaya_api::labels;
-use serde_json::json;
+use serde::Deserialize as _;
+use serde_json::{Value, json};
 use tokio::time::sleep;
 
 const PATIENCE: Duration = Duration::from_secs(30);
+const POLICY: &str = include_str!("../../manifests/gateway/policy.yaml");
 /// The promise is 200 ms on an idle machine; here others compile.
 const UPDATE: Duration = Duration::from_secs(2);
 
@@ -162,6 +165,49 @@ async fn routes_follow_the_services_of_a_real_api_server_and_sigterm_drains() {
     gateway.until("/readyz", |status, _| status == 503).await;
     drop(TcpStream::connect(gateway.listen).unwrap());
     assert_eq!(gateway.exit_code(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn with_the_policy_only_services_of_control_planes_become_routes() {
+    let server = ApiServer::start().await;
+    let post = |path: &str, object: &Value| {
+        let request = http::Request::post(path).header("Content-Type", "application/json");
+        server.client.send(request.body(Body::from(object.to_string().into_bytes())).unwrap())
+    };
+    for document in serde_yaml_ng::Deserializer::from_str(POLICY) {
+        let object = Value::deserialize(document).unwrap();
+        let plural = match object["kind"].as_str().unwrap() {
+            "ValidatingAdmissionPolicy" => "validatingadmissionpolicies",
+            _ => "validatingadmissionpolicybindings",
+        };
+        let path = format!("/apis/admissionregistration.k8s.io/v1/{plural}");
+        assert_eq!(post(&path, &object).await.unwrap().status(), 201);
+    }
+    for (name, labels) in
+        [("plane", json!({ (labels::CONTROL_PLANE): "true" })), ("project", json!({}))]
+    {
+        let namespace = json!({ "metadata": { "name": name, "labels": labels } });
+        assert_eq!(post("/api/v1/namespaces", &namespace).await.unwrap().status(), 201);
+    }
+    let services = |namespace| Api::<Service>::namespaced(server.client.clone(), namespace);
+    let (params, since) = (PostParams::default(), Instant::now());
+    // The API server reads its policies now and then.
+    let refusal = loop {
+        let name = format!("a-{}", since.elapsed().as_millis());
+        match services("project").create(&params, &service(&name, "a.example.com")).await {
+            Err(refusal) => break refusal.to_string(),
+            Ok(_) => assert!(since.elapsed() < PATIENCE, "a project has a route"),
+        }
+        sleep(Duration::from_millis(200)).await;
+    };
+    assert!(refusal.contains("for Services of control planes only"), "{refusal}");
+    services("plane").create(&params, &service("a", "a.example.com")).await.unwrap();
+    let mut unlabelled = service("b", "b.example.com");
+    unlabelled.metadata.labels = None;
+    services("project").create(&params, &unlabelled).await.unwrap();
+    let label = json!({ "metadata": { "labels": { (labels::GATEWAY): "true" } } });
+    let (params, label) = (PatchParams::default(), Patch::Merge(label));
+    services("project").patch("b", &params, &label).await.unwrap_err();
 }
 
 #[test]
