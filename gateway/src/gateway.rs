@@ -120,7 +120,14 @@ async fn accept(
             }
         }
     }
-    drop(listener);
+    if let Ok(listener) = listener.into_std() {
+        // Who was told that he is connected is: the kernel would reset him with the port.
+        while let Ok((stream, peer)) = listener.accept() {
+            if stream.set_nonblocking(true).is_ok() {
+                dispatch(stream, peer, &workers, &context, most);
+            }
+        }
+    }
     std::future::pending::<()>().await;
 }
 

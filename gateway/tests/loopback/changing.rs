@@ -1,7 +1,7 @@
 //! Changes of routes while connections are open, limits, and who comes through a load balancer.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ppp::v2::{Addresses, Builder, Command, Protocol, Version};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -61,7 +61,7 @@ async fn one_connection_too_many_is_refused_and_the_neighbour_does_not_notice() 
     assert!(stage.client("b.example.com").await.is_ok());
     let line = "nagaya_gateway_limited_total{tenant=\"acme/a\",reason=\"TooManyConnections\"}";
     assert_eq!((stage.metric(line), stage.refused("TooManyConnections")), (1, 1));
-    let limited = stage.tables.borrow().limited(std::time::Instant::now());
+    let limited = stage.tables.borrow().limited(Instant::now());
     let expected = "acme/a (plane/a): limited, because it has 2 of 2 connections; 1 refused";
     assert!(limited.starts_with(expected), "{limited}");
     drop(first);
@@ -75,10 +75,13 @@ async fn connections_that_come_too_fast_are_refused_until_time_has_passed() {
     let mut stage = Stage::new(&[]);
     let a = stage.pki.server("a").await;
     stage.limited_route("a", &["a.example.com"], a, (None, Some(1)));
-    for _ in 0..5 {
-        stage.client("a.example.com").await.unwrap();
+    let started = Instant::now();
+    let mut came = 0;
+    while stage.client("a.example.com").await.is_ok() {
+        came += 1;
     }
-    stage.client("a.example.com").await.unwrap_err();
+    let most = 6.0 + started.elapsed().as_secs_f64();
+    assert!((5.0..=most).contains(&f64::from(came)), "{came}");
     assert_eq!(stage.refused("ConnectionsTooFast"), 1);
     tokio::time::sleep(Duration::from_millis(1100)).await;
     stage.client("a.example.com").await.unwrap();
