@@ -55,6 +55,7 @@ install: programs ## This checkout's Nagaya into the running sandbox, in place o
 
 generate: ## Definitions and reference pages that are made from the code
 	UPDATE=1 cargo test --locked --package nagaya --test crds --test configuration_reference --test rbac_reference --test field_policies --test monitoring
+	UPDATE=1 cargo test --locked --package nagaya-gateway --test reference
 
 prerequisites: ## The Debian packages that are missing: says which, then installs them
 	@e2e/prerequisites
