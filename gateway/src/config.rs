@@ -17,11 +17,16 @@ use clap::Parser;
 #[command(name = "nagaya-gateway", version)]
 pub struct Settings {
     /// Address and port that the tenants' clients connect to.
-    #[arg(long, env = "NAGAYA_GATEWAY_LISTEN", default_value = "[::]:8443")]
+    #[arg(
+        long,
+        env = "NAGAYA_GATEWAY_LISTEN",
+        value_name = "ADDRESS",
+        default_value = "[::]:8443"
+    )]
     pub listen: SocketAddr,
 
     /// Address and port of `/healthz`, `/readyz`, `/metrics`, `/routes` and `/limited`, in plain HTTP: not for tenants.
-    #[arg(long, env = "NAGAYA_GATEWAY_ADMIN", default_value = "[::]:8080")]
+    #[arg(long, env = "NAGAYA_GATEWAY_ADMIN", value_name = "ADDRESS", default_value = "[::]:8080")]
     pub admin: SocketAddr,
 
     /// Kubeconfig of the cluster whose Services are the routes; unset: the one that the gateway runs in.

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use kube::config::{InferConfigError, KubeConfigOptions, Kubeconfig, KubeconfigError};
 use kube::{Client, Config};
@@ -16,8 +17,11 @@ use crate::gateway::Gateway;
 use crate::meter::Limits;
 use crate::metrics::Metrics;
 use crate::routes::Table;
-use crate::routes::watch::Follower;
+use crate::routes::watch::{Follower, WATCH_SECONDS};
 use crate::telemetry;
+
+/// A watch that is silent for longer than it lasts has lost its API server.
+const SILENCE: Duration = Duration::from_secs(WATCH_SECONDS as u64 + 15);
 
 /// Why the gateway could not start.
 #[derive(Debug, thiserror::Error)]
@@ -97,12 +101,13 @@ async fn work(settings: Settings) -> Result<(), Error> {
 }
 
 async fn connect(kubeconfig: Option<&Path>) -> Result<Client, Error> {
-    let config = match kubeconfig {
+    let mut config = match kubeconfig {
         None => Config::infer().await.map_err(Box::new)?,
         Some(path) => read_kubeconfig(path)
             .await
             .map_err(|source| Error::Kubeconfig { path: path.display().to_string(), source })?,
     };
+    config.read_timeout = Some(SILENCE);
     Ok(Client::try_from(config).map_err(Box::new)?)
 }
 

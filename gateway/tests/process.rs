@@ -21,6 +21,7 @@ use kube::Api;
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
 use kube::client::Body;
 use nagaya_api::labels;
+use rustix::process::{Pid, Signal, kill_process};
 use serde::Deserialize as _;
 use serde_json::{Value, json};
 use tokio::time::sleep;
@@ -76,8 +77,8 @@ impl Gateway {
     }
 
     fn signal(&self) {
-        let id = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        let id = Pid::from_raw(self.child.id().try_into().unwrap()).unwrap();
+        kill_process(id, Signal::TERM).unwrap();
     }
 
     fn exit_code(&mut self) -> Option<i32> {

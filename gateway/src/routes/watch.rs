@@ -21,6 +21,8 @@ use crate::metrics::Metrics;
 
 /// Services in an answer while the first table is made.
 const PAGE: u32 = 500;
+/// After so many seconds the API server ends a watch, and another one goes on from there: what is silent for longer is gone.
+pub const WATCH_SECONDS: u16 = 60;
 /// Events that are there at the same time make one table.
 const AT_ONCE: usize = 256;
 
@@ -53,6 +55,7 @@ impl Follower {
     pub async fn follow(mut self, client: Client, filled: impl Fn()) {
         let selector = format!("{}={}", labels::GATEWAY, labels::GATEWAY_ENABLED);
         let selected = watcher::Config::default().labels(&selector).page_size(PAGE);
+        let selected = selected.timeout(WATCH_SECONDS.into());
         let events = watch_services(Api::<Service>::all(client), selected).default_backoff();
         let mut events = std::pin::pin!(events.ready_chunks(AT_ONCE));
         while let Some(chunk) = events.next().await {
