@@ -3,7 +3,7 @@
 E2E := cargo run --locked --quiet --package e2e --bin
 
 .DEFAULT_GOAL := help
-.PHONY: help prerequisites programs demo demo-down test test-lifecycle test-long ring bench bench-check bench-scale lint build image install generate
+.PHONY: help prerequisites programs demo demo-down test test-lifecycle test-long ring bench bench-check bench-scale bench-gateway lint build image gateway-image install generate
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ bench-check: programs ## Fails if the last `make bench` is worse than the commit
 bench-scale: programs ## What the manager costs with a thousand tenants, whose machines and API servers are played
 	@$(E2E) bench-scale
 
+bench-gateway: programs ## The gateway beside HAProxy, nginx and nobody: throughput, latency, memory, changes of routes
+	@$(E2E) bench-gateway
+
 lint: programs ## What a reviewer would say first
 	@$(E2E) suite lint
 
@@ -44,11 +47,15 @@ build: ## The manager and the sandbox
 image: programs ## The manager as an image of one static program; prints the archive, for `docker load`
 	@$(E2E) install image
 
+gateway-image: programs ## The same for the gateway
+	@$(E2E) install gateway-image
+
 install: programs ## This checkout's Nagaya into the running sandbox, in place of what is there
 	@$(E2E) install
 
 generate: ## Definitions and reference pages that are made from the code
 	UPDATE=1 cargo test --locked --package nagaya --test crds --test configuration_reference --test rbac_reference --test field_policies --test monitoring
+	UPDATE=1 cargo test --locked --package nagaya-gateway --test reference
 
 prerequisites: ## The Debian packages that are missing: says which, then installs them
 	@e2e/prerequisites

@@ -73,3 +73,16 @@ pub const SNAPSHOT_REASON: &str = "nagaya.dev/snapshot-reason";
 pub const SNAPSHOT_LOCATION: &str = "nagaya.dev/snapshot-location";
 /// Annotation on the Job that restores a snapshot: its name.
 pub const RESTORES: &str = "nagaya.dev/restores";
+
+/// Label on a Service in a control-plane namespace that the gateway leads to; the value is [`GATEWAY_ENABLED`].
+pub const GATEWAY: &str = "nagaya.dev/gateway";
+/// Value of [`GATEWAY`] that turns it on.
+pub const GATEWAY_ENABLED: &str = "true";
+/// Annotation on such a Service: the host names by which clients reach it through the gateway, separated by commas.
+pub const GATEWAY_HOSTS: &str = "nagaya.dev/gateway-hosts";
+/// Annotation on such a Service: how many connections it may have through one replica of the gateway, instead of the
+/// gateway's own setting.
+pub const GATEWAY_CONNECTIONS: &str = "nagaya.dev/gateway-connections";
+/// Annotation on such a Service: how many new connections a second it may get through one replica of the gateway,
+/// instead of the gateway's own setting.
+pub const GATEWAY_CONNECTION_RATE: &str = "nagaya.dev/gateway-connection-rate";

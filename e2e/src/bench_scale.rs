@@ -7,16 +7,17 @@
 //! Reading order: [`run`], `ground` (where it all runs), `cluster`, `daemon` (a process), `tenants` and `api` (what is
 //! done), `audit` (what was asked for), `rounds` (what is measured), `figures` (`target/bench-scale.json`).
 
-mod api;
+pub(crate) mod api;
 mod audit;
-mod cluster;
-mod daemon;
-mod figures;
-mod ground;
+pub(crate) mod cluster;
+pub(crate) mod daemon;
+pub(crate) mod figures;
+pub(crate) mod ground;
 mod rounds;
-mod tenants;
-mod wait;
+pub(crate) mod tenants;
+pub(crate) mod wait;
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use cluster::Cluster;
@@ -67,7 +68,10 @@ pub fn run(extent: &Extent) -> Outcome {
     step("components of the management cluster", || {
         components::ensure_all(&[needs, more.to_vec()].concat()).map(drop)
     })?;
-    ground::enter(extent, &programs)
+    let own = [programs.nagaya, programs.stub_tenants].map(PathBuf::into_os_string);
+    let extent = [extent.tenants.to_string(), extent.idle.to_string()];
+    let [tenants, idle] = extent.map(OsString::from);
+    ground::enter(&[&own[..], &["--tenants".into(), tenants, "--idle".into(), idle]].concat())
 }
 
 /// [`run`], from inside those namespaces.
@@ -80,7 +84,7 @@ pub fn run_inside(extent: &Extent, programs: &Programs) -> Outcome {
     let mut figures = Figures::new(extent.tenants);
     let measured = rounds::measure(extent, programs, &cluster, &mut figures);
     if let Err(failure) = measured {
-        let kept = daemon::keep_logs()?;
+        let kept = daemon::keep_logs("bench-scale-logs")?;
         say(&format!("Until then:\n{}", figures.told()));
         say(&format!("What the programs said is in {}", kept.display()));
         return Err(failure);

@@ -18,6 +18,8 @@ use archive::Image;
 
 /// The manager's own image.
 pub const MANAGER: &str = "ghcr.io/nagaya-dev/nagaya:dev";
+/// The gateway.
+pub const GATEWAY: &str = "ghcr.io/nagaya-dev/nagaya-gateway:dev";
 /// The web server that demo and tests run on a tenant's node.
 pub const NGINX: &str = "docker.io/library/nginx:1.22";
 /// A shell with the usual small programs.
@@ -76,6 +78,14 @@ pub fn node(minor: &str) -> Result<Vec<PathBuf>> {
 /// The binary cannot be read.
 pub fn manager_image(binary: &Path) -> Result<PathBuf> {
     assemble(&catalogue::manager(binary))
+}
+
+/// [`manager_image`] for the gateway.
+///
+/// # Errors
+/// The binary cannot be read.
+pub fn gateway_image(binary: &Path) -> Result<PathBuf> {
+    assemble(&catalogue::gateway(binary))
 }
 
 /// The archives for what a user names: a file, a reference of ours, or `kubernetes-MINOR` for all

@@ -4,6 +4,7 @@
 //! [`network`], [`components`] (binaries), [`images`].
 
 pub mod bench;
+pub mod bench_gateway;
 pub mod bench_scale;
 pub mod cargo;
 pub mod cli;

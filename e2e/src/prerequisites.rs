@@ -15,6 +15,12 @@ use crate::{paths, preflight};
 /// Programs of tests and the benchmark that are no part of the sandbox, and their Debian packages.
 const OF_TESTS: [(&str, &str); 4] =
     [("openssl", "openssl"), ("curl", "curl"), ("prometheus", "prometheus"), ("lua5.4", "lua5.4")];
+/// What `make bench-gateway` measures the gateway beside: files, and the packages that have them.
+const OF_BENCH_GATEWAY: [(&str, &str); 3] = [
+    ("/usr/sbin/haproxy", "haproxy"),
+    ("/usr/sbin/nginx", "nginx-light"),
+    ("/usr/lib/nginx/modules/ngx_stream_module.so", "libnginx-mod-stream"),
+];
 /// Asked by Debian's packages whether a service may be started (`invoke-rc.d`'s policy layer).
 const POLICY: &str = "/usr/sbin/policy-rc.d";
 /// The version of cargo-deny whose verdict counts.
@@ -30,6 +36,19 @@ pub fn install_packages() -> Result<()> {
     missing.extend(of_tests.map(|(_, package)| package));
     missing.sort_unstable();
     missing.dedup();
+    install(&missing)
+}
+
+/// [`install_packages`] for the gateway's rivals, which only its benchmark needs.
+///
+/// # Errors
+/// As [`install_packages`].
+pub fn install_rivals() -> Result<()> {
+    let missing = OF_BENCH_GATEWAY.iter().filter(|(file, _)| !Path::new(file).exists());
+    install(&missing.map(|(_, package)| *package).collect::<Vec<_>>())
+}
+
+fn install(missing: &[&str]) -> Result<()> {
     if missing.is_empty() {
         say("All Debian packages that are needed are installed.");
         return Ok(());
@@ -42,7 +61,7 @@ pub fn install_packages() -> Result<()> {
         )));
     }
     step("apt-get update", || run(&mut apt_get(&["update"])))?;
-    let words = [&["install", "--yes", "--no-install-recommends"][..], &missing].concat();
+    let words = [&["install", "--yes", "--no-install-recommends"][..], missing].concat();
     step("apt-get install", || without_starting_services(|| run(&mut apt_get(&words))))
 }
 

@@ -37,6 +37,8 @@ const DEFINITIONS: [(&str, &str); 2] = [
 /// Both processes end with it. No controller runs beside them.
 pub struct ApiServer {
     pub client: Client,
+    #[allow(dead_code, reason = "for tests whose client is a process of its own")]
+    pub kubeconfig: String,
     kube_apiserver: Process,
     etcd: Process,
     _folder: TempDir,
@@ -49,8 +51,9 @@ impl ApiServer {
         let ca = write_keys(folder.path());
         let (etcd, etcd_url) = start_etcd(folder.path());
         let (kube_apiserver, address) = startkube_apiserver(folder.path(), &etcd_url);
-        let mut server =
-            Self { client: connect(address, &ca).await, kube_apiserver, etcd, _folder: folder };
+        let kubeconfig = kubeconfig(address, ca);
+        let client = connect(&kubeconfig).await;
+        let mut server = Self { client, kubeconfig, kube_apiserver, etcd, _folder: folder };
         server.until_found("/readyz").await;
         for (plural, text) in DEFINITIONS {
             server.define(text).await;
@@ -195,11 +198,14 @@ fn write_keys(folder: &Path) -> String {
     certificate::write(folder, "kube-apiserver")
 }
 
-async fn connect(address: SocketAddr, ca: &str) -> Client {
+fn kubeconfig(address: SocketAddr, ca: String) -> String {
     let server = format!("https://{address}");
-    let kubeconfig = nagaya_pki::Kubeconfig::new("real", &server, Trust::Bundle(ca.to_owned()));
-    let text = kubeconfig.with_token("replay", TOKEN).to_yaml().unwrap();
-    let kubeconfig = Kubeconfig::from_yaml(&text).unwrap();
+    let kubeconfig = nagaya_pki::Kubeconfig::new("real", &server, Trust::Bundle(ca));
+    kubeconfig.with_token("replay", TOKEN).to_yaml().unwrap()
+}
+
+async fn connect(kubeconfig: &str) -> Client {
+    let kubeconfig = Kubeconfig::from_yaml(kubeconfig).unwrap();
     let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await;
     Client::try_from(config.unwrap()).unwrap()
 }

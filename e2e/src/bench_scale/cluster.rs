@@ -67,7 +67,7 @@ pub fn kubeconfig(user: &str) -> PathBuf {
 }
 
 /// etcd, kube-apiserver, and the proxy through which we ask it.
-fn management_api() -> Outcome<Vec<Daemon>> {
+pub fn management_api() -> Outcome<Vec<Daemon>> {
     let pki = in_folder("pki").display().to_string();
     let mut certificates = command(&[binary("kubeadm")?]);
     certificates.args(["init", "phase", "certs", "all", "--cert-dir", &pki]);

@@ -76,6 +76,11 @@ impl Daemon {
         self.name
     }
 
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Resident memory in MiB.
     pub fn memory(&self) -> Outcome<f64> {
         let status = paths::read_text(&self.proc("status"))?;
@@ -145,9 +150,9 @@ pub fn all_run() -> Outcome {
     Err(Failure::new(format!("{name} has ended by itself:\n{}", last_lines(&said, LAST_WORDS))))
 }
 
-/// Copies what all of them said to where it stays.
-pub fn keep_logs() -> Outcome<PathBuf> {
-    let kept = paths::checkout().join("target/bench-scale-logs");
+/// Copies what all of them said to where it stays: a folder of `target/`.
+pub fn keep_logs(folder: &str) -> Outcome<PathBuf> {
+    let kept = paths::checkout().join("target").join(folder);
     paths::remove_folder(&kept)?;
     paths::make_folder(&kept)?;
     for entry in fs::read_dir(logs())? {

@@ -2,6 +2,7 @@
 //! them. So nothing is left behind however this ends, and nothing has a way out.
 
 use std::env;
+use std::ffi::OsString;
 use std::fs;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
@@ -11,7 +12,6 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process_group, setrlimit};
 
-use super::{Extent, Programs};
 use crate::command::{command, run};
 use crate::error::{Error, IoContext as _};
 use crate::interrupt;
@@ -30,14 +30,13 @@ pub const SERVICES: &str = "10.96.0.0/12";
 /// The word that tells this program that it is inside.
 pub const INSIDE: &str = "--inside";
 
-/// Runs this program once more, inside.
-pub fn enter(extent: &Extent, programs: &Programs) -> Outcome {
+/// Runs this program once more, inside, with these words behind [`INSIDE`].
+pub fn enter(words: &[OsString]) -> Outcome {
     let own = env::current_exe()?;
     let mut inside =
         command(&["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--net"]);
     inside.args(["--fork", "--kill-child", "--mount-proc", "--propagation", "private", "--"]);
-    inside.arg(own).arg(INSIDE).arg(&programs.nagaya).arg(&programs.stub_tenants);
-    inside.args(["--tenants", &extent.tenants.to_string(), "--idle", &extent.idle.to_string()]);
+    inside.arg(own).arg(INSIDE).args(words);
     // A group of its own: Ctrl-C reaches only us, and the kernel ends all that is inside.
     let mut child = inside.stdin(Stdio::null()).process_group(0).spawn()?;
     loop {

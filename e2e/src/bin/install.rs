@@ -1,5 +1,6 @@
 //! `make install` and `make image`.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -16,13 +17,20 @@ struct Cli {
 enum Verb {
     /// Only make the manager's image, and print where it is.
     Image,
+    /// Only make the gateway's image, and print where it is.
+    GatewayImage,
+}
+
+fn print(archive: &Path) {
+    println!("{}", archive.display());
 }
 
 fn main() -> ExitCode {
     let verb = Cli::parse().verb;
     let done = interrupt::watch().and_then(|()| match verb {
         None => install::install(),
-        Some(Verb::Image) => install::build_image().map(|path| println!("{}", path.display())),
+        Some(Verb::Image) => install::build_image().map(|path| print(&path)),
+        Some(Verb::GatewayImage) => install::build_gateway_image().map(|path| print(&path)),
     });
     match done {
         Ok(()) => ExitCode::SUCCESS,

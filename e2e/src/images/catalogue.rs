@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::archive::Image;
 use super::libraries::{add_with_libraries, below_architecture};
-use super::{BUSYBOX, MANAGER, NGINX};
+use super::{BUSYBOX, GATEWAY, MANAGER, NGINX};
 use crate::command::{command, output, run};
 use crate::components::{Component, ensure, hex};
 use crate::error::{IoContext, Result};
@@ -219,6 +219,13 @@ pub fn nginx() -> Result<Image> {
 #[must_use]
 pub fn manager(binary: &Path) -> Image {
     Image::new(MANAGER).entrypoint(&["/nagaya"]).user("65532:65532").file("/nagaya", binary)
+}
+
+/// The gateway around its static binary.
+#[must_use]
+pub fn gateway(binary: &Path) -> Image {
+    let image = Image::new(GATEWAY).entrypoint(&["/nagaya-gateway"]).user("65532:65532");
+    image.file("/nagaya-gateway", binary)
 }
 
 fn users(image: Image) -> Image {

@@ -1,4 +1,4 @@
-//! The manager as a static program, so that its image holds nothing else.
+//! The manager and the gateway as static programs, so that their images hold nothing else.
 
 use std::path::PathBuf;
 
@@ -15,19 +15,33 @@ pub fn build_image() -> Result<PathBuf> {
     images::manager_image(&build_manager()?)
 }
 
-/// The manager's static release build. It has a target folder of its own in the cache, since other
-/// flags than those of `cargo build` would otherwise rebuild everything in turns.
+/// The gateway's image as an archive, built first if anything of it changed.
+///
+/// # Errors
+/// It does not compile, or the cache cannot be written.
+pub fn build_gateway_image() -> Result<PathBuf> {
+    images::gateway_image(&build("the gateway", "nagaya-gateway", "gateway")?)
+}
+
+/// The manager's static release build.
 ///
 /// # Errors
 /// The manager does not compile.
 pub fn build_manager() -> Result<PathBuf> {
+    build("the manager", "nagaya", "release")
+}
+
+/// A package's program by its name, static. It has a target folder of its own in the cache, since other
+/// flags than those of `cargo build` would otherwise rebuild everything in turns.
+fn build(what: &str, package: &str, profile: &str) -> Result<PathBuf> {
     let (target, triple) = (paths::cache().join("target-static"), host_triple()?);
-    let words = ["build", "--locked", "--release", "--package", "nagaya", "--target", &triple];
+    let words =
+        ["build", "--locked", "--profile", profile, "--package", package, "--target", &triple];
     let mut build = cargo(&words);
     // glibc has to be in the program: its image has no libraries.
     build.env("RUSTFLAGS", "-C target-feature=+crt-static").env("CARGO_TARGET_DIR", &target);
-    crate::cargo::run("build the manager", build)?;
-    Ok(target.join(triple).join("release/nagaya"))
+    crate::cargo::run(&format!("build {what}"), build)?;
+    Ok(target.join(triple).join(profile).join(package))
 }
 
 fn host_triple() -> Result<String> {
