@@ -286,10 +286,12 @@ impl Teller {
 
     /// Deleted for good, with all that it had.
     fn forget(&mut self, dice: &mut Rng) {
-        let was_retained = self.wish.retain;
-        self.wish = Wish { retain: false, mistake: None, ..self.wish };
+        // One that is paused from birth is never held.
+        let paused = self.wish.paused && !self.may_be_kept;
+        let is_asked = self.wish.retain || self.wish.paused != paused;
+        self.wish = Wish { retain: false, mistake: None, paused, ..self.wish };
         match (self.exists, self.may_be_kept) {
-            (true, _) if was_retained => self.steps.push(Step::Ask(self.wish)),
+            (true, _) if is_asked => self.steps.push(Step::Ask(self.wish)),
             (true, _) => {}
             (false, true) => self.comes(self.wish),
             (false, false) => return,
