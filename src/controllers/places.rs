@@ -72,8 +72,10 @@ mod tests {
         serde_json::from_value(json!({"metadata": metadata})).unwrap()
     }
 
-    fn done() -> Result<Action, Infallible> {
-        Ok(Action::await_change())
+    type Passed = Result<Action, Infallible>;
+
+    const fn done() -> Action {
+        Action::await_change()
     }
 
     #[tokio::test]
@@ -85,7 +87,7 @@ mod tests {
             let pass = async |object: Arc<ConfigMap>| {
                 served.lock().unwrap().push(object.name_any());
                 tokio::task::yield_now().await;
-                done()
+                Passed::Ok(done())
             };
             places.pass(&cache, Arc::new(object(name, "1")), pass).await.unwrap();
         };
@@ -106,16 +108,16 @@ mod tests {
         let lasts = async |_| {
             tokio::task::yield_now().await;
             writer.apply_watcher_event(&Event::Apply(object("one", "2")));
-            done()
+            Passed::Ok(done())
         };
         let (seen, old) = (Mutex::new(None), Arc::new(object("one", "1")));
         let waits = async |object: Arc<ConfigMap>| {
             *seen.lock().unwrap() = object.resource_version();
-            done()
+            Passed::Ok(done())
         };
         let first = places.pass(&cache, Arc::new(object("other", "1")), lasts);
         let (first, second) = join(first, places.pass(&cache, old, waits)).await;
-        assert_eq!((first, second), (done(), done()));
+        assert_eq!((first, second), (Ok(done()), Ok(done())));
         assert_eq!(seen.into_inner().unwrap().as_deref(), Some("2"));
     }
 
@@ -128,11 +130,11 @@ mod tests {
         let lasts = async |_| {
             shutdown.cancel();
             tokio::task::yield_now().await;
-            done()
+            Passed::Ok(done())
         };
-        let never = async |_| panic!("served") as Result<Action, Infallible>;
+        let never = async |_| panic!("served") as Passed;
         let first = places.pass(&cache, one(), lasts);
         let (lasted, waited) = join(first, places.pass(&cache, one(), never)).await;
-        assert_eq!((lasted, waited), (done(), done()));
+        assert_eq!((lasted, waited), (Ok(done()), Ok(done())));
     }
 }
