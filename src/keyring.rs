@@ -102,6 +102,8 @@ struct Known {
     /// Secrets of former kinds that are still there, in the order in which they go.
     former: Vec<Secret>,
     read: Instant,
+    /// The clock when they were made or looked into: by an earlier one a certificate may be from the future.
+    as_of: Timestamp,
     /// Paused since: whoever pauses a tenant may change its Secrets by hand.
     looked_on: bool,
 }
@@ -165,6 +167,7 @@ impl Keyring {
             versions: self.fingerprints.of(&versions(&existing)).filter(|_| !waits),
             former,
             read: Instant::now(),
+            as_of: now,
             looked_on: access == Access::Read,
         };
         self.lock().insert(key.clone(), known);
@@ -231,7 +234,8 @@ impl Keyring {
         let mut all = self.lock();
         let known = all.get_mut(key).filter(|known| {
             let same = versions.is_some() && known.versions == versions;
-            same && known.inputs == *inputs && now < known.keys.next_due
+            let serve = (known.as_of..known.keys.next_due).contains(&now);
+            same && serve && known.inputs == *inputs
         })?;
         known.read = Instant::now();
         known.looked_on = access == Access::Read;
