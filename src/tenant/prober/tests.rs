@@ -261,13 +261,13 @@ async fn when_most_tenants_vanish_at_once_the_prober_distrusts_its_eyes() {
     }
     pass(1).await;
     targets[0].becomes(Tenant::Blackholed);
-    pass(12).await;
+    pass(14).await;
     assert!(!prober.store().blind());
     assert_eq!(count(&mut woken), 6, "five first reports, and one that vanished");
     for target in &targets[1..4] {
         target.becomes(Tenant::Blackholed);
     }
-    pass(12).await;
+    pass(14).await;
     assert!(prober.store().blind());
     let woken = count(&mut woken);
     assert!(woken >= 5, "three that vanished, and those that had vanished before: {woken}");
