@@ -136,8 +136,9 @@ impl Keyring {
         }
         let authorities = Authorities::read(&existing)?;
         let plan = plan_leaves(tenant, &authorities, &existing, now)?;
-        // What has to wait is looked into by the next reading.
-        let waits = access == Access::Read && !plan.to_write.is_empty();
+        // What has to wait, or is dated ahead of the clock, is looked into by the next reading.
+        let waits =
+            (access == Access::Read && !plan.to_write.is_empty()) || !authorities.are_valid_by(now);
         if access != Access::Read {
             write(&secrets, &plan.to_write, &mut existing).await?;
         }

@@ -20,7 +20,7 @@ use crate::tenant::{TenantKey, Wakeups};
 const PAUSE: Duration = Duration::from_secs(1);
 /// How often an etcd is looked at in which nothing happens.
 const REST: Duration = Duration::from_mins(9);
-/// The same while its tenant is not Ready.
+/// The same while its tenant is not Ready, at most: it is a pass that asks.
 const UNREST: Duration = Duration::from_secs(5);
 
 /// What a reconcile wants to be done.

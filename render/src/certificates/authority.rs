@@ -121,6 +121,15 @@ pub struct Authorities {
 }
 
 impl Authorities {
+    /// By a clock that is behind one of them not everything can be told: what it has signed may be dated ahead.
+    #[must_use]
+    pub fn are_valid_by(&self, now: Timestamp) -> bool {
+        let Self { cluster, client, kubelet_serving, front_proxy, etcd, service_account: _ } = self;
+        [cluster, client, kubelet_serving, front_proxy, etcd]
+            .iter()
+            .all(|ca| now >= ca.not_before())
+    }
+
     /// Reads them from their Secrets, given by name.
     ///
     /// # Errors

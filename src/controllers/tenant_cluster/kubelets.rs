@@ -32,6 +32,10 @@ pub async fn oldest(context: &Context, tenant: &TenantKey) -> OldestKubelet {
     let Some(plane) = context.planes.get(tenant) else {
         return unknown("its API server has not been reached yet");
     };
+    // One that is known to be silent is not waited for: that it is has to show in time.
+    if context.prober.store().get(tenant).is_some_and(|seen| seen.report.unreachable()) {
+        return unknown("its API server does not answer");
+    }
     match tokio::time::timeout(DEADLINE, list(&plane.client)).await {
         Err(_) => unknown("its API server does not answer"),
         Ok(Err(error)) => unknown(&error.to_string()),

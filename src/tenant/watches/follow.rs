@@ -6,6 +6,7 @@
 //! but a stream of its connection, whose deadlines it relies on (`tenant/connection.rs`).
 
 use std::pin::pin;
+use std::time::Duration;
 
 use futures::{AsyncBufReadExt, TryStreamExt};
 use kube::api::{ListParams, WatchParams};
@@ -22,6 +23,9 @@ use crate::tenant::TenantKey;
 pub(super) const PAGE: u32 = 500;
 /// The API server's answer to a resourceVersion that it no longer knows.
 const GONE: u16 = 410;
+/// After so long all is listed again: one that goes on from a version that etcd has lost since, as with a volume that was
+/// rolled back, is told nothing of what happens.
+const LIST_AGAIN: Duration = Duration::from_mins(30);
 
 /// What is followed.
 pub(super) struct Followed<'a> {
@@ -70,8 +74,12 @@ pub(super) async fn follow(
     mut take: impl FnMut(Event<PartialObjectMeta>),
 ) {
     let (mut since, mut retry) = (None, Retry::default());
+    let mut listed = Instant::now();
     loop {
         let begun = Instant::now();
+        if since.is_none() || listed.elapsed() >= LIST_AGAIN {
+            (since, listed) = (None, begun);
+        }
         let ended = followed.watch_once(&mut since, &mut retry, &mut take).await;
         if begun.elapsed() >= LONGEST {
             retry.reset();

@@ -205,6 +205,23 @@ async fn a_watch_that_was_silent_for_long_is_started_again_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn after_half_an_hour_all_is_listed_again() {
+    let seen = seen_while(|mut server| async move {
+        answer(&mut server, "limit=500", 200, LIST).await;
+        for _ in 0..8 {
+            let (watch, body) = endless();
+            answer_with(&mut server, "resourceVersion=5", 200, body).await;
+            sleep(Duration::from_mins(4)).await;
+            drop(watch);
+        }
+        answer(&mut server, "limit=500", 200, LIST).await;
+        answer(&mut server, "resourceVersion=5", 200, "").await;
+    })
+    .await;
+    assert_eq!(seen, vec![LISTED; 2].concat());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_watch_of_which_nothing_is_heard_is_given_up_after_the_api_server_should_have_ended_it() {
     let seen = seen_while(|mut server| async move {
         answer(&mut server, "limit=500", 200, LIST).await;
