@@ -175,18 +175,23 @@ fn add_flag(stage: &Stage, workload: &str, flag: &str) -> Outcome {
     let of = [workload, "-n", &stage.plane];
     stage.management().run(&[&["patch"], &of[..], &["--type=json", "-p", &patch]].concat())?;
     let wait = ["rollout", "status", "--timeout=60s", "--request-timeout=0"];
-    stage.management().run(&[&wait[..], &of].concat()).map(drop)
+    stage.management().run(&[&wait[..], &of].concat())?;
+    await_pods(stage, workload, 1)
 }
 
-/// Scaled, and its processes gone, in the time that they ask for: one on its way out still answers.
+/// Scaled, and its processes gone, in the time that they ask for.
 fn scale_to_zero(stage: &Stage, workload: &str) -> Outcome {
-    let (management, plane) = (stage.management(), stage.plane.as_str());
-    management.run(&["scale", workload, "-n", plane, "--replicas=0"])?;
+    stage.management().run(&["scale", workload, "-n", &stage.plane, "--replicas=0"])?;
+    await_pods(stage, workload, 0)
+}
+
+/// Those on their way out are counted too: they still answer.
+fn await_pods(stage: &Stage, workload: &str, count: usize) -> Outcome {
     let component = workload.rsplit('/').next().unwrap_or_default();
     let label = format!("app.kubernetes.io/name={component}");
-    wait_until(&format!("{workload} has no pods"), Duration::from_mins(1), || {
-        let left = management.list(&["pods", "-n", plane, "-l", &label])?;
-        Ok(Look::done_if(left.is_empty(), || format!("{} are left", left.len())))
+    wait_until(&format!("{workload} has {count} pods"), Duration::from_mins(1), || {
+        let there = stage.management().list(&["pods", "-n", &stage.plane, "-l", &label])?;
+        Ok(Look::done_if(there.len() == count, || format!("{} are there", there.len())))
     })
 }
 
