@@ -136,8 +136,8 @@ impl Keyring {
         }
         let authorities = Authorities::read(&existing)?;
         let plan = plan_leaves(tenant, &authorities, &existing, now)?;
-        // What has to wait, or is dated ahead of the clock, is looked into by the next reading.
-        let waits =
+        // What has to wait, or may be dated ahead of the clock, is looked into by the next reading.
+        let unsettled =
             (access == Access::Read && !plan.to_write.is_empty()) || !authorities.are_valid_by(now);
         if access != Access::Read {
             write(&secrets, &plan.to_write, &mut existing).await?;
@@ -165,7 +165,7 @@ impl Keyring {
         let known = Known {
             keys: Arc::clone(&keys),
             inputs,
-            versions: self.fingerprints.of(&versions(&existing)).filter(|_| !waits),
+            versions: self.fingerprints.of(&versions(&existing)).filter(|_| !unsettled),
             former,
             read: Instant::now(),
             as_of: now,

@@ -1,6 +1,6 @@
-//! How often tenants are probed. A tenant that stops being joinable has to show it within 15 s: an
-//! interval with its jitter and a deadline make less than 14 s at most. One that is not joinable for long is looked at less and
-//! less often: that it has come up may take a fortieth of that time longer to be seen.
+//! How often tenants are probed. A tenant that stops being joinable has to show it within 15 s: an interval with its
+//! jitter and a deadline make less than 14 s. One that is not joinable for long is looked at less and less often: that
+//! it has come up may take a fortieth of that time longer to be seen.
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
