@@ -218,7 +218,7 @@ async fn after_half_an_hour_all_is_listed_again() {
         answer(&mut server, "resourceVersion=5", 200, "").await;
     })
     .await;
-    assert_eq!(seen, vec![LISTED; 2].concat());
+    assert_eq!(seen, [LISTED; 2].concat());
 }
 
 #[tokio::test(start_paused = true)]
