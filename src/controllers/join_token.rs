@@ -65,7 +65,7 @@ impl Error {
 /// What the controller shares with the others, and its own failures.
 pub struct JoinTokens {
     context: Arc<Context>,
-    places: Places,
+    places: Places<JoinToken>,
     backoff: Backoff<ObjectRef<JoinToken>>,
 }
 
@@ -73,8 +73,12 @@ pub struct JoinTokens {
 pub async fn run(context: Arc<Context>) {
     let client = context.manager.clients.projects.clone();
     let manager = &context.manager;
-    let places =
-        Places::new(manager.config.manager.concurrent_reconciles, manager.shutdown.clone());
+    // What is made for one is made within one pass.
+    let places = Places::new(
+        manager.config.manager.concurrent_reconciles,
+        |_| false,
+        manager.shutdown.clone(),
+    );
     let controller =
         Controller::new(Api::<JoinToken>::all(client.clone()), watcher::Config::default());
     let (tokens, cache) = (controller.store(), controller.store());

@@ -91,6 +91,7 @@ pub async fn run(
     let shutdown = context.manager.shutdown.clone();
     let places = Arc::new(Places::new(
         context.manager.config.manager.concurrent_reconciles,
+        |tenant| !finalizer::is_held(tenant, FINALIZER),
         shutdown.clone(),
     ));
     let passes = controller
