@@ -24,7 +24,7 @@ use tokio::time::Instant;
 use crate::controllers::HandedOut;
 use crate::kube_ops::{self, Fingerprint, Fingerprints};
 use crate::tenant::TenantKey;
-use secrets::{make_missing, read, versions, write};
+use secrets::{Secrets, make_missing, read, versions, write};
 
 /// Somebody who deletes a Secret sees it come back within five minutes: nobody may watch Secrets.
 pub const READ_AGAIN: Duration = Duration::from_secs(285);
@@ -84,6 +84,8 @@ pub enum Access {
     Write {
         /// The plane was healthy once.
         born: bool,
+        /// Its namespace was made a moment ago: no Secret can be in it, and none is looked for.
+        newborn: bool,
     },
 }
 
@@ -122,16 +124,20 @@ impl Keyring {
         now: Timestamp,
     ) -> Result<Arc<Keys>, Error> {
         let inputs = LeafInputs::of(tenant);
-        if let Some(keys) = self.current(key, &inputs, access, now) {
-            return Ok(keys);
-        }
         let secrets = Api::<Secret>::namespaced(planes.clone(), &tenant.plane_namespace);
-        let mut existing = read(&secrets).await?;
+        let mut existing = if matches!(access, Access::Write { newborn: true, .. }) {
+            Secrets::new()
+        } else {
+            if let Some(keys) = self.current(key, &inputs, access, now) {
+                return Ok(keys);
+            }
+            read(&secrets).await?
+        };
         let found = self.fingerprints.of(&versions(&existing));
         if let Some(keys) = self.unchanged(key, &inputs, found, access, now) {
             return Ok(keys);
         }
-        if let Access::Write { born } = access {
+        if let Access::Write { born, .. } = access {
             make_missing(&secrets, tenant, &mut existing, born, now).await?;
         }
         let authorities = Authorities::read(&existing)?;

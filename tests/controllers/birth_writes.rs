@@ -1,5 +1,6 @@
 //! What a newborn tenant costs the management API, which serves all of them.
 
+use crate::memory_api::{Asked, Verb};
 use crate::stage::{PROJECT, Stage};
 
 /// Of the manager's, until it has nothing more to write.
@@ -20,4 +21,16 @@ async fn none_of_them_is_in_vain() {
     let writes = stage.management_writes();
     let refused: Vec<&String> = writes.iter().filter(|write| !write.contains(" 20")).collect();
     assert_eq!(refused, [""; 0], "{writes:#?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_looked_for_that_cannot_be_there() {
+    let stage = Stage::ready().await;
+    let missed = |asked: &Asked| {
+        let in_plane = asked.id.namespace == Stage::plane();
+        in_plane && asked.verb == Verb::Get && asked.code == 404
+    };
+    let missed: Vec<String> =
+        stage.planes.asked().iter().filter(|asked| missed(asked)).map(Asked::to_string).collect();
+    assert_eq!(missed, [""; 0]);
 }

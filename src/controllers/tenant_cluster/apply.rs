@@ -16,6 +16,7 @@ use nagaya_render::tenant::{Endpoint, Tenant};
 use nagaya_render::upgrade::{self, Versions};
 use nagaya_render::workloads::Workload;
 
+use super::bounded_client::BoundedClient;
 use super::components::apply_components;
 use super::kubeconfig::hand_out_kubeconfig;
 use super::meltdown::{as_it_runs, protect};
@@ -70,14 +71,17 @@ pub async fn apply(
     let tenant = &take_turn(context, raw, key, &asks, &rendered, observed, now);
     let foundation = build_foundation(tenant, &members);
     let born = observed.born() || note_birth(context, observed).await?;
-    let namespace = apply_namespace(context, key, &foundation.namespace, None).await?;
-    let new_rights =
-        apply_rights(context, tenant, &foundation.role_binding, observed.project_enabled).await?;
-    let (services, keys) = join(
-        permitted(new_rights, || Box::pin(apply_services(context, tenant, &members, &foundation))),
-        permitted(new_rights, || Box::pin(make_keys(context, key, tenant, born, now))),
-    )
-    .await;
+    let NamespaceApplied { written: namespace, newborn } =
+        apply_namespace(context, key, &foundation.namespace, None).await?;
+    let planes = &BoundedClient::of_planes(context, tenant, newborn);
+    let (role_binding, enabled) = (&foundation.role_binding, observed.project_enabled);
+    let new_rights = apply_rights(context, planes, tenant, role_binding, enabled).await?;
+    // One after the other: together they would be forbidden together.
+    let services = || Box::pin(apply_services(context, planes, tenant, &members, &foundation));
+    let services = permitted(new_rights, services).await;
+    let access = Access::Write { born, newborn };
+    let keys = || Box::pin(make_keys(context, key, tenant, access, now));
+    let keys = permitted(new_rights, keys).await;
     let (services, keys) = (services?, keys?);
     let tenant = with_port(tenant, services.node_port);
     let stopped = phase.stops_plane();
@@ -94,7 +98,8 @@ pub async fn apply(
     } else {
         build_plane(&tenant, &versions, &members, context.settings())
     };
-    let components = apply_components(context, &tenant, plane, &members, observed, (born, stopped));
+    let state = (born, stopped);
+    let components = apply_components(context, planes, &tenant, plane, &members, observed, state);
     let recorded = apply_namespace(context, key, &record, namespace);
     let (recorded, plane) = join(recorded, Box::pin(components)).await;
     let endpoint = tenant.endpoint();
@@ -163,13 +168,21 @@ async fn note_birth(context: &Context, observed: &Observed) -> Result<bool, Erro
     Ok(true)
 }
 
-/// Returns what was written; `newer` is what this pass has written before, which a cache may not have yet.
+/// What became of the namespace.
+struct NamespaceApplied {
+    /// As it was written, if it was.
+    written: Option<Namespace>,
+    /// There was none.
+    newborn: bool,
+}
+
+/// `newer` is what this pass has written before, which a cache may not have yet.
 async fn apply_namespace(
     context: &Context,
     key: &TenantKey,
     namespace: &Namespace,
     newer: Option<Namespace>,
-) -> Result<Option<Namespace>, Error> {
+) -> Result<NamespaceApplied, Error> {
     let all = Api::<Namespace>::all(context.manager.clients.planes.clone());
     let cached = || context.caches.planes.get(&ObjectRef::new(&namespace.name_any()));
     let live = newer.or_else(|| cached().map(|live| live.as_ref().clone()));
@@ -178,21 +191,22 @@ async fn apply_namespace(
         Some(live) => context.contests.apply(key, &all, Some(live), namespace).await?.into(),
         None => kube_ops::apply_in_project(&all, None, namespace).await?,
     };
-    match applied {
-        Applied::Written(written) => Ok(Some(written)),
-        Applied::Unchanged => Ok(None),
-    }
+    let written = match applied {
+        Applied::Written(written) => Some(written),
+        Applied::Unchanged => None,
+    };
+    Ok(NamespaceApplied { newborn: live.is_none(), written })
 }
 
 async fn make_keys(
     context: &Context,
     key: &TenantKey,
     tenant: &Tenant,
-    born: bool,
+    access: Access,
     now: Timestamp,
 ) -> Result<Arc<Keys>, Error> {
     let planes = &context.manager.clients.planes;
-    Ok(context.keyring.keys(planes, key, tenant, Access::Write { born }, now).await?)
+    Ok(context.keyring.keys(planes, key, tenant, access, now).await?)
 }
 
 fn next_step(

@@ -17,12 +17,14 @@ pub struct BoundedClient<'a> {
     contests: &'a Contests<TenantKey>,
     fingerprints: &'a Fingerprints,
     tenant: TenantKey,
+    newborn: bool,
 }
 
 impl<'a> BoundedClient<'a> {
-    /// For what is in a tenant's control plane.
-    pub fn of_planes(context: &'a Context, tenant: &Tenant) -> Self {
-        Self::new(context, &context.manager.clients.planes, tenant)
+    /// For what is in a tenant's control plane. `newborn`: its namespace was made a moment ago, so that nothing can be in
+    /// it which no cache shows, and nothing is looked for.
+    pub fn of_planes(context: &'a Context, tenant: &Tenant, newborn: bool) -> Self {
+        Self { newborn, ..Self::new(context, &context.manager.clients.planes, tenant) }
     }
 
     /// For what is in a tenant's project.
@@ -34,7 +36,7 @@ impl<'a> BoundedClient<'a> {
         let Tenant { namespace, name, uid, .. } = tenant.clone();
         let tenant = TenantKey { namespace, name, uid };
         let Context { contests, fingerprints, .. } = context;
-        Self { client, contests, fingerprints, tenant }
+        Self { client, contests, fingerprints, tenant, newborn: false }
     }
 }
 
@@ -59,6 +61,9 @@ where
     let namespace = desired.namespace().unwrap_or_default();
     let all = Api::<K>::namespaced(client.client.clone(), &namespace);
     let live = seen.as_ref().and_then(Seen::read);
+    if client.newborn && live.is_none() {
+        return Ok(kube_ops::apply(&all, None, desired).await?);
+    }
     let tried = client.contests.apply(&client.tenant, &all, live.as_ref(), desired);
     let tried = Box::pin(tried).await?;
     if let (Tried::AsWanted, Some(seen), Some(wanted)) = (&tried, &seen, wanted) {

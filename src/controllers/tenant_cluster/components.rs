@@ -24,6 +24,7 @@ use crate::kube_ops::{Applied, Object};
 /// Makes `plane`. `stopped`: none of it runs, since etcd is being filled with a snapshot.
 pub async fn apply_components(
     context: &Context,
+    client: &BoundedClient<'_>,
     tenant: &Tenant,
     plane: PlaneObjects,
     members: &EtcdShape,
@@ -44,7 +45,6 @@ pub async fn apply_components(
         api_server_budget,
     } = plane;
     let etcd_state: ConfigMap = build_etcd_state(tenant, born, members);
-    let client = &BoundedClient::of_planes(context, tenant);
     let caches = &context.caches;
     // A member that joins has to find itself there.
     apply_one(client, &caches.config_maps, &etcd_state).await?;

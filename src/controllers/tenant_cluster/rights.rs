@@ -23,15 +23,15 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// none.
 pub async fn apply_rights(
     context: &Context,
+    planes: &BoundedClient<'_>,
     tenant: &Tenant,
     in_plane: &RoleBinding,
     project_enabled: bool,
 ) -> Result<bool, Error> {
     let in_project = build_project_role_binding(&tenant.namespace);
-    let planes = BoundedClient::of_planes(context, tenant);
     let projects = BoundedClient::of_projects(context, tenant);
     let (plane, project) =
-        join(apply_one(&planes, &context.caches.role_bindings, in_plane), async {
+        join(apply_one(planes, &context.caches.role_bindings, in_plane), async {
             if !project_enabled {
                 return Ok(Applied::Unchanged);
             }

@@ -26,6 +26,7 @@ pub struct Services {
 /// Makes them as rendered.
 pub async fn apply_services(
     context: &Context,
+    planes: &BoundedClient<'_>,
     tenant: &Tenant,
     members: &EtcdShape,
     foundation: &Foundation,
@@ -38,7 +39,6 @@ pub async fn apply_services(
         api_server,
         api_server_public,
     } = foundation;
-    let client = &BoundedClient::of_planes(context, tenant);
     let cache = &context.caches.services;
     let as_made = build_foundation(&with_port(tenant, None), members).api_server_public;
     let api_server_public = if keeps_port(cache, &as_made, tenant.exposure.node_port) {
@@ -47,10 +47,10 @@ pub async fn apply_services(
         api_server_public
     };
     let (etcd, etcd_client, api_server_now, public_now) = tokio::join!(
-        apply_one(client, cache, etcd),
-        apply_one(client, cache, etcd_client),
-        apply_one(client, cache, api_server),
-        apply_one(client, cache, api_server_public),
+        apply_one(planes, cache, etcd),
+        apply_one(planes, cache, etcd_client),
+        apply_one(planes, cache, api_server),
+        apply_one(planes, cache, api_server_public),
     );
     etcd?;
     etcd_client?;
