@@ -55,7 +55,7 @@ pub async fn clean_up(
     };
     let waits_for = match (&left, &failure) {
         (_, Some(failure)) => Err(failure),
-        (Ok(Left::Waiting(what)), _) => Ok(what.as_str()),
+        (Ok(Left::Waiting(what) | Left::Going(what)), _) => Ok(what.as_str()),
         _ => {
             finalizer::release(&projects, raw, FINALIZER).await?;
             metrics.forget(&key.namespace, &key.name);
@@ -69,7 +69,7 @@ pub async fn clean_up(
     announce(context, raw, &status).await;
     left.map(|left| match left {
         // The watch of namespaces sees it go.
-        Left::Blocked(_) => Action::requeue(LOOK_AGAIN_LATER),
+        Left::Blocked(_) | Left::Going(_) => Action::requeue(LOOK_AGAIN_LATER),
         Left::Nothing | Left::Waiting(_) => Action::requeue(LOOK_AGAIN),
     })
 }
@@ -85,7 +85,10 @@ async fn end(context: &Context, raw: &TenantCluster, key: &TenantKey) -> Result<
 /// What is still there, in words.
 enum Left {
     Nothing,
+    /// Something that nobody tells the manager the end of.
     Waiting(String),
+    /// Only the namespace, in which nothing is made any more.
+    Going(String),
     Blocked(Blocked),
 }
 
@@ -125,12 +128,14 @@ async fn end_all(context: &Context, namespace: &Namespace) -> Result<Left, Error
     }
     let pods = end_workloads(context, &name, DeletionPolicy::Delete).await?;
     let claims = Api::<PersistentVolumeClaim>::namespaced(planes.clone(), &name);
-    end_each(&claims, at_once).await?;
+    let claims = end_each(&claims, at_once).await?;
     if let Some(blocked) = why_not_gone(namespace, context.now()) {
         return Ok(Left::Blocked(blocked));
     }
+    let going = format!("waiting for namespace {name} to go");
     Ok(match pods {
-        Left::Nothing => Left::Waiting(format!("waiting for namespace {name} to go")),
+        Left::Nothing if claims.is_empty() => Left::Going(going),
+        Left::Nothing => Left::Waiting(going),
         left => left,
     })
 }
