@@ -17,7 +17,8 @@ use crate::kube_ops::{self, Applied};
 
 /// A new RoleBinding works once the API server's own cache has seen it.
 const TAKE: Duration = Duration::from_secs(5);
-const PAUSE: Duration = Duration::from_millis(50);
+/// Usually that takes less.
+const PAUSE: Duration = Duration::from_millis(25);
 
 /// Returns whether the manager has been given rights just now. In a project that is not enabled any more it takes
 /// none.
@@ -38,7 +39,11 @@ pub async fn apply_rights(
             apply_one(&projects, &context.caches.project_role_bindings, &in_project).await
         })
         .await;
-    Ok(matches!(plane?, Applied::Written(_)) | matches!(project?, Applied::Written(_)))
+    let are_new = matches!(plane?, Applied::Written(_)) | matches!(project?, Applied::Written(_));
+    if are_new {
+        sleep(PAUSE).await;
+    }
+    Ok(are_new)
 }
 
 /// Gives back the rights in every project that the operator has enabled no longer. The policy
