@@ -69,8 +69,8 @@ pub async fn apply_services(
     })
 }
 
-/// Whether the Service has a node port and is as it was made, before anybody knew which port Kubernetes gives it, and has the one that is
-/// recorded. It is asked for by number only where it would get another one.
+/// Whether the Service is as it was made, before anybody knew which node port Kubernetes gives it, and has the one that
+/// is recorded. It is asked for by number only where it would get another one. (Behind the gateway there is none to ask for.)
 fn keeps_port(cache: &TextStore<Service>, as_made: &Service, recorded: Option<u16>) -> bool {
     let live = cache.get(&ObjectRef::from_obj(as_made));
     live.is_some_and(|live| node_port(&live) == recorded && kube_ops::is_there(&live, as_made))
