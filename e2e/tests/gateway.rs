@@ -11,6 +11,7 @@ use e2e::ring::{
 };
 use serde_json::json;
 
+const BIRTH: Duration = Duration::from_mins(3);
 const SOON: Duration = Duration::from_mins(1);
 const NODE_READY: Duration = Duration::from_mins(1);
 const ADDON_READY: Duration = Duration::from_mins(2);
@@ -24,7 +25,7 @@ fn a_machine_joins_through_the_gateway_by_the_name_of_its_cluster() -> Outcome {
         let tenant = Tenant::create(project, "demo", &spec)?;
         let host = format!("demo.{}.{GATEWAY_DOMAIN}", project.name);
         let endpoint = format!("{host}:{GATEWAY_PORT}");
-        tenant.await_condition("APIServerReady", "True", SOON)?;
+        tenant.await_condition("APIServerReady", "True", BIRTH)?;
         let missing = tenant.await_condition("EndpointReachable", "False", SOON)?;
         ensure_says(&missing.message, &["cannot connect to the gateway", &endpoint])?;
         let _gateway = Gateway::install()?;
