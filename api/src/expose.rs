@@ -11,17 +11,19 @@ pub struct Expose {
     #[serde(default, rename = "type")]
     pub type_: ExposeType,
 
-    /// Settings for `type: NodePort`.
+    /// Settings for `type: NodePort`; refused for another type.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node_port: Option<NodePortExpose>,
 
     /// DNS name that clients and nodes use instead of an address. Cannot be set, changed or removed once
-    /// the cluster has an endpoint (`status.endpoint`): every kubelet has it in its kubeconfig.
+    /// the cluster has an endpoint (`status.endpoint`): every kubelet has it in its kubeconfig. Refused for
+    /// `type: Gateway`, which names the cluster itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub hostname: Option<String>,
 
-    /// Further DNS names and IP addresses in the API server's certificate.
+    /// Further DNS names and IP addresses in the API server's certificate. With `type: Gateway`, DNS names also lead
+    /// there through the gateway; one with `*` does not, and those below the gateway's own domain are refused.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32), inner(length(min = 1, max = 253)))]
     pub extra_names: Vec<String>,
@@ -33,6 +35,9 @@ pub enum ExposeType {
     /// A port on every management node.
     #[default]
     NodePort,
+    /// `NAME.NAMESPACE.DOMAIN` at the gateway, which has one address and one port for all tenants; the domain is the
+    /// manager's setting.
+    Gateway,
 }
 
 /// A port on every management node.

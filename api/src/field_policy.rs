@@ -57,7 +57,11 @@ pub const FIELD_POLICIES: &[FieldPolicy] = &[
     row("spec.networking.podCIDRs", Change::Immutable, "nodes already have parts of it"),
     row("spec.networking.serviceCIDRs", Change::Immutable, "Services already have addresses of it"),
     row("spec.networking.clusterDomain", Change::Immutable, "kubelets and certificates hold it"),
-    row("spec.expose.type", Change::Live, "only NodePort works now"),
+    row(
+        "spec.expose.type",
+        Change::FixedAtBirth,
+        "every kubelet has the endpoint in its kubeconfig; to move a running cluster is not there yet",
+    ),
     row(
         "spec.expose.nodePort.host",
         Change::FixedAtBirth,

@@ -3,11 +3,13 @@
 //!
 //! The demo, the tests and the benchmark all start with [`install`].
 
+mod gateway;
 mod manager;
 mod previous;
 
 use std::path::Path;
 
+pub use gateway::{GATEWAY_DOMAIN, GATEWAY_PORT, install_gateway, remove_gateway};
 pub use manager::{build_gateway_image, build_image, build_manager};
 pub use previous::install_previous;
 

@@ -16,7 +16,7 @@ use nagaya_render::plane::{
 };
 use nagaya_render::settings::Settings;
 use nagaya_render::snapshots::Snapshots;
-use nagaya_render::tenant::{EtcdMembers, Exposure, Tenant};
+use nagaya_render::tenant::{EtcdMembers, Exposure, Tenant, Way};
 use nagaya_render::turns::Templates;
 use nagaya_render::upgrade::Versions;
 use serde_json::{Value, json};
@@ -57,7 +57,8 @@ fn tenant(
         exposure: Exposure {
             host: host.to_owned(),
             addresses: vec![host.parse()?],
-            node_port: Some(port),
+            port: Some(port),
+            way: Way::NodePort,
             extra_names: Vec::new(),
         },
         wait_image: wait_image.to_owned(),

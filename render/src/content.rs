@@ -84,7 +84,7 @@ pub fn build_content(
             .transpose()?,
         core_dns: tenant
             .core_dns
-            .then(|| core_dns::build_core_dns(tenant, settings))
+            .then(|| core_dns::build_core_dns(tenant, settings, inputs.endpoint))
             .transpose()?,
     })
 }

@@ -59,6 +59,8 @@ pub enum Reason {
     EndpointUnreachable,
     /// The connection or the answer did not come in time: packets are dropped on the way.
     EndpointTimeout,
+    /// The gateway answers, and does not lead to the API server.
+    GatewayRefuses,
     /// The API server answers, but not with what was asked for: it is starting, stopping or ill.
     EndpointUnhealthy,
     /// The serving certificate lacks the endpoint's host.
@@ -211,6 +213,7 @@ mod tests {
         let with = |reason| ProbeReport { endpoint: Finding::failed(reason, ""), ..joinable() };
         assert!(with(Reason::EndpointTimeout).unreachable());
         assert!(!with(Reason::CertificateNameMismatch).unreachable());
+        assert!(!with(Reason::GatewayRefuses).unreachable());
         assert!(!joinable().unreachable());
     }
 }

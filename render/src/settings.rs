@@ -2,10 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::num::NonZeroU16;
 
 use k8s_openapi::api::core::v1::{ResourceRequirements, Toleration};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+/// Port of HTTPS (RFC 9110, section 4.2.2): firewalls let it out.
+const HTTPS: u16 = 443;
 
 /// Settings that shape what is rendered, the same for all tenants.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -15,8 +19,10 @@ pub struct Settings {
     pub node_port_host: Option<String>,
     /// IP addresses behind `nodePortHost` when that is a host name.
     pub node_port_addresses: Vec<IpAddr>,
-    /// When set, `NAME.NAMESPACE.DOMAIN` is the endpoint's host from birth.
+    /// When set, `NAME.NAMESPACE.DOMAIN` is the host of NodePort endpoints from birth.
     pub domain: Option<String>,
+    /// Where the gateway is, for tenants with `spec.expose.type: Gateway`.
+    pub gateway: GatewaySettings,
     /// Images of control planes, on the management cluster.
     pub control_plane_images: ImageSource,
     /// Images of addons, on the tenants' nodes.
@@ -32,6 +38,27 @@ pub struct Settings {
     pub storage_class: Option<String>,
     /// Requests and limits by component (`etcd`, `kube-apiserver`, …), instead of the built-in ones.
     pub resources: BTreeMap<String, ResourceRequirements>,
+}
+
+/// Where the gateway is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct GatewaySettings {
+    /// The endpoint of a new tenant behind the gateway is `NAME.NAMESPACE.DOMAIN`: `*.DOMAIN` has to lead to the gateway in DNS.
+    /// Unset: `spec.expose.type: Gateway` is refused. A tenant keeps the name that it was born with.
+    pub domain: Option<String>,
+    /// Port at which machines reach the gateway. A tenant keeps the one that it was born with.
+    pub port: NonZeroU16,
+    /// IP addresses of the gateway, as the tenants' machines reach them and the manager too: it looks at the first as a
+    /// machine does that wants to join, and names all of them to the tenants' pods. Needed with `gateway.domain`.
+    pub addresses: Vec<IpAddr>,
+}
+
+impl Default for GatewaySettings {
+    fn default() -> Self {
+        let port = NonZeroU16::new(HTTPS).unwrap_or(NonZeroU16::MIN);
+        Self { domain: None, port, addresses: Vec::new() }
+    }
 }
 
 /// Where images come from.

@@ -66,10 +66,24 @@ pub struct Exposure {
     pub host: String,
     /// IP addresses behind `host`; pods of the tenant reach the API through them.
     pub addresses: Vec<IpAddr>,
-    /// Node port asked for or recorded; `None` until Kubernetes has chosen one.
-    pub node_port: Option<u16>,
+    /// Port beside `host`; `None` until Kubernetes has chosen a node port.
+    pub port: Option<u16>,
+    /// What leads there.
+    pub way: Way,
     /// Further names and addresses in the serving certificate.
     pub extra_names: Vec<String>,
+}
+
+/// What leads from an endpoint to the API server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// A port on every management node.
+    NodePort,
+    /// The gateway.
+    Gateway {
+        /// Names that clients ask it for in TLS: [`Exposure::host`] and further ones.
+        hosts: Vec<String>,
+    },
 }
 
 /// The endpoint once its port is known: `host:port`.
@@ -129,7 +143,7 @@ impl Tenant {
     /// The endpoint, once the port is known.
     #[must_use]
     pub fn endpoint(&self) -> Option<Endpoint> {
-        self.exposure.node_port.map(|port| Endpoint { host: self.exposure.host.clone(), port })
+        self.exposure.port.map(|port| Endpoint { host: self.exposure.host.clone(), port })
     }
 
     /// Labels of an object of this tenant; `component` is its `app.kubernetes.io/name`.

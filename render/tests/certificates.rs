@@ -332,6 +332,6 @@ fn the_admin_kubeconfig_is_kept_while_it_says_what_a_new_one_would() {
     foreign.metadata.owner_references = None;
     assert!(matches!(decide(&tenant, Some(&foreign), fixture::noon()), AdminKubeconfig::Foreign));
 
-    tenant.exposure.node_port = Some(30_444);
+    tenant.exposure.port = Some(30_444);
     assert!(matches!(decide(&tenant, Some(&secret), fixture::noon()), AdminKubeconfig::Write(_)));
 }

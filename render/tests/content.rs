@@ -127,3 +127,21 @@ fn the_api_endpoints_are_of_the_family_of_the_service_and_else_of_what_there_is(
         (json!("IPv6"), vec![json!("2001:db8::1")])
     );
 }
+
+/// Who asks the gateway by an address is led nowhere.
+#[test]
+fn behind_the_gateway_nothing_of_ours_asks_by_the_address_of_the_service() {
+    let tenant = fixture::tenant_behind_the_gateway();
+    let objects = objects(&tenant, &Settings::default());
+    let kubeconfig = find(&objects, "ConfigMap", "kube-proxy")["data"]["kubeconfig.conf"].clone();
+    let server = "https://demo.acme.k8s.example.com:443";
+    assert!(kubeconfig.as_str().unwrap().contains(server), "{kubeconfig}");
+    let pod = &find(&objects, "Deployment", "coredns")["spec"]["template"]["spec"];
+    let alias = json!({"ip": "198.51.100.7", "hostnames": ["demo.acme.k8s.example.com"]});
+    assert_eq!(pod["hostAliases"], json!([alias]));
+    let variables = json!([
+        {"name": "KUBERNETES_SERVICE_HOST", "value": "demo.acme.k8s.example.com"},
+        {"name": "KUBERNETES_SERVICE_PORT", "value": "443"},
+    ]);
+    assert_eq!(pod["containers"][0]["env"], variables);
+}

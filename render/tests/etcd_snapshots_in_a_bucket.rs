@@ -180,7 +180,7 @@ fn what_comes_along_is_a_retained_plane_with_every_authority() {
     let record = PlaneRecord::read(&namespace);
     assert!(record.retained && record.born);
     assert_eq!(record.version, Some(tenant.version));
-    assert_eq!(record.endpoint_port, tenant.exposure.node_port);
+    assert_eq!(record.endpoint_port, tenant.exposure.port);
     assert_eq!(record.restored_from, None, "the same snapshot may be restored again");
     assert_eq!(record.wait_image, None, "the image of that time may be gone");
     let annotations = namespace.metadata.annotations.unwrap();

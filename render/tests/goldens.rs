@@ -85,6 +85,14 @@ fn what_is_the_same_for_every_minor_is_as_reviewed() {
     snapshot_as("signing-token", &[json!(build_signing_token_secret(&tenant, &token))]);
 }
 
+/// The rest of the control plane is the same for every way.
+#[test]
+fn a_tenant_behind_the_gateway_is_as_reviewed() {
+    let tenant = fixture::tenant_behind_the_gateway();
+    let foundation = build_foundation(&tenant, &EtcdShape::newborn());
+    snapshot_as("gateway", &[json!(foundation.namespace), json!(foundation.api_server_public)]);
+}
+
 /// Without its value, which is another one each time.
 #[test]
 fn the_secret_of_the_admin_kubeconfig_is_as_reviewed() {

@@ -300,7 +300,7 @@ fn the_public_service_leaves_the_choice_of_a_port_to_kubernetes_until_one_is_rec
         spec.ports.expect("ports")[0].node_port
     };
     assert_eq!(node_port(&tenant), Some(30_443));
-    tenant.exposure.node_port = None;
+    tenant.exposure.port = None;
     assert_eq!(node_port(&tenant), None);
 }
 

@@ -42,6 +42,16 @@ fn a_nested_key_has_an_environment_variable_and_the_rest_of_the_file_stays() {
 }
 
 #[test]
+fn where_the_gateway_is_can_be_said_in_the_file_and_in_the_environment() {
+    let yaml = "managerImage: m:1\ngateway: {domain: k8s.example.com, addresses: [198.51.100.7]}";
+    let gateway = load(yaml, &[("NAGAYA_GATEWAY__PORT", "6443")]).unwrap().render.gateway;
+    assert_eq!(gateway.domain.as_deref(), Some("k8s.example.com"));
+    assert_eq!((gateway.port.get(), gateway.addresses.len()), (6443, 1));
+    let nothing = load("managerImage: m:1", &[]).unwrap().render.gateway;
+    assert_eq!((nothing.domain, nothing.port.get()), (None, 443));
+}
+
+#[test]
 fn a_text_that_looks_like_a_number_stays_a_text() {
     let config = load("managerImage: m:1", &[("NAGAYA_STORAGE_CLASS", "1.0")]).unwrap();
     assert_eq!(config.render.storage_class.as_deref(), Some("1.0"));
@@ -90,6 +100,9 @@ fn what_would_break_every_tenant_is_refused_by_its_key() {
     for (key, yaml) in [
         ("domain", "domain: Clusters.example.com"),
         ("domain", "domain: 10.0.0.1.5"),
+        ("gateway.domain", "gateway: {domain: 192.0.2.1, addresses: [192.0.2.1]}"),
+        ("gateway.addresses", "gateway: {domain: k8s.example.com}"),
+        ("gateway.port", "gateway: {port: 0}"),
         ("nodePortHost", "nodePortHost: '*.example.com'"),
         ("storageClass", "storageClass: 'a b'"),
         ("resources.kube-apisever", "resources: {kube-apisever: {}}"),

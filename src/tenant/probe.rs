@@ -44,6 +44,8 @@ pub struct ProbeTarget {
     pub tenant: TenantKey,
     /// Where to connect to for the public endpoint: an address behind `endpoint.host`.
     pub address: SocketAddr,
+    /// The gateway is there, and asked by `endpoint.host` for the way to the API server.
+    pub through_gateway: bool,
     /// How.
     pub dial: Arc<dyn Dial>,
     /// Host and port that kubelets bake in.

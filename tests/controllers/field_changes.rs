@@ -19,8 +19,7 @@ fn samples(snapshot: &Value) -> Vec<(&'static str, Value)> {
     vec![
         ("spec.controlPlane.replicas", json!({"controlPlane": {"replicas": 2}})),
         ("spec.etcd.quota", json!({"etcd": {"quota": "512Mi"}})),
-        // There is no other.
-        ("spec.expose.type", json!({"expose": {"type": "NodePort"}})),
+        ("spec.expose.type", json!({"expose": {"type": "Gateway"}})),
         ("spec.expose.nodePort.host", json!({"expose": {"nodePort": {"host": "192.0.2.9"}}})),
         ("spec.expose.nodePort.port", json!({"expose": {"nodePort": {"port": 31999}}})),
         ("spec.expose.hostname", json!({"expose": {"hostname": "late.example.com"}})),
@@ -140,7 +139,8 @@ async fn a_change_of_a_field_restarts_what_its_policy_says_and_nothing_else() {
             Change::Live => assert!(restarted.is_empty(), "{field} restarts {restarted:?}"),
             Change::FixedAtBirth => {
                 assert!(is_refused && restarted.is_empty(), "{field}: {restarted:?}");
-                change(&stage, &json!({"expose": {"nodePort": null, "hostname": null}})).await;
+                let expose = json!({"type": "NodePort", "nodePort": null, "hostname": null});
+                change(&stage, &json!({"expose": expose})).await;
                 continue;
             }
             Change::Immutable => panic!("{field} cannot be changed"),

@@ -13,6 +13,7 @@ mod deleting;
 mod ending;
 mod field_changes;
 mod former_secrets;
+mod gateway;
 mod gitops;
 mod history;
 mod in_the_way;

@@ -104,6 +104,8 @@ impl std::fmt::Display for Asked {
 
 /// The address of every cluster's nodes.
 pub const NODE_ADDRESS: Ipv4Addr = admission::address(u8::MAX);
+/// The address of the gateway, where there is one.
+pub const GATEWAY_ADDRESS: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 7);
 
 /// The server; clones are the same one.
 #[derive(Clone)]

@@ -17,12 +17,12 @@ use nagaya::readiness::Readiness;
 use nagaya::startup::Manager;
 use nagaya_api::{conditions, labels};
 use nagaya_render::plane::plane_namespace_name;
-use nagaya_render::settings::Settings;
+use nagaya_render::settings::{GatewaySettings, Settings};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
-use crate::memory_api::{Asked, Id, Kind, MemoryApi, NODE_ADDRESS};
+use crate::memory_api::{Asked, GATEWAY_ADDRESS, Id, Kind, MemoryApi, NODE_ADDRESS};
 use crate::process::Process;
 use crate::running::Running;
 use crate::world::{EtcdsOf, MemoryEtcds, Network, World};
@@ -290,6 +290,11 @@ impl Drop for Stage {
 fn config() -> Config {
     let render = Settings {
         node_port_host: Some(NODE_ADDRESS.to_string()),
+        gateway: GatewaySettings {
+            domain: Some("k8s.example.com".to_owned()),
+            addresses: vec![GATEWAY_ADDRESS.into()],
+            ..GatewaySettings::default()
+        },
         manager_image: "nagaya".to_owned(),
         ..Settings::default()
     };

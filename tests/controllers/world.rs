@@ -8,10 +8,12 @@
 //! | its controllers that sign | `world/signers.rs` |
 //! | kubelets of the tenant's own nodes | `world/kubelets.rs` |
 //! | the members of etcd | `world/etcd.rs` |
+//! | the gateway | `world/gateway.rs` |
 //! | what is between the manager and the tenants | `world/network.rs` |
 //! | the namespace controller and the garbage collector | `world/removal.rs` |
 
 mod etcd;
+mod gateway;
 mod jobs;
 mod kubelets;
 mod network;

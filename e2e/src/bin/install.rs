@@ -19,6 +19,8 @@ enum Verb {
     Image,
     /// Only make the gateway's image, and print where it is.
     GatewayImage,
+    /// The gateway instead, beside the Nagaya that is there: at the port 30043 of the management host.
+    Gateway,
 }
 
 fn print(archive: &Path) {
@@ -30,6 +32,7 @@ fn main() -> ExitCode {
     let done = interrupt::watch().and_then(|()| match verb {
         None => install::install(),
         Some(Verb::Image) => install::build_image().map(|path| print(&path)),
+        Some(Verb::Gateway) => install::install_gateway(),
         Some(Verb::GatewayImage) => install::build_gateway_image().map(|path| print(&path)),
     });
     match done {

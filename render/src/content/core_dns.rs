@@ -1,9 +1,10 @@
 //! CoreDNS as kubeadm deploys it. Source: `cmd/kubeadm/app/phases/addons/dns`.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::Service;
+use k8s_openapi::api::core::v1::{EnvVar, HostAlias, PodSpec, Service};
 
 use super::ContentError;
 use super::manifest::{
@@ -15,7 +16,7 @@ use super::rbac::{
     ClusterRoleRef, build_cluster_role, build_cluster_role_binding, rule, service_account,
 };
 use crate::settings::Settings;
-use crate::tenant::Tenant;
+use crate::tenant::{Endpoint, Tenant, Way};
 
 const NAME: &str = "coredns";
 const CLUSTER_ROLE: &str = "system:coredns";
@@ -25,6 +26,7 @@ const APP: &str = "kube-dns";
 pub(super) fn build_core_dns(
     tenant: &Tenant,
     settings: &Settings,
+    endpoint: &Endpoint,
 ) -> Result<CoreDnsObjects, ContentError> {
     let core = ["endpoints", "services", "pods", "namespaces"];
     let verbs = ["list", "watch"];
@@ -43,7 +45,7 @@ pub(super) fn build_core_dns(
         ),
         config: build_config_map(meta(KUBE_SYSTEM, NAME), [("Corefile", corefile)]),
         service: build_service(tenant)?,
-        deployment: build_deployment(tenant, settings)?,
+        deployment: build_deployment(tenant, settings, endpoint)?,
     })
 }
 
@@ -61,7 +63,11 @@ fn build_service(tenant: &Tenant) -> Result<Service, ContentError> {
     Ok(service)
 }
 
-fn build_deployment(tenant: &Tenant, settings: &Settings) -> Result<Deployment, ContentError> {
+fn build_deployment(
+    tenant: &Tenant,
+    settings: &Settings,
+    endpoint: &Endpoint,
+) -> Result<Deployment, ContentError> {
     let images = &settings.addon_images;
     let image =
         images.resolve(&format!("registry.k8s.io/coredns/coredns:{}", tenant.minor.core_dns));
@@ -73,8 +79,32 @@ fn build_deployment(tenant: &Tenant, settings: &Settings) -> Result<Deployment, 
     deployment.metadata = labelled_meta(KUBE_SYSTEM, NAME, "k8s-app", APP);
     if let Some(pod) = deployment.spec.as_mut().and_then(|spec| spec.template.spec.as_mut()) {
         pod.image_pull_secrets = pull_secrets(&images.pull_secrets);
+        if let Way::Gateway { .. } = tenant.exposure.way {
+            ask_by_name(pod, tenant, endpoint);
+        }
     }
     Ok(deployment)
+}
+
+/// The gateway leads nowhere who asks it by the address of default/kubernetes: client-go takes the host from these
+/// variables instead (`rest.InClusterConfig`). No DNS is needed to find it: this is the DNS.
+fn ask_by_name(pod: &mut PodSpec, tenant: &Tenant, endpoint: &Endpoint) {
+    let Endpoint { host, port } = endpoint;
+    let alias = |address: &IpAddr| HostAlias {
+        ip: address.to_string(),
+        hostnames: Some(vec![host.clone()]),
+    };
+    pod.host_aliases = Some(tenant.exposure.addresses.iter().map(alias).collect());
+    let variables =
+        [("KUBERNETES_SERVICE_HOST", host.clone()), ("KUBERNETES_SERVICE_PORT", port.to_string())];
+    let variables = variables.map(|(name, value)| EnvVar {
+        name: name.to_owned(),
+        value: Some(value),
+        ..EnvVar::default()
+    });
+    for container in &mut pod.containers {
+        container.env.get_or_insert_default().extend(variables.clone());
+    }
 }
 
 fn owned<const N: usize>(pairs: [(&str, &str); N]) -> BTreeMap<String, String> {

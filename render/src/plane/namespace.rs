@@ -68,7 +68,7 @@ fn record(tenant: &Tenant) -> BTreeMap<String, String> {
     if let Some(class) = &tenant.etcd.storage_class {
         record.insert(labels::STORAGE_CLASS.to_owned(), class.clone());
     }
-    if let Some(port) = tenant.exposure.node_port {
+    if let Some(port) = tenant.exposure.port {
         record.insert(labels::ENDPOINT_PORT.to_owned(), port.to_string());
     }
     record

@@ -1,12 +1,15 @@
 //! How the components and the outside find each other.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::api::core::v1::{Service, ServicePort, ServiceSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use nagaya_api::labels;
 
 use super::{names, pod};
 use crate::membership::EtcdShape;
-use crate::tenant::Tenant;
+use crate::tenant::{Tenant, Way};
 
 /// Names for the members. A member needs the others' names before it is ready, so they are published
 /// before that.
@@ -49,15 +52,31 @@ pub(super) fn build_api_server(tenant: &Tenant) -> Service {
 
 /// The endpoint. Only ready replicas, so that a new one gets no clients during a rollout.
 pub(super) fn build_api_server_public(tenant: &Tenant) -> Service {
+    let (type_, node_port) = match &tenant.exposure.way {
+        Way::NodePort => ("NodePort", tenant.exposure.port),
+        Way::Gateway { .. } => ("ClusterIP", None),
+    };
     let spec = ServiceSpec {
-        type_: Some("NodePort".to_owned()),
+        type_: Some(type_.to_owned()),
         ports: Some(vec![ServicePort {
-            node_port: tenant.exposure.node_port.map(i32::from),
+            node_port: node_port.map(i32::from),
             ..port("https", names::API_SERVER_PORT)
         }]),
         ..ServiceSpec::default()
     };
-    build(tenant, names::API_SERVER_PUBLIC, names::API_SERVER, spec)
+    let mut service = build(tenant, names::API_SERVER_PUBLIC, names::API_SERVER, spec);
+    if let Way::Gateway { hosts } = &tenant.exposure.way {
+        lead_gateway_to(&mut service, hosts);
+    }
+    service
+}
+
+/// By which the gateway finds it, and the names under which clients find it there.
+fn lead_gateway_to(service: &mut Service, hosts: &[String]) {
+    let enabled = (labels::GATEWAY.to_owned(), labels::GATEWAY_ENABLED.to_owned());
+    service.metadata.labels.get_or_insert_default().extend([enabled]);
+    let hosts = (labels::GATEWAY_HOSTS.to_owned(), hosts.join(","));
+    service.metadata.annotations = Some(BTreeMap::from([hosts]));
 }
 
 fn build(tenant: &Tenant, name: &str, component: &str, spec: ServiceSpec) -> Service {

@@ -6,6 +6,7 @@ use super::parts::{blocked, no_space};
 use super::reconciling::waiting_for;
 use super::{Findings, Probed, State, Verdict, snapshots};
 use crate::probe::Finding;
+use crate::tenant::Way;
 use crate::workloads::Workloads;
 
 /// True exactly when a stock `kubeadm join` would succeed now.
@@ -34,7 +35,7 @@ pub(super) fn ready(findings: &Findings<'_>) -> Verdict {
                 "the last probe ran out of time before it had seen everything; it is repeated",
             ),
         },
-        Probed::Blind => blind(),
+        Probed::Blind => blind(findings),
         Probed::NotYet if findings.born => {
             let is_probed = findings.tenant.is_some() && findings.failure.is_none();
             findings.as_before(types::READY).filter(|_| is_probed).unwrap_or_else(not_probed)
@@ -76,7 +77,7 @@ pub(super) fn endpoint(findings: &Findings<'_>) -> Option<Verdict> {
             let before = findings.as_before(types::ENDPOINT_REACHABLE);
             return before.filter(|_| findings.tenant.is_some());
         }
-        Probed::Blind => return Some(blind()),
+        Probed::Blind => return Some(blind(findings)),
     };
     Some(match &report.endpoint {
         Finding::Ok => Verdict::new(
@@ -89,13 +90,19 @@ pub(super) fn endpoint(findings: &Findings<'_>) -> Option<Verdict> {
     })
 }
 
-fn blind() -> Verdict {
-    Verdict::new(
-        State::Unknown,
-        reasons::PROBER_BLIND,
-        "most tenants became unreachable at the same moment: the manager's own network is suspect; look at the \
-         management cluster first",
-    )
+fn blind(findings: &Findings<'_>) -> Verdict {
+    let way = findings.tenant.map(|tenant| &tenant.exposure.way);
+    let words = match way {
+        Some(Way::Gateway { .. }) => {
+            "most tenants became unreachable at the same moment: the gateway, or the manager's own network is suspect; \
+             look whether the gateway's pods are ready first, and whether its address leads to them"
+        }
+        Some(Way::NodePort) | None => {
+            "most tenants became unreachable at the same moment: the manager's own network is suspect; look at the \
+             management cluster first"
+        }
+    };
+    Verdict::new(State::Unknown, reasons::PROBER_BLIND, words)
 }
 
 fn not_probed() -> Verdict {

@@ -1,9 +1,11 @@
 //! What the operator configured, checked when the manager starts.
 
+use std::net::IpAddr;
+
 use super::Refusal;
-use super::exposure::{check_host, check_name};
+use super::exposure::{check_host, check_name, is_of_no_machine};
 use crate::plane::names;
-use crate::settings::Settings;
+use crate::settings::{GatewaySettings, Settings};
 
 /// Refuses what would otherwise show only in every tenant, or be ignored.
 ///
@@ -22,6 +24,7 @@ pub fn check_settings(settings: &Settings) -> Result<(), Refusal> {
     if let Some(domain) = &settings.domain {
         check_host("domain", domain)?;
     }
+    check_gateway(&settings.gateway)?;
     if let Some(class) = &settings.storage_class {
         check_name("storageClass", class)?;
     }
@@ -33,4 +36,25 @@ pub fn check_settings(settings: &Settings) -> Result<(), Refusal> {
             format!("there is no such component; the components are {}", components.join(", ")),
         )),
     }
+}
+
+fn check_gateway(gateway: &GatewaySettings) -> Result<(), Refusal> {
+    let GatewaySettings { domain, port: _, addresses } = gateway;
+    if let Some(nobody) = addresses.iter().find(|address| is_of_no_machine(address)) {
+        let message = format!("{nobody} is no address that machines could reach");
+        return Err(Refusal::new("gateway.addresses", message));
+    }
+    let Some(domain) = domain else { return Ok(()) };
+    check_host("gateway.domain", domain)?;
+    if domain.parse::<IpAddr>().is_ok() {
+        let message = format!("{domain} is an IP address, and names cannot be below it");
+        return Err(Refusal::new("gateway.domain", message));
+    }
+    if addresses.is_empty() {
+        return Err(Refusal::new(
+            "gateway.addresses",
+            "must be given with gateway.domain: the IP addresses at which machines reach the gateway",
+        ));
+    }
+    Ok(())
 }

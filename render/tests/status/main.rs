@@ -14,7 +14,7 @@ use nagaya_render::diagnosis::{Blockage, Blocked};
 use nagaya_render::membership::EtcdFindings;
 use nagaya_render::plane_record::PlaneRecord;
 use nagaya_render::probe::{Finding, ProbeReport, Reason};
-use nagaya_render::settings::Settings;
+use nagaya_render::settings::{GatewaySettings, Settings};
 use nagaya_render::snapshots::PlaneJobs;
 use nagaya_render::status::{
     ContentState, Failure, Findings, Probed, compute_status, deleting_status, is_step,
@@ -34,7 +34,13 @@ fn raw(spec: serde_json::Value) -> TenantCluster {
 }
 
 fn resolved(raw: &TenantCluster) -> Result<Tenant, Refusal> {
-    let settings = Settings { node_port_host: Some("192.0.2.1".into()), ..Settings::default() };
+    let gateway = GatewaySettings {
+        domain: Some("k8s.example".into()),
+        addresses: vec!["198.51.100.7".parse().unwrap()],
+        ..GatewaySettings::default()
+    };
+    let host = Some("192.0.2.1".into());
+    let settings = Settings { node_port_host: host, gateway, ..Settings::default() };
     let planes = [PlaneRecord {
         namespace: "plane".into(),
         owner_uid: Some("u".into()),
@@ -185,6 +191,19 @@ fn a_refused_spec_stalls_while_what_runs_stays_ready() {
 fn a_blind_prober_says_unknown() {
     let status = Pass { blind: true, ..valid() }.status();
     assert_eq!(says(&status, "Ready"), "Unknown ProberBlind");
+}
+
+#[test]
+fn a_blind_prober_suspects_what_all_of_them_are_behind() {
+    for (expose, words) in [
+        (json!({"type": "NodePort"}), "look at the management cluster first"),
+        (json!({"type": "Gateway"}), "look whether the gateway's pods are ready first"),
+    ] {
+        let pass = Pass::over(json!({"version": "1.37", "expose": expose}));
+        let status = Pass { blind: true, ..pass }.status();
+        let ready = condition(&status, "Ready").unwrap();
+        assert!(ready.message.contains(words), "{}", ready.message);
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "tests: a failure is a panic")]
 #![allow(clippy::needless_pass_by_value, reason = "reads better with json! at the call")]
 
+mod gateway;
 mod snapshots;
 mod versions;
 
@@ -60,7 +61,7 @@ fn a_version_is_all_a_spec_needs() {
     let tenant = check(&object(json!({"version": "v1.37.1"})), &[]).unwrap();
     assert_eq!(tenant.version.to_string(), "v1.37.1");
     assert_eq!(tenant.exposure.host, "192.0.2.1");
-    assert_eq!(tenant.exposure.node_port, None);
+    assert_eq!(tenant.exposure.port, None);
     assert_eq!(tenant.dns_ip().unwrap().to_string(), "10.96.0.10");
     assert_eq!(tenant.kubernetes_service_ips()[0].to_string(), "10.96.0.1");
     assert!(tenant.kube_proxy.is_some() && tenant.core_dns);
@@ -257,7 +258,7 @@ fn an_endpoint_that_kubelets_know_cannot_be_changed() {
     let moved = object(json!({"version": "1.37", "expose": {"nodePort": {"port": 31001}}}));
     assert_eq!(check(&moved, &planes).unwrap_err().field, "spec.expose.nodePort.port");
     let same = object(json!({"version": "1.37"}));
-    assert_eq!(check(&same, &planes).unwrap().exposure.node_port, Some(31000));
+    assert_eq!(check(&same, &planes).unwrap().exposure.port, Some(31000));
 }
 
 #[test]
@@ -266,7 +267,7 @@ fn a_value_that_never_worked_can_be_corrected() {
     let expose = json!({"nodePort": {"host": "192.0.2.9", "port": 31001}});
     let tenant = check(&object(json!({"version": "v1.37.1", "expose": expose})), &planes).unwrap();
     assert_eq!(tenant.exposure.host, "192.0.2.9");
-    assert_eq!(tenant.exposure.node_port, Some(31001));
+    assert_eq!(tenant.exposure.port, Some(31001));
     assert_eq!(tenant.version.to_string(), "v1.37.1");
 }
 
@@ -338,7 +339,7 @@ fn a_plane_of_another_object_is_adopted_only_with_consent() {
     let retained = PlaneRecord { retained: true, ..foreign.clone() };
     assert_eq!(check(&raw, &[retained]).unwrap().plane_namespace, "nagaya-shop-demo-x");
     raw.metadata.annotations = Some([(labels::ADOPT.to_owned(), "uid-0".to_owned())].into());
-    assert_eq!(check(&raw, &[foreign]).unwrap().exposure.node_port, Some(31000));
+    assert_eq!(check(&raw, &[foreign]).unwrap().exposure.port, Some(31000));
 }
 
 #[test]

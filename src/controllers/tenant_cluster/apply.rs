@@ -83,7 +83,7 @@ pub async fn apply(
     let keys = || Box::pin(make_keys(context, key, tenant, access, now));
     let keys = permitted(new_rights, keys).await;
     let (services, keys) = (services?, keys?);
-    let tenant = with_port(tenant, services.node_port);
+    let tenant = with_port(tenant, services.port);
     let stopped = phase.stops_plane();
     if stopped {
         // What it said of its members is not so any more when it is filled.
@@ -241,8 +241,8 @@ fn end_of_upgrade(
     Tenant { upgrading_from, ..tenant.clone() }
 }
 
-pub fn with_port(tenant: &Tenant, node_port: Option<u16>) -> Tenant {
+pub fn with_port(tenant: &Tenant, port: Option<u16>) -> Tenant {
     let mut tenant = tenant.clone();
-    tenant.exposure.node_port = node_port;
+    tenant.exposure.port = port;
     tenant
 }

@@ -8,7 +8,7 @@ use nagaya_api::{TenantCluster, conditions};
 use nagaya_render::content::{ContentInputs, build_content};
 use nagaya_render::plane::names;
 use nagaya_render::status::ContentState;
-use nagaya_render::tenant::{Endpoint, Tenant};
+use nagaya_render::tenant::{Endpoint, Tenant, Way};
 use nagaya_render::workloads::Workload;
 
 use super::Error;
@@ -124,6 +124,7 @@ fn probe_target(
     ProbeTarget {
         tenant: key.clone(),
         address: SocketAddr::new(address, endpoint.port),
+        through_gateway: matches!(tenant.exposure.way, Way::Gateway { .. }),
         dial: Arc::clone(&context.manager.dial),
         endpoint: endpoint.clone(),
         cluster_ca_pem: keys.authorities.cluster_ca_pem().to_owned(),

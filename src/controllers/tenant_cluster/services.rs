@@ -18,7 +18,7 @@ use crate::kube_ops::{self, Applied};
 /// What Kubernetes has chosen for them.
 pub struct Services {
     /// Of the endpoint.
-    pub node_port: Option<u16>,
+    pub port: Option<u16>,
     /// Address of the internal Service of the API server.
     pub api_server: Option<IpAddr>,
 }
@@ -41,7 +41,7 @@ pub async fn apply_services(
     } = foundation;
     let cache = &context.caches.services;
     let as_made = build_foundation(&with_port(tenant, None), members).api_server_public;
-    let api_server_public = if keeps_port(cache, &as_made, tenant.exposure.node_port) {
+    let api_server_public = if keeps_port(cache, &as_made, tenant.exposure.port) {
         &as_made
     } else {
         api_server_public
@@ -64,13 +64,13 @@ pub async fn apply_services(
         Applied::Unchanged => live(api_server_public),
     };
     Ok(Services {
-        node_port: public.as_ref().and_then(node_port).or(tenant.exposure.node_port),
+        port: public.as_ref().and_then(node_port).or(tenant.exposure.port),
         api_server: api_server.as_ref().and_then(cluster_ip),
     })
 }
 
-/// Whether the Service is as it was made, before anybody knew which port Kubernetes gives it, and has the one that is
-/// recorded. It is asked for by number only where it would get another one.
+/// Whether the Service is as it was made, before anybody knew which node port Kubernetes gives it, and has the one that
+/// is recorded. It is asked for by number only where it would get another one. (Behind the gateway there is none to ask for.)
 fn keeps_port(cache: &TextStore<Service>, as_made: &Service, recorded: Option<u16>) -> bool {
     let live = cache.get(&ObjectRef::from_obj(as_made));
     live.is_some_and(|live| node_port(&live) == recorded && kube_ops::is_there(&live, as_made))

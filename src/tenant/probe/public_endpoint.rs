@@ -1,6 +1,9 @@
 //! One request through the public endpoint, over a connection of its own: a pooled one would go on
 //! working after the Service is gone, and would not show the certificate again.
 
+mod gateway;
+
+use std::fmt::Display;
 use std::io;
 use std::sync::Arc;
 
@@ -70,29 +73,24 @@ impl EndpointError {
     /// What kubeadm would meet, in words: the same ones for the same trouble, since others are written to the status.
     /// How a connection breaks off, by a reset or by its end, differs from time to time.
     pub(super) fn finding(&self, target: &ProbeTarget) -> Finding {
-        let (address, endpoint) = (target.address, target.endpoint.authority());
-        let unreachable = |why: &dyn std::fmt::Display| {
-            Finding::failed(
-                Reason::EndpointUnreachable,
-                format!(
-                    "cannot connect to {endpoint} ({address}): {why}; no kube-apiserver is ready \
-                     (see APIServerReady), the Service kube-apiserver-public is gone, or \
-                     spec.expose.nodePort.host leads to no management node"
-                ),
-            )
-        };
+        let endpoint = target.endpoint.authority();
         match self {
             Self::Tls(error) => Finding::failed(Reason::TlsFailed, error.to_string()),
-            Self::Connect(error) => unreachable(error),
-            Self::Handshake(error) => match certificate_error(error) {
-                Some(error) => certificate_finding(error, &endpoint),
-                None if is_tls(error) => {
+            Self::Connect(error) => unreachable(target, error),
+            Self::Handshake(error) => match tls_error(error) {
+                Some(rustls::Error::InvalidCertificate(error)) => {
+                    certificate_finding(error, &endpoint)
+                }
+                Some(rustls::Error::AlertReceived(alert)) if target.through_gateway => {
+                    gateway::refuses(target, *alert)
+                }
+                Some(error) => {
                     let message = format!("TLS with {endpoint} fails: {error}");
                     Finding::failed(Reason::TlsFailed, message)
                 }
                 None => {
                     tracing::debug!(endpoint, %error, "TLS breaks off");
-                    unreachable(&"it is closed before TLS is spoken")
+                    unreachable(target, &"it is closed before TLS is spoken")
                 }
             },
             Self::Http(error) => {
@@ -104,8 +102,26 @@ impl EndpointError {
     }
 }
 
+fn unreachable(target: &ProbeTarget, why: &dyn Display) -> Finding {
+    if target.through_gateway {
+        return gateway::unreachable(target, why);
+    }
+    let (address, endpoint) = (target.address, target.endpoint.authority());
+    Finding::failed(
+        Reason::EndpointUnreachable,
+        format!(
+            "cannot connect to {endpoint} ({address}): {why}; no kube-apiserver is ready \
+             (see APIServerReady), the Service kube-apiserver-public is gone, or \
+             spec.expose.nodePort.host leads to no management node"
+        ),
+    )
+}
+
 /// No answer in time.
 pub(super) fn timed_out(target: &ProbeTarget) -> Finding {
+    if target.through_gateway {
+        return gateway::timed_out(target);
+    }
     let (address, endpoint) = (target.address, target.endpoint.authority());
     Finding::failed(
         Reason::EndpointTimeout,
@@ -117,15 +133,8 @@ pub(super) fn timed_out(target: &ProbeTarget) -> Finding {
 }
 
 /// Told by the other side or found in what it said, rather than a broken connection.
-fn is_tls(error: &io::Error) -> bool {
-    matches!(error.get_ref(), Some(inner) if inner.is::<rustls::Error>())
-}
-
-fn certificate_error(error: &io::Error) -> Option<&CertificateError> {
-    match error.get_ref()?.downcast_ref()? {
-        rustls::Error::InvalidCertificate(error) => Some(error),
-        _ => None,
-    }
+fn tls_error(error: &io::Error) -> Option<&rustls::Error> {
+    error.get_ref()?.downcast_ref()
 }
 
 fn certificate_finding(error: &CertificateError, endpoint: &str) -> Finding {

@@ -12,7 +12,7 @@ use tokio::io::{DuplexStream, duplex};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 /// What a pipe holds before its writer has to wait.
-const ROOM: usize = 64 << 10;
+pub const ROOM: usize = 64 << 10;
 
 /// Clones are the same network.
 #[derive(Clone, Default)]

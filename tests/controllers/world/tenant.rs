@@ -19,8 +19,8 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
-use super::Network;
 use super::signers::text;
+use super::{Network, gateway};
 use crate::memory_api::{MemoryApi, NODE_ADDRESS};
 
 /// What kube-apiserver makes for itself.
@@ -49,13 +49,15 @@ impl Tenant {
         for name in NAMESPACES {
             api.create(&json!({"kind": "Namespace", "metadata": {"name": name}}));
         }
+        let at = |address: String| network.listen(address.parse::<SocketAddr>().unwrap());
         let cluster_ip = internal["spec"]["clusterIP"].as_str().unwrap();
-        let node_port = &public["spec"]["ports"][0]["nodePort"];
-        let addresses = [format!("{cluster_ip}:6443"), format!("{NODE_ADDRESS}:{node_port}")];
         let mut listening = JoinSet::new();
-        for address in addresses {
-            let address: SocketAddr = address.parse().unwrap();
-            listening.spawn(listen(network.listen(address), acceptor.subscribe(), api.clone()));
+        let outside = match &public["spec"]["ports"][0]["nodePort"] {
+            Value::Null => gateway::listen(network, planes, namespace, &mut listening),
+            node_port => at(format!("{NODE_ADDRESS}:{node_port}")),
+        };
+        for arriving in [at(format!("{cluster_ip}:6443")), outside] {
+            listening.spawn(listen(arriving, acceptor.subscribe(), api.clone()));
         }
         Some(Self { certificate, acceptor, _listening: listening })
     }

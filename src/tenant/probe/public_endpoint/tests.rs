@@ -18,6 +18,7 @@ fn target(server: &TestServer) -> ProbeTarget {
             uid: "1".to_owned(),
         },
         address: server.address,
+        through_gateway: false,
         dial: over_tcp(),
         endpoint: Endpoint { host: "127.0.0.1".to_owned(), port: server.address.port() },
         cluster_ca_pem: server.ca.cert_pem().to_owned(),
@@ -106,4 +107,51 @@ async fn a_connection_that_is_reset_and_one_that_ends_are_the_same_trouble() {
     let found = [io::ErrorKind::ConnectionReset, io::ErrorKind::UnexpectedEof]
         .map(|kind| EndpointError::Handshake(kind.into()).finding(&target));
     assert_eq!(found[0], found[1]);
+}
+
+/// A TLS record with one fatal alert, as the gateway answers a `ClientHello`.
+async fn gateway_that_answers(alert: u8) -> std::net::SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        tokio::io::AsyncReadExt::read(&mut stream, &mut [0; 4096]).await.unwrap();
+        let record = [21, 3, 3, 0, 2, 2, alert];
+        tokio::io::AsyncWriteExt::write_all(&mut stream, &record).await.unwrap();
+    });
+    address
+}
+
+#[tokio::test]
+async fn a_gateway_that_does_not_lead_there_is_named_with_what_to_look_at() {
+    let server = TestServer::start().await;
+    for (alert, words) in
+        [(112, "has no route to 127.0.0.1"), (80, "/limited"), (50, "DecodeError")]
+    {
+        let address = gateway_that_answers(alert).await;
+        let target = ProbeTarget { address, through_gateway: true, ..target(&server) };
+        let request = Request::get("/").body(Full::new(Bytes::new())).unwrap();
+        let error = call(&target, request).await.unwrap_err();
+        let Finding::Failed { reason, message } = error.finding(&target) else { panic!("{error}") };
+        assert_eq!(reason, Reason::GatewayRefuses);
+        assert!(message.contains(words), "{message}");
+    }
+    let address = gateway_that_answers(112).await;
+    let target = ProbeTarget { address, ..target(&server) };
+    assert_eq!(ask(&target).await, Err(Some(Reason::TlsFailed)), "by a node port there is none");
+}
+
+#[tokio::test]
+async fn a_gateway_that_is_not_there_is_looked_for_where_it_is_configured() {
+    let server = TestServer::start().await;
+    let refused = EndpointError::Connect(io::ErrorKind::ConnectionRefused.into());
+    let through = ProbeTarget { through_gateway: true, ..target(&server) };
+    let found = [refused.finding(&through), timed_out(&through)];
+    for (finding, wanted) in
+        found.into_iter().zip([Reason::EndpointUnreachable, Reason::EndpointTimeout])
+    {
+        let Finding::Failed { reason, message } = finding else { panic!("it was found well") };
+        assert_eq!(reason, wanted);
+        assert!(message.contains("gateway.addresses"), "{message}");
+    }
 }

@@ -1,0 +1,114 @@
+//! A tenant behind the gateway: what is said while that is not there, and a machine that joins through it and no other way.
+
+use std::time::Duration;
+
+use e2e::install::{GATEWAY_DOMAIN, GATEWAY_PORT, install_gateway, remove_gateway};
+use e2e::network::MANAGEMENT_ADDRESS;
+use e2e::progress::say;
+use e2e::ring::tenant::spec_for_namespaces;
+use e2e::ring::{
+    Kubectl, Look, Machine, Outcome, Tenant, ensure, ensure_says, scenario, wait_until,
+};
+use serde_json::json;
+
+const BIRTH: Duration = Duration::from_mins(3);
+const SOON: Duration = Duration::from_mins(1);
+const NODE_READY: Duration = Duration::from_mins(1);
+const ADDON_READY: Duration = Duration::from_mins(2);
+
+#[test]
+fn a_machine_joins_through_the_gateway_by_the_name_of_its_cluster() -> Outcome {
+    scenario("gateway", |project| {
+        remove_gateway()?;
+        let mut spec = spec_for_namespaces("1.37");
+        spec["expose"]["type"] = json!("Gateway");
+        let tenant = Tenant::create(project, "demo", &spec)?;
+        let host = format!("demo.{}.{GATEWAY_DOMAIN}", project.name);
+        let endpoint = format!("{host}:{GATEWAY_PORT}");
+        tenant.await_condition("APIServerReady", "True", BIRTH)?;
+        let missing = tenant.await_condition("EndpointReachable", "False", SOON)?;
+        ensure_says(&missing.message, &["cannot connect to the gateway", &endpoint])?;
+        let _gateway = Gateway::install()?;
+        tenant.await_ready()?;
+        let said = tenant.status("/endpoint")?;
+        ensure(said == endpoint.as_str(), || format!("the endpoint is {said}, not {endpoint}"))?;
+        let cluster = through_the_gateway(&tenant, &host)?;
+        let machine = Machine::add("ring-gateway", "1.37")?;
+        // What DNS does elsewhere.
+        let known = format!("echo {MANAGEMENT_ADDRESS} {host} >> /etc/hosts");
+        machine.run(&["sh", "-c", &known])?;
+        machine.join(&tenant.token("nodes", "1h")?.secret()?)?;
+        machine.await_ready(&cluster, NODE_READY)?;
+        let kubeconfig = machine.run(&["cat", "/etc/kubernetes/kubelet.conf"])?;
+        ensure_says(&kubeconfig, &[&format!("server: https://{endpoint}")])?;
+        await_core_dns(&cluster)?;
+        only_its_name_leads_there(&machine, &host)?;
+        a_further_name_leads_there(&tenant, &machine)
+    })
+}
+
+/// Goes when the test ends.
+struct Gateway;
+
+impl Gateway {
+    fn install() -> Outcome<Self> {
+        let gateway = Self;
+        install_gateway()?;
+        Ok(gateway)
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        if let Err(error) = remove_gateway() {
+            say(&format!("could not remove the gateway: {error}"));
+        }
+    }
+}
+
+/// kubectl by the kubeconfig that the owner is handed. It runs where the name does not resolve: the address is put in its place,
+/// and the name asked for in TLS alone.
+fn through_the_gateway(tenant: &Tenant, host: &str) -> Outcome<Kubectl> {
+    let cluster = tenant.admin()?;
+    let server = format!("--server=https://{MANAGEMENT_ADDRESS}:{GATEWAY_PORT}");
+    let name = format!("--tls-server-name={host}");
+    cluster.run(&["config", "set-cluster", &tenant.name, &server, &name])?;
+    Ok(cluster)
+}
+
+/// Pods that ask the API server: with an address alone the gateway would lead them nowhere.
+fn await_core_dns(cluster: &Kubectl) -> Outcome {
+    wait_until("CoreDNS is ready", ADDON_READY, || {
+        let found = cluster.get(&["deployment", "-n", "kube-system", "coredns"])?;
+        let ready = found["status"]["readyReplicas"].as_u64().unwrap_or_default();
+        Ok(Look::done_if(ready > 0, || found["status"].to_string()))
+    })
+}
+
+fn only_its_name_leads_there(machine: &Machine, host: &str) -> Outcome {
+    ensure_says(&livez(machine, host)?, &["ok"])?;
+    for stranger in ["nobody.example.com", GATEWAY_DOMAIN] {
+        let refused = livez(machine, stranger);
+        let words = refused.err().map(|failure| failure.to_string()).unwrap_or_default();
+        ensure_says(&words, &["unrecognized name"])?;
+    }
+    Ok(())
+}
+
+fn a_further_name_leads_there(tenant: &Tenant, machine: &Machine) -> Outcome {
+    let name = "api.demo.example";
+    tenant.patch(&json!({"spec": {"expose": {"extraNames": [name]}}}))?;
+    wait_until("the further name leads there", SOON, || {
+        Ok(match livez(machine, name) {
+            Ok(answer) => Look::done_if(answer == "ok", || answer),
+            Err(failure) => Look::done_if(false, || failure.to_string()),
+        })
+    })
+}
+
+fn livez(machine: &Machine, host: &str) -> Outcome<String> {
+    let resolve = format!("{host}:{GATEWAY_PORT}:{MANAGEMENT_ADDRESS}");
+    let url = format!("https://{host}:{GATEWAY_PORT}/livez");
+    let words = ["curl", "--silent", "--show-error", "--insecure", "--max-time", "10"];
+    machine.run(&[&words[..], &["--resolve", &resolve, &url]].concat())
+}

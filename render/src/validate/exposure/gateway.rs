@@ -1,0 +1,124 @@
+//! A name at the gateway, which has one address and one port for all tenants.
+
+use std::net::IpAddr;
+
+use nagaya_api::{Expose, TenantCluster};
+
+use super::super::Refusal;
+use super::{HOSTNAME, LONGEST_NAME, Recorded, TYPE, check_host, extra_name};
+use crate::settings::{GatewaySettings, Settings};
+use crate::tenant::{Exposure, Way};
+
+pub(super) fn resolve(
+    raw: &TenantCluster,
+    settings: &Settings,
+    recorded: &Recorded<'_>,
+) -> Result<Exposure, Refusal> {
+    let expose = &raw.spec.expose;
+    let gateway = &settings.gateway;
+    refuse_other_ways(expose)?;
+    let host = match recorded.host {
+        Some(host) => host.to_owned(),
+        None => own_name(raw, gateway)?,
+    };
+    check_host(TYPE, &host)?;
+    refuse_names_of_others(expose, &host, gateway, recorded)?;
+    if gateway.addresses.is_empty() {
+        return Err(unset("gateway.addresses, the IP addresses of the gateway,"));
+    }
+    Ok(Exposure {
+        addresses: gateway.addresses.clone(),
+        port: Some(recorded.port.unwrap_or(gateway.port.get())),
+        way: Way::Gateway { hosts: hosts(&host, expose, gateway) },
+        host,
+        extra_names: expose.extra_names.clone(),
+    })
+}
+
+/// A union has the members of its type alone.
+fn refuse_other_ways(expose: &Expose) -> Result<(), Refusal> {
+    if expose.node_port.is_some() {
+        return Err(Refusal::new(
+            "spec.expose.nodePort",
+            "belongs to type NodePort; remove it, or set spec.expose.type to NodePort",
+        ));
+    }
+    match &expose.hostname {
+        None => Ok(()),
+        Some(hostname) => Err(Refusal::new(
+            HOSTNAME,
+            format!(
+                "behind the gateway the endpoint is NAME.NAMESPACE.DOMAIN; remove it, and add {hostname} to \
+                 spec.expose.extraNames to reach the cluster by that name as well"
+            ),
+        )),
+    }
+}
+
+fn own_name(raw: &TenantCluster, gateway: &GatewaySettings) -> Result<String, Refusal> {
+    let domain = gateway.domain.as_ref().ok_or_else(|| unset("gateway.domain"))?;
+    let part = |part: &Option<String>| part.clone().unwrap_or_default();
+    let (name, namespace) = (part(&raw.metadata.name), part(&raw.metadata.namespace));
+    let host = format!("{name}.{namespace}.{domain}");
+    if host.len() > LONGEST_NAME {
+        return Err(Refusal::new(
+            "metadata.name",
+            format!(
+                "the endpoint would be {host}, which has {} characters, and a DNS name has {LONGEST_NAME} at most; \
+                 choose shorter names for the TenantCluster or its namespace, or a shorter gateway.domain in the \
+                 manager's configuration",
+                host.len()
+            ),
+        ));
+    }
+    Ok(host)
+}
+
+fn unset(what: &str) -> Refusal {
+    let message = format!(
+        "Gateway is not there: {what} is not set in the manager's configuration; set it, or use NodePort"
+    );
+    Refusal::new(TYPE, message)
+}
+
+/// The gateway leads a name to the oldest Service that has it: who asked first for the name of a cluster to come would
+/// keep it. One that was accepted before the domain was this one stays, and is not led.
+fn refuse_names_of_others(
+    expose: &Expose,
+    host: &str,
+    gateway: &GatewaySettings,
+    recorded: &Recorded<'_>,
+) -> Result<(), Refusal> {
+    let stays =
+        |name| recorded.accepted.is_some_and(|accepted| accepted.extra_names.contains(name));
+    for (index, name) in expose.extra_names.iter().enumerate() {
+        if is_below(gateway, name) && name != host && !stays(name) {
+            return Err(Refusal::new(
+                extra_name(index),
+                format!(
+                    "{name} is below the gateway's domain, where each cluster has the name of its own alone; remove it"
+                ),
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn is_below(gateway: &GatewaySettings, name: &str) -> bool {
+    let domain = gateway.domain.as_deref();
+    domain
+        .and_then(|domain| name.strip_suffix(domain))
+        .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+}
+
+/// The gateway compares whole names: an address is none (RFC 6066, section 3), and no pattern fits.
+fn hosts(host: &str, expose: &Expose, gateway: &GatewaySettings) -> Vec<String> {
+    let mut hosts = vec![host.to_owned()];
+    for name in &expose.extra_names {
+        let is_led = name.parse::<IpAddr>().is_err() && !name.starts_with('*');
+        if is_led && !is_below(gateway, name) && !hosts.contains(name) {
+            hosts.push(name.clone());
+        }
+    }
+    hosts
+}
