@@ -8,7 +8,7 @@ mod previous;
 
 use std::path::Path;
 
-pub use manager::{build_gateway_image, build_image, build_manager};
+pub use manager::{build_doctor, build_gateway_image, build_image, build_manager};
 pub use previous::install_previous;
 
 use crate::error::{Error, Result};

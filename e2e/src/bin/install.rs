@@ -1,4 +1,4 @@
-//! `make install` and `make image`.
+//! `make install`, `make image`, `make gateway-image` and `make doctor`.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -19,10 +19,12 @@ enum Verb {
     Image,
     /// Only make the gateway's image, and print where it is.
     GatewayImage,
+    /// Only make the join doctor, one static program, and print where it is.
+    Doctor,
 }
 
-fn print(archive: &Path) {
-    println!("{}", archive.display());
+fn print(made: &Path) {
+    println!("{}", made.display());
 }
 
 fn main() -> ExitCode {
@@ -31,6 +33,7 @@ fn main() -> ExitCode {
         None => install::install(),
         Some(Verb::Image) => install::build_image().map(|path| print(&path)),
         Some(Verb::GatewayImage) => install::build_gateway_image().map(|path| print(&path)),
+        Some(Verb::Doctor) => install::build_doctor().map(|path| print(&path)),
     });
     match done {
         Ok(()) => ExitCode::SUCCESS,
