@@ -38,7 +38,8 @@ pub struct Ground {
     pub root: PathBuf,
     /// How far the clock that is looked at is ahead of the machine's.
     pub clock_ahead: SignedDuration,
-    /// How long the API server may take to accept a connection, and for each piece of an answer.
+    /// How long the API server may take to accept a connection, and for each piece of an answer. Less than the 10 s after which
+    /// it ends a handshake that stands still (Go's `tlsHandshakeTimeout`): that would look as if it refused.
     pub patience: Duration,
 }
 
