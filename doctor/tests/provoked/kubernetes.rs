@@ -88,10 +88,10 @@ impl Kubernetes {
     }
 
     fn fill(&self) {
-        let rule = |group: &str, resource: &str, verb: &str| json!({"apiGroups": [group], "resources": [resource], "verbs": [verb]});
+        let may = |verb: &str, group: &str, resource: &str| json!({"apiGroups": [group], "resources": [resource], "verbs": [verb]});
         let role = json!({"metadata": {"name": "join"}, "rules": [
-            rule("", "configmaps", "get"), rule("", "nodes", "get"),
-            rule("certificates.k8s.io", "certificatesigningrequests", "create"),
+            may("get", "", "configmaps"), may("get", "", "nodes"),
+            may("create", "certificates.k8s.io", "certificatesigningrequests"),
         ]});
         self.create(&format!("{RBAC}/clusterroles"), &role);
         self.bind(&format!("{RBAC}/clusterrolebindings"), "Group", NODES);

@@ -16,9 +16,9 @@ pub struct Machine {
 impl Machine {
     /// With a container runtime that says its cgroup driver is systemd.
     pub fn well() -> Self {
-        let mut machine = Self::without_runtime();
-        machine._runtime = Some(Runtime::start(machine.root(), Some(0)));
-        machine
+        let machine = Self::without_runtime();
+        let runtime = Runtime::start(machine.root(), Some(0));
+        Self { _runtime: Some(runtime), ..machine }
     }
 
     pub fn without_runtime() -> Self {

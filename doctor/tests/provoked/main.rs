@@ -42,7 +42,7 @@ fn join(endpoint: &str, token: &str, hash: Option<&str>) -> Arguments {
 
 /// With more patience than a user has: a real server beside compilers may take long.
 fn ground(machine: &Machine) -> Ground {
-    let patience = Duration::from_secs(60);
+    let patience = Duration::from_mins(1);
     Ground { patience, ..Ground::below(machine.root().to_owned()) }
 }
 

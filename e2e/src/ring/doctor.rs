@@ -64,7 +64,7 @@ impl Machine {
             let error = String::from_utf8_lossy(&output.stderr);
             Failure::new(format!("the doctor says {said:?} and {error:?}"))
         })?;
-        let code = if read["wouldJoin"] == true { 0 } else { 1 };
+        let code = i32::from(read["wouldJoin"] != true);
         ensure(output.status.code() == Some(code), || format!("{:?}: {read}", output.status))?;
         Ok(Diagnosis(read))
     }
