@@ -3,7 +3,7 @@
 E2E := cargo run --locked --quiet --package e2e --bin
 
 .DEFAULT_GOAL := help
-.PHONY: help prerequisites programs demo demo-down test test-lifecycle test-long ring bench bench-check bench-scale bench-gateway lint build image gateway-image install generate
+.PHONY: help prerequisites programs demo demo-down test test-lifecycle test-long ring bench bench-check bench-scale bench-gateway lint build image gateway-image doctor install generate
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,12 +50,16 @@ image: programs ## The manager as an image of one static program; prints the arc
 gateway-image: programs ## The same for the gateway
 	@$(E2E) install gateway-image
 
+doctor: programs ## The join doctor, one static program for any machine; prints where it is
+	@$(E2E) install doctor
+
 install: programs ## This checkout's Nagaya into the running sandbox, in place of what is there
 	@$(E2E) install
 
 generate: ## Definitions and reference pages that are made from the code
 	UPDATE=1 cargo test --locked --package nagaya --test crds --test configuration_reference --test rbac_reference --test field_policies --test monitoring
 	UPDATE=1 cargo test --locked --package nagaya-gateway --test reference
+	UPDATE=1 cargo test --locked --package nagaya-doctor --test reference
 
 prerequisites: ## The Debian packages that are missing: says which, then installs them
 	@e2e/prerequisites

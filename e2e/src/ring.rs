@@ -5,6 +5,7 @@
 //! [`machine`], [`workload`], [`invariants`] (what holds after every scenario).
 
 pub mod counter;
+pub mod doctor;
 mod explain;
 pub mod filler;
 pub mod invariants;
@@ -25,6 +26,7 @@ pub mod webhook;
 pub mod workload;
 
 pub use counter::{Counted, Counter};
+pub use doctor::Diagnosis;
 pub use join_token::{JoinSecret, JoinToken};
 pub use kubectl::Kubectl;
 pub use machine::{JoinAttempt, Machine};

@@ -8,6 +8,8 @@
 mod api_server;
 #[path = "../../tests/loopback/certificate.rs"]
 mod certificate;
+#[path = "../../tests/loopback/processes.rs"]
+mod processes;
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};

@@ -1,11 +1,9 @@
 //! A real etcd and a real kube-apiserver on loopback. `ETCD` and `KUBE_APISERVER` name the binaries; `make test` sets
 //! them.
 
-use std::ffi::OsString;
 use std::fs;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use kube::client::Body;
@@ -17,6 +15,7 @@ use tempfile::TempDir;
 use tokio::time::sleep;
 
 use crate::certificate;
+use crate::processes::{Process, free_address, start_etcd};
 
 const PATIENCE: Duration = Duration::from_mins(2);
 const PAUSE: Duration = Duration::from_millis(100);
@@ -104,64 +103,6 @@ fn strip(schema: &mut Value) {
         Value::Array(items) => items.iter_mut().for_each(strip),
         _ => {}
     }
-}
-
-/// A program that ends with this, and with a test that is killed.
-struct Process(&'static str, Child);
-
-impl Process {
-    fn start(name: &'static str, folder: &Path, arguments: &[String]) -> Self {
-        let log = fs::File::create(folder.join(format!("{name}.log"))).unwrap();
-        let child = Command::new("setpriv")
-            .arg("--pdeathsig=KILL")
-            .arg(binary(name))
-            .args(arguments)
-            .current_dir(folder)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn();
-        Self(name, child.unwrap())
-    }
-
-    fn assert_runs(&mut self) {
-        let status = self.1.try_wait().unwrap();
-        assert!(status.is_none(), "{} has ended: {status:?}", self.0);
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        drop(self.1.kill());
-        drop(self.1.wait());
-    }
-}
-
-fn binary(name: &str) -> OsString {
-    let variable = name.to_uppercase().replace('-', "_");
-    std::env::var_os(&variable).unwrap_or_else(|| {
-        panic!("{variable} is not set: set it to the path of a {name} binary, or run `make test`")
-    })
-}
-
-/// Free a moment ago; somebody else would have to take it within milliseconds.
-fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
-}
-
-fn start_etcd(folder: &Path) -> (Process, String) {
-    let [client, peer] = [free_address(), free_address()].map(|at| format!("http://{at}"));
-    let arguments = [
-        "--data-dir=etcd".to_owned(),
-        // Nothing has to outlive the test.
-        "--unsafe-no-fsync".to_owned(),
-        format!("--listen-client-urls={client}"),
-        format!("--advertise-client-urls={client}"),
-        format!("--listen-peer-urls={peer}"),
-        format!("--initial-advertise-peer-urls={peer}"),
-        format!("--initial-cluster=default={peer}"),
-    ];
-    (Process::start("etcd", folder, &arguments), client)
 }
 
 fn startkube_apiserver(folder: &Path, etcd: &str) -> (Process, SocketAddr) {

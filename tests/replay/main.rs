@@ -34,6 +34,8 @@ mod controllers {
 mod difference;
 mod objects;
 mod operation;
+#[path = "../loopback/processes.rs"]
+mod processes;
 mod script;
 mod side;
 mod watches;

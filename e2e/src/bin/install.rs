@@ -1,4 +1,4 @@
-//! `make install` and `make image`.
+//! `make install`, `make image`, `make gateway-image` and `make doctor`.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -21,10 +21,12 @@ enum Verb {
     GatewayImage,
     /// The gateway instead, beside the Nagaya that is there: at the port 30043 of the management host.
     Gateway,
+    /// Only make the join doctor, one static program, and print where it is.
+    Doctor,
 }
 
-fn print(archive: &Path) {
-    println!("{}", archive.display());
+fn print(made: &Path) {
+    println!("{}", made.display());
 }
 
 fn main() -> ExitCode {
@@ -34,6 +36,7 @@ fn main() -> ExitCode {
         Some(Verb::Image) => install::build_image().map(|path| print(&path)),
         Some(Verb::Gateway) => install::install_gateway(),
         Some(Verb::GatewayImage) => install::build_gateway_image().map(|path| print(&path)),
+        Some(Verb::Doctor) => install::build_doctor().map(|path| print(&path)),
     });
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,4 +1,5 @@
-//! The manager and the gateway as static programs, so that their images hold nothing else.
+//! The manager and the gateway as static programs, so that their images hold nothing else; and the join doctor, so that it
+//! runs on any machine.
 
 use std::path::PathBuf;
 
@@ -21,6 +22,14 @@ pub fn build_image() -> Result<PathBuf> {
 /// It does not compile, or the cache cannot be written.
 pub fn build_gateway_image() -> Result<PathBuf> {
     images::gateway_image(&build("the gateway", "nagaya-gateway", "gateway")?)
+}
+
+/// The join doctor's static release build: what is copied to a machine that is to join.
+///
+/// # Errors
+/// It does not compile.
+pub fn build_doctor() -> Result<PathBuf> {
+    build("the join doctor", "nagaya-doctor", "release")
 }
 
 /// The manager's static release build.

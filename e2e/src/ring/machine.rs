@@ -1,6 +1,7 @@
 //! A machine of a test that joins tenants with stock kubeadm.
 
 use std::fs::File;
+use std::process::Command;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -15,7 +16,7 @@ use crate::state::{HostKind, HostRecord};
 use crate::{error, images, sandbox, state};
 
 /// What only cgroup v1 forces, and only on a host of the kind `namespaces`.
-const IGNORED: &str = "SystemVerification";
+pub(super) const IGNORED: &str = "SystemVerification";
 /// Seconds that are enough where nothing was just restarted.
 const SHORT: u16 = 10;
 const CONFIGURATION: &str = "/root/join.json";
@@ -185,8 +186,16 @@ impl Machine {
     /// # Errors
     /// It fails.
     pub fn run(&self, words: &[&str]) -> Outcome<String> {
+        Ok(output(&mut self.command(words)?)?)
+    }
+
+    /// A command on it, not yet run.
+    ///
+    /// # Errors
+    /// The machine is off.
+    pub fn command(&self, words: &[&str]) -> Outcome<Command> {
         let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
-        Ok(output(&mut self.host().exec(&words)?)?)
+        Ok(self.host().exec(&words)?)
     }
 
     /// Since when its node is Ready.

@@ -1,0 +1,133 @@
+//! The machine: programs, the kubelet's service, what an earlier join left, the port, the name, the runtime.
+
+use super::{Judgement, failed, node_name, passed, warning};
+use crate::Arguments;
+use crate::facts::{Machine, Unit};
+
+/// Debian's; those of other distributions have other commands for the same.
+const INSTALL: &str = "apt-get update && apt-get install -y";
+const CONTAINERD_CONFIG: &str = "mkdir -p /etc/containerd && containerd config default \
+    | sed 's/SystemdCgroup = false/SystemdCgroup = true/' > /etc/containerd/config.toml && systemctl restart containerd";
+
+pub fn privileges(machine: &Machine) -> Judgement {
+    if machine.is_root {
+        return passed("this is root");
+    }
+    failed("kubeadm join has to be run by root, and so has this", "sudo nagaya-doctor …")
+}
+
+pub fn programs(join: &Arguments, machine: &Machine) -> Judgement {
+    let (kubeadm, kubelet) = match (&machine.kubeadm, &machine.kubelet) {
+        (Ok(kubeadm), Ok(kubelet)) => (kubeadm, kubelet),
+        (Err(why), _) => return failed(format!("kubeadm: {why}"), install("kubeadm")),
+        (_, Err(why)) => return failed(format!("kubelet: {why}"), install("kubelet")),
+    };
+    let missing = |name: &&&str| !join.ignores(&format!("FileExisting-{name}"));
+    if let Some(name) = machine.missing.iter().find(missing) {
+        let package = if *name == "cp" { "coreutils" } else { "mount" };
+        return failed(format!("{name} is not on the path"), install(package));
+    }
+    if let Some(name) = machine.missing.first() {
+        return warning(format!("{name} is not on the path"), install(name));
+    }
+    passed(format!("kubeadm {kubeadm}, kubelet {kubelet}"))
+}
+
+fn install(package: &str) -> String {
+    format!("{INSTALL} {package}")
+}
+
+pub fn kubelet_service(machine: &Machine) -> Judgement {
+    const AGAIN: &str = "apt-get install --reinstall -y kubeadm kubelet && systemctl daemon-reload";
+    if !machine.runs_systemd {
+        return warning(
+            "systemd does not run here: kubeadm starts no kubelet, something else has to as soon as \
+             /var/lib/kubelet/config.yaml is there",
+            "systemctl start kubelet",
+        );
+    }
+    match machine.kubelet_unit {
+        Unit { exists: false, .. } => failed("there is no systemd unit kubelet.service", AGAIN),
+        Unit { has_drop_in: false, .. } => failed(
+            "kubelet.service has no drop-in of kubeadm's (10-kubeadm.conf): the kubelet would never see its kubeconfig",
+            AGAIN,
+        ),
+        Unit { is_enabled: false, .. } => warning(
+            "kubelet.service is not enabled: the node would not come back after a reboot",
+            "systemctl enable kubelet",
+        ),
+        _ => passed("kubelet.service is there, with kubeadm's drop-in, and enabled"),
+    }
+}
+
+pub fn leftovers(machine: &Machine) -> Judgement {
+    if machine.leftovers.is_empty() {
+        return passed("nothing is left of an earlier join");
+    }
+    failed(
+        format!("an earlier join has left {}", machine.leftovers.join(", ")),
+        "kubeadm reset --force && rm -rf /etc/kubernetes/pki /var/lib/kubelet/pki",
+    )
+}
+
+pub fn port(machine: &Machine) -> Judgement {
+    let Some(holder) = &machine.port_holder else {
+        return passed("port 10250 is free");
+    };
+    let mend =
+        if holder.contains("kubelet") { "kubeadm reset --force" } else { "fuser --kill 10250/tcp" };
+    failed(format!("port 10250, which is the kubelet's, is in use by {holder}"), mend)
+}
+
+pub fn host_name(join: &Arguments, machine: &Machine) -> Judgement {
+    let name = node_name(join, &machine.host_name);
+    let mend = match join.node_name {
+        Some(_) => "kubeadm join … --node-name=NAME",
+        None => "hostnamectl set-hostname NAME",
+    };
+    if name.is_empty() || name == "localhost" || name == "localhost.localdomain" {
+        return failed(format!("{name:?} is the name of every machine that has none"), mend);
+    }
+    let is_label = |label: &str| {
+        let edges_fit = !label.starts_with('-') && !label.ends_with('-');
+        let fits = |letter: u8| letter.is_ascii_alphanumeric() || letter == b'-';
+        !label.is_empty() && edges_fit && label.bytes().all(fits)
+    };
+    if name.len() > 63 || !name.split('.').all(is_label) {
+        return failed(
+            format!(
+                "{name:?} cannot be a node's name: letters, digits, dots and dashes, 63 of them at most"
+            ),
+            mend,
+        );
+    }
+    passed(format!("the node will be called {name}"))
+}
+
+pub fn runtime(machine: &Machine) -> Judgement {
+    let runtime = &machine.runtime;
+    if runtime.sockets.len() > 1 {
+        let all = runtime.sockets.join(", ");
+        return failed(
+            format!("there are several container runtimes: {all}"),
+            format!("kubeadm join … --cri-socket=unix://{}", runtime.sockets[0]),
+        );
+    }
+    match (&runtime.answer, runtime.sockets.first()) {
+        (Some(Ok(answer)), Some(socket)) => passed(format!("{} answers at {socket}", answer.name)),
+        (Some(Err(why)), Some(socket)) if why.contains("unknown service") => failed(
+            format!(
+                "what listens at {socket} does not speak CRI v1: {why}; its CRI plugin is switched off, or too old"
+            ),
+            CONTAINERD_CONFIG,
+        ),
+        (Some(Err(why)), Some(socket)) => failed(
+            format!("nobody answers at {socket}: {why}"),
+            "systemctl restart containerd && journalctl -u containerd -n 20 --no-pager",
+        ),
+        _ => failed(
+            "there is no container runtime: none of the sockets of containerd, CRI-O and cri-dockerd is there",
+            format!("{INSTALL} containerd && {CONTAINERD_CONFIG}"),
+        ),
+    }
+}

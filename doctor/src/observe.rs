@@ -1,0 +1,21 @@
+//! Looks: files and programs below a root, sockets, the API server. Nothing is changed by it.
+
+mod http;
+mod kernel;
+mod line;
+mod mtu;
+mod node;
+mod programs;
+mod runtime;
+mod server;
+mod tls;
+
+use crate::facts::Facts;
+use crate::{Arguments, Ground};
+
+/// The machine first: that takes no time.
+pub fn facts(join: &Arguments, ground: &Ground) -> Facts {
+    let machine = node::machine(join, ground);
+    let way = server::way(join, ground, &machine.host_name);
+    Facts { machine, way }
+}

@@ -1,0 +1,113 @@
+//! How it is told: lines for a reader, or JSON.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use crate::Check;
+
+/// What came of a check.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Verdict {
+    /// It is as it has to be.
+    Passed,
+    /// The join would succeed, and something would be wrong afterwards.
+    Warning,
+    /// The join would fail, or the node never be Ready or run a pod.
+    Failed,
+    /// It could not be made.
+    NotChecked,
+}
+
+/// What a check found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Finding {
+    /// Which check.
+    pub check: Check,
+    /// What came of it.
+    pub verdict: Verdict,
+    /// What is there, or what is wrong.
+    pub message: String,
+    /// The command that mends it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mend: Option<String>,
+}
+
+impl Finding {
+    fn mark(&self) -> char {
+        match self.verdict {
+            Verdict::Passed => '✓',
+            Verdict::Warning => '!',
+            Verdict::Failed => '✗',
+            Verdict::NotChecked => '-',
+        }
+    }
+}
+
+/// What all checks found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Report {
+    /// The endpoint that was asked.
+    pub endpoint: String,
+    /// Whether `kubeadm join` would succeed: no check failed, and none was left out.
+    pub would_join: bool,
+    /// A finding for each check, in their order.
+    pub findings: Vec<Finding>,
+}
+
+impl Report {
+    pub(crate) fn new(endpoint: String, findings: Vec<Finding>) -> Self {
+        let stands_in_the_way =
+            |one: &Finding| matches!(one.verdict, Verdict::Failed | Verdict::NotChecked);
+        let would_join = !findings.iter().any(stands_in_the_way);
+        Self { endpoint, would_join, findings }
+    }
+
+    /// The finding of a check.
+    #[must_use]
+    pub fn of(&self, check: Check) -> Option<&Finding> {
+        self.findings.iter().find(|finding| finding.check == check)
+    }
+
+    /// Lines for a reader.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        for finding in &self.findings {
+            // Writing to a String cannot fail.
+            let name = finding.check.name();
+            let _ = writeln!(text, "{} {name:17} {}", finding.mark(), finding.message);
+            if let Some(mend) = &finding.mend {
+                for (line, label) in
+                    mend.lines().zip(["mend:"].into_iter().chain(std::iter::repeat("")))
+                {
+                    let _ = writeln!(text, "  {label:>17} {line}");
+                }
+            }
+        }
+        let of = |verdict| self.findings.iter().filter(|one| one.verdict == verdict).count();
+        let (failed, warnings) = (of(Verdict::Failed), of(Verdict::Warning));
+        let _ = match (self.would_join, warnings) {
+            (true, 0) => writeln!(text, "\nkubeadm join would succeed."),
+            (true, _) => writeln!(text, "\nkubeadm join would succeed; warnings: {warnings}."),
+            (false, _) => writeln!(
+                text,
+                "\nkubeadm join would fail, or its node not work: failed {failed}, not checked {}, warnings {warnings}.",
+                of(Verdict::NotChecked)
+            ),
+        };
+        text
+    }
+
+    /// The same as one JSON object.
+    #[must_use]
+    pub fn json(&self) -> String {
+        // Strings and booleans: it cannot fail.
+        let mut text = serde_json::to_string_pretty(self).unwrap_or_default();
+        text.push('\n');
+        text
+    }
+}
