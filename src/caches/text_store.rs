@@ -102,7 +102,8 @@ impl<K: Object + Resource<DynamicType = ()> + 'static> TextWriter<K> {
             Event::InitApply(object) => Event::InitApply(Text::of(object)),
             Event::InitDone => Event::InitDone,
             Event::Apply(object) => Event::Apply(Text::of(object)),
-            Event::Delete(object) => Event::Delete(Text::of(object)),
+            // Of what is gone the store asks for the name alone.
+            Event::Delete(object) => Event::Delete(Text::named(object, Box::default())),
         });
     }
 }
@@ -114,10 +115,15 @@ impl<K: Object> Text<K> {
         let json = serde_json::to_vec(object).inspect_err(|error| {
             tracing::error!(name, %error, "an object of the management cluster cannot be kept");
         });
+        Self::named(object, compress_prepend_size(&json.unwrap_or_default()).into_boxed_slice())
+    }
+
+    fn named(object: &K, json: Box<[u8]>) -> Self {
+        let meta = object.meta();
         Self {
-            namespace: object.meta().namespace.as_deref().map(Box::from),
-            name: name.into(),
-            json: compress_prepend_size(&json.unwrap_or_default()).into_boxed_slice(),
+            namespace: meta.namespace.as_deref().map(Box::from),
+            name: meta.name.as_deref().unwrap_or_default().into(),
+            json,
             known_as: AtomicU64::default(),
             kind: PhantomData,
         }
