@@ -1,7 +1,6 @@
-//! Collects what `nagaya_render::diagnosis` judges: why a workload is not settled. Looked at only while one is not and
-//! had time to be, and each kind of object only when it can matter.
+//! Collects what `nagaya_render::diagnosis` judges: why a workload is not settled. Looked at only while one is not,
+//! and each kind of object only when it can matter.
 
-use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
 use k8s_openapi::api::events::v1::Event;
 use k8s_openapi::api::storage::v1::StorageClass;
@@ -20,9 +19,6 @@ use crate::kube_ops::{self, Object};
 /// More Events than a blocked plane makes in the hour that they stay.
 const MOST_EVENTS: u32 = 500;
 
-/// Nothing keeps the pods of a control plane that was made so short a time ago but that they have to start.
-const TO_START: SignedDuration = SignedDuration::from_secs(5);
-
 /// Adds to every workload that exists and is not settled what keeps it from being so.
 pub async fn explain(
     context: &Context,
@@ -40,24 +36,17 @@ pub async fn explain(
     .filter_map(|(name, workload)| Some((name, workload.as_mut()?)))
     .filter(|(_, workload)| !workload.is_settled())
     .collect();
-    let now = context.now();
-    if unsettled.is_empty() || was_made_just_now(context, namespace, now) {
+    if unsettled.is_empty() {
         return Ok(());
     }
     let asked: Vec<(&str, i32)> =
         unsettled.iter().map(|(name, workload)| (*name, workload.desired)).collect();
     let evidence = collect(context, namespace, &asked).await?;
+    let now = context.now();
     for (name, workload) in &mut unsettled {
         workload.problem = judge(name, workload.desired, &evidence, now);
     }
     Ok(())
-}
-
-fn was_made_just_now(context: &Context, namespace: &str, now: Timestamp) -> bool {
-    let plane = context.caches.planes.get(&ObjectRef::new(namespace));
-    let made = plane.and_then(|plane| Some(plane.metadata.creation_timestamp.as_ref()?.0));
-    // By a clock that is behind, it is of the future.
-    made.is_some_and(|made| (made..made + TO_START).contains(&now))
 }
 
 /// Pods always; claims for a pod without a node; Events for what is not even made; classes for a claim that waits.
