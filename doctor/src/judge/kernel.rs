@@ -91,7 +91,10 @@ pub fn cgroups(join: &Arguments, machine: &Machine, config: Option<&KubeletConfi
                 return warning("cgroup v1: kubelets from 1.35 on refuse it", V2);
             }
             if config.is_none_or(|config| config.fail_cgroup_v1 != Some(false)) {
-                return failed(format!("cgroup v1: a kubelet 1.{minor} does not start on it"), V2);
+                return failed(
+                    "cgroup v1: kubelets from 1.35 on do not start on it, unless their cluster's kubelet-config says failCgroupV1: false",
+                    V2,
+                );
             }
             if join.ignores("SystemVerification") {
                 return warning("cgroup v1, which this cluster's kubelets accept", V2);

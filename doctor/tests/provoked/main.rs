@@ -1,4 +1,4 @@
-//! Each check is provoked: on a machine that is a folder, by servers of our own that go wrong, and on a real kube-apiserver
+//! Each check but `privileges` and `proxy` is provoked: on a machine that is a folder, by servers of our own that go wrong, and on a real kube-apiserver
 //! (`ETCD` and `KUBE_APISERVER` name the binaries; `make test` sets them).
 //!
 //! | what | file |

@@ -55,7 +55,7 @@ fn what_files_tell_is_found() {
     machine.write("sys/fs/cgroup/memory/tasks", "");
     let report = found(&machine);
     is(&report, Check::BridgeNetfilter, Warning, "is 0");
-    is(&report, Check::Cgroups, Failed, "cgroup v1: a kubelet 1.37");
+    is(&report, Check::Cgroups, Failed, "cgroup v1: kubelets from 1.35 on do not start");
 }
 
 #[test]

@@ -127,7 +127,7 @@ fn bridges_have_to_be_filtered() {
 #[test]
 fn cgroup_v1_is_refused_from_1_35_on_unless_the_cluster_and_the_command_say_otherwise() {
     let on_v1 = |facts: &mut Facts| facts.machine.cgroups = Cgroups::V1;
-    fails(Check::Cgroups, "does not start on it", "unified_cgroup_hierarchy", on_v1);
+    fails(Check::Cgroups, "do not start on it", "unified_cgroup_hierarchy", on_v1);
     let accepted = |facts: &mut Facts| {
         on_v1(facts);
         kubelets("failCgroupV1: false")(facts);
@@ -136,7 +136,7 @@ fn cgroup_v1_is_refused_from_1_35_on_unless_the_cluster_and_the_command_say_othe
     fails(Check::Cgroups, "kubeadm has to be told", mend, accepted);
     is(&join_with(&[mend]), Check::Cgroups, Verdict::Warning, "accept", "", accepted);
     // To be told is not enough: the kubelet itself refuses.
-    is(&join_with(&[mend]), Check::Cgroups, Verdict::Failed, "does not start", "", on_v1);
+    is(&join_with(&[mend]), Check::Cgroups, Verdict::Failed, "do not start", "", on_v1);
     warns(Check::Cgroups, "from 1.35 on", "", |facts| {
         on_v1(facts);
         facts.machine.kubelet = Ok("v1.34.1".parse().unwrap());
