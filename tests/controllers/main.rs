@@ -36,7 +36,3 @@ mod two_managers;
 mod upgrading;
 mod world;
 mod wrong_clocks;
-
-/// Stories make and drop millions of small objects, and glibc's allocator was a fifth of what one cost.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
