@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use e2e::ring::tenant::spec_for_namespaces;
-use e2e::ring::{JoinAttempt, Machine, Outcome, Tenant, ensure, scenario};
+use e2e::ring::{JoinAttempt, Look, Machine, Outcome, Tenant, ensure, scenario, wait_until};
 
 const NODE_READY: Duration = Duration::from_mins(1);
+const SOON: Duration = Duration::from_secs(30);
 
 #[test]
 fn the_doctor_says_beforehand_what_kubeadm_meets() -> Outcome {
@@ -54,7 +55,11 @@ fn a_deleted_token(tenant: &Tenant<'_>, machine: &Machine) -> Outcome {
     let attempt = JoinAttempt::from(&token.secret()?);
     machine.diagnose(&attempt, &[])?.is_well()?;
     token.delete()?;
-    machine.diagnose(&attempt, &[])?.says("token", "failed", "expired, was deleted")
+    // Its signature goes before the last API server has heard that it is deleted.
+    wait_until("the doctor says that the token was deleted", SOON, || {
+        let said = machine.diagnose(&attempt, &[])?.says("token", "failed", "expired, was deleted");
+        Ok(Look::done_if(said.is_ok(), || said.err().map(|it| it.to_string()).unwrap_or_default()))
+    })
 }
 
 fn the_machine_itself(machine: &Machine, good: &JoinAttempt) -> Outcome {
