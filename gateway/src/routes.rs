@@ -134,6 +134,22 @@ impl Table {
     }
 }
 
+impl Table {
+    /// Names lead to `route` that lead nowhere yet.
+    fn lead(&mut self, names: &[Box<str>], route: &Arc<Route>) {
+        for name in names {
+            match self.by_name.get(&**name) {
+                Some(other) if other.service != route.service => {
+                    let (name, by) = (name.to_string(), other.service.clone());
+                    let problem = ClaimProblem::NameTaken { name, by };
+                    self.refused.push(RefusedName { service: route.service.clone(), problem });
+                }
+                _ => drop(self.by_name.insert(name.clone(), Arc::clone(route))),
+            }
+        }
+    }
+}
+
 impl Routes {
     /// None yet; what a Service's annotations do not say is in `defaults`.
     #[must_use]
@@ -168,7 +184,8 @@ impl Routes {
     }
 
     /// The table of now. A name that two Services claim is the older one's: it cannot be taken by making another, and it
-    /// does not go to and fro, whatever the order in which they are seen.
+    /// does not go to and fro, whatever the order in which they are seen. But the first name of a Service comes before
+    /// further ones of all others: it is the endpoint, and kubelets have it.
     pub fn table(&mut self) -> Table {
         self.meters.retain(|service, meter| self.claims.contains_key(service) || meter.open() > 0);
         let mut by_age: Vec<&Claim> = self.claims.values().collect();
@@ -176,6 +193,7 @@ impl Routes {
             (one.created, &one.service).cmp(&(other.created, &other.service))
         });
         let mut table = Table::default();
+        let mut routes = Vec::with_capacity(by_age.len());
         for claim in by_age {
             let refused = |problem| RefusedName { service: claim.service.clone(), problem };
             table.refused.extend(claim.problems.iter().cloned().map(refused));
@@ -191,15 +209,14 @@ impl Routes {
                 },
                 meter: Arc::clone(meter),
             });
-            for name in &claim.names {
-                match table.by_name.get(&**name) {
-                    Some(first) if first.service != claim.service => {
-                        let (name, by) = (name.to_string(), first.service.clone());
-                        table.refused.push(refused(ClaimProblem::NameTaken { name, by }));
-                    }
-                    _ => drop(table.by_name.insert(name.clone(), Arc::clone(&route))),
-                }
-            }
+            let first = claim.names.len().min(1);
+            routes.push((route, claim.names.split_at(first)));
+        }
+        for (route, (first, _)) in &routes {
+            table.lead(first, route);
+        }
+        for (route, (_, further)) in &routes {
+            table.lead(further, route);
         }
         table
     }

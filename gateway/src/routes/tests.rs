@@ -106,6 +106,17 @@ fn a_service_without_an_address_or_a_tcp_port_leads_nowhere() {
 }
 
 #[test]
+fn the_first_name_of_a_service_is_not_taken_by_a_further_one_of_an_older_service() {
+    let old = claim("old", 0, "old.example.com,young.example.com,api.example.com");
+    let young = claim("young", 5, "young.example.com,api.example.com");
+    let table = table_of([old, young]);
+    assert_eq!(owner(&table, "young.example.com"), Some("young"));
+    assert_eq!(owner(&table, "old.example.com"), Some("old"));
+    assert_eq!(owner(&table, "api.example.com"), Some("old"));
+    assert_eq!(table.refused().len(), 2);
+}
+
+#[test]
 fn a_name_that_two_claim_is_the_older_ones_in_whatever_order_they_are_seen() {
     let (young, old) =
         (claim("a", 5, "x.example.com,a.example.com"), claim("b", 3, "x.example.com"));

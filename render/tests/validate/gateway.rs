@@ -84,6 +84,29 @@ fn a_name_below_the_gateways_domain_is_somebody_elses() {
 }
 
 #[test]
+fn a_name_that_pods_of_every_tenant_ask_for_is_nobodys() {
+    for name in [
+        "kubernetes",
+        "kubernetes.default",
+        "kubernetes.default.svc",
+        "kubernetes.default.svc.cluster.local",
+    ] {
+        let raw = asked(json!({"type": "Gateway", "extraNames": [name]}));
+        let refusal = behind(gateway(), &raw, &[]).unwrap_err();
+        assert_eq!(refusal.field, "spec.expose.extraNames[0]", "{refusal}");
+    }
+}
+
+#[test]
+fn a_type_that_nobody_recorded_is_told_by_the_endpoint() {
+    let lost = |host| PlaneRecord { accepted_spec: None, ..born(json!({}), host, 443) };
+    let asked = asked(json!({"type": "Gateway"}));
+    assert_eq!(behind(gateway(), &asked, &[lost(HOST)]).unwrap().host, HOST);
+    let refusal = behind(gateway(), &asked, &[lost("192.0.2.1")]).unwrap_err();
+    assert_eq!(refusal.field, "spec.expose.type", "{refusal}");
+}
+
+#[test]
 fn a_name_that_came_to_lie_below_the_domain_stays_and_is_not_led() {
     let expose = json!({"type": "Gateway", "extraNames": ["api.shop.example"]});
     let plane = born(expose.clone(), HOST, 443);

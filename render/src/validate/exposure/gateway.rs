@@ -18,7 +18,7 @@ pub(super) fn resolve(
     let gateway = &settings.gateway;
     refuse_other_ways(expose)?;
     let host = match recorded.host {
-        Some(host) => host.to_owned(),
+        Some(host) => recorded_name(raw, host, recorded)?,
         None => own_name(raw, gateway)?,
     };
     check_host(TYPE, &host)?;
@@ -55,11 +55,32 @@ fn refuse_other_ways(expose: &Expose) -> Result<(), Refusal> {
     }
 }
 
+/// What was accepted says that it is the gateway's; where that is lost, it must at least be one that the gateway could have.
+fn recorded_name(
+    raw: &TenantCluster,
+    host: &str,
+    recorded: &Recorded<'_>,
+) -> Result<String, Refusal> {
+    if recorded.accepted.is_none() && !host.starts_with(&format!("{}.", own_labels(raw))) {
+        return Err(Refusal::new(
+            TYPE,
+            format!(
+                "the endpoint is {host} since the cluster was created, which is not at the gateway; set it back"
+            ),
+        ));
+    }
+    Ok(host.to_owned())
+}
+
+/// `NAME.NAMESPACE`.
+fn own_labels(raw: &TenantCluster) -> String {
+    let part = |part: &Option<String>| part.clone().unwrap_or_default();
+    format!("{}.{}", part(&raw.metadata.name), part(&raw.metadata.namespace))
+}
+
 fn own_name(raw: &TenantCluster, gateway: &GatewaySettings) -> Result<String, Refusal> {
     let domain = gateway.domain.as_ref().ok_or_else(|| unset("gateway.domain"))?;
-    let part = |part: &Option<String>| part.clone().unwrap_or_default();
-    let (name, namespace) = (part(&raw.metadata.name), part(&raw.metadata.namespace));
-    let host = format!("{name}.{namespace}.{domain}");
+    let host = format!("{}.{domain}", own_labels(raw));
     if host.len() > LONGEST_NAME {
         return Err(Refusal::new(
             "metadata.name",
@@ -92,16 +113,24 @@ fn refuse_names_of_others(
     let stays =
         |name| recorded.accepted.is_some_and(|accepted| accepted.extra_names.contains(name));
     for (index, name) in expose.extra_names.iter().enumerate() {
-        if is_below(gateway, name) && name != host && !stays(name) {
-            return Err(Refusal::new(
-                extra_name(index),
-                format!(
-                    "{name} is below the gateway's domain, where each cluster has the name of its own alone; remove it"
-                ),
-            ));
+        if name == host || stays(name) {
+            continue;
         }
+        let why = if is_below(gateway, name) {
+            "is below the gateway's domain, where each cluster has the name of its own alone"
+        } else if is_everybodys(name) {
+            "is how pods of every cluster ask for their API server, and in its certificate anyway"
+        } else {
+            continue;
+        };
+        return Err(Refusal::new(extra_name(index), format!("{name} {why}; remove it")));
     }
     Ok(())
+}
+
+/// Whether pods of every tenant ask for their own API server by it: `default/kubernetes` leads all of them to the gateway.
+fn is_everybodys(name: &str) -> bool {
+    matches!(name, "kubernetes" | "kubernetes.default") || name.starts_with("kubernetes.default.")
 }
 
 fn is_below(gateway: &GatewaySettings, name: &str) -> bool {
@@ -115,8 +144,9 @@ fn is_below(gateway: &GatewaySettings, name: &str) -> bool {
 fn hosts(host: &str, expose: &Expose, gateway: &GatewaySettings) -> Vec<String> {
     let mut hosts = vec![host.to_owned()];
     for name in &expose.extra_names {
-        let is_led = name.parse::<IpAddr>().is_err() && !name.starts_with('*');
-        if is_led && !is_below(gateway, name) && !hosts.contains(name) {
+        let is_name = name.parse::<IpAddr>().is_err() && !name.starts_with('*');
+        let is_others = is_below(gateway, name) || is_everybodys(name);
+        if is_name && !is_others && !hosts.contains(name) {
             hosts.push(name.clone());
         }
     }
