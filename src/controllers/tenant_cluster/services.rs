@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::Service;
 use kube::runtime::reflector::ObjectRef;
 use nagaya_render::membership::EtcdShape;
 use nagaya_render::plane::{Foundation, build_foundation};
-use nagaya_render::tenant::Tenant;
+use nagaya_render::tenant::{Tenant, Way};
 
 use super::Error;
 use super::apply::with_port;
@@ -63,8 +63,13 @@ pub async fn apply_services(
         Applied::Written(service) => Some(service),
         Applied::Unchanged => live(api_server_public),
     };
+    let chosen = match tenant.exposure.way {
+        Way::NodePort => public.as_ref().and_then(node_port),
+        // A cache that lags may show the node port of before.
+        Way::Gateway { .. } => None,
+    };
     Ok(Services {
-        port: public.as_ref().and_then(node_port).or(tenant.exposure.port),
+        port: chosen.or(tenant.exposure.port),
         api_server: api_server.as_ref().and_then(cluster_ip),
     })
 }
