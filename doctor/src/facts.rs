@@ -91,8 +91,9 @@ pub struct Way {
     pub addresses: Result<Vec<SocketAddr>, String>,
     pub connected: Option<Result<SocketAddr, Unconnected>>,
     pub exchange: Option<Result<Exchange, Failure>>,
+    /// From anybody, until it is verified.
     pub cluster_info: Option<Result<ClusterInfo, String>>,
-    /// Asked again, by a connection that the CA of cluster-info vouches for.
+    /// Asked again, by a connection that a believed CA vouches for: the same came.
     pub verified: Option<Result<(), Failure>>,
     /// The server that cluster-info names, by another connection like that; with the failure of its name or connection.
     pub endpoint: Option<Result<(), Failure>>,
@@ -119,6 +120,8 @@ pub enum Failure {
     OtherName(String),
     #[error("its certificate is signed by another CA")]
     OtherIssuer,
+    #[error("its cluster-info is another one than what came before it was known who answers")]
+    OtherClusterInfo,
     #[error("it refuses the name {0}")]
     NameRefused(String),
     #[error("{0}")]

@@ -9,7 +9,7 @@ use clap::Parser as _;
 use serde_json::json;
 
 use super::report;
-use crate::cluster_info::{ClusterInfo, Signature};
+use crate::cluster_info::{Ca, ClusterInfo, Signature};
 use crate::facts::{
     Asked, Cgroups, Clock, Driver, Exchange, Facts, Machine, Runtime, RuntimeAnswer, Unit, Way,
     WithToken,
@@ -77,9 +77,9 @@ fn way() -> Way {
         certificate: String::new(),
     };
     let info = ClusterInfo {
+        kubeconfig: String::new(),
         server: "https://172.30.0.1:6443".to_owned(),
-        ca_bundle: String::new(),
-        ca_hashes: vec![hash()],
+        cas: vec![ca(hash())],
         signature: Signature::Right,
     };
     Way {
@@ -97,6 +97,10 @@ fn way() -> Way {
             csr_review: Ok((201, json!({"status": {"allowed": true}}).to_string().into())),
         }),
     }
+}
+
+fn ca(hash: String) -> Ca {
+    Ca { hash, certificate: Vec::new().into() }
 }
 
 fn kubeadm_config(version: &str) -> Asked {

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use nagaya_pki::{CertificateAuthority, LeafRequest, Usage};
 use serde_json::json;
 
-use super::{fails, finding, hash, is, join, join_with, kubeadm_config, status, warns};
+use super::{ca, fails, finding, hash, is, join, join_with, kubeadm_config, status, warns};
 use crate::cluster_info::{ClusterInfo, Signature};
 use crate::facts::{Clamped, Clock, Exchange, Facts, Failure, Unconnected, WithToken};
 use crate::{Check, Verdict};
@@ -121,9 +121,9 @@ fn a_token_is_unknown_or_mistyped_or_expired_or_not_yet_signed_for() {
 #[test]
 fn another_ca_than_the_pinned_one_is_told_with_both_hashes() {
     let other = format!("sha256:{}", "b".repeat(64));
-    let change = |facts: &mut Facts| info(facts).ca_hashes = vec![other.clone()];
+    let change = |facts: &mut Facts| info(facts).cas = vec![ca(other.clone())];
     fails(Check::Pin, &other, "do not take it from here", change);
-    fails(Check::Pin, &hash(), "base64 -d", |facts| info(facts).ca_hashes = vec![other.clone()]);
+    fails(Check::Pin, &hash(), "base64 -d", |facts| info(facts).cas = vec![ca(other.clone())]);
 }
 
 #[test]
@@ -134,6 +134,7 @@ fn a_certificate_that_fails_says_how() {
         (Failure::NotYetValid(at), "begins after", "timedatectl"),
         (Failure::OtherName("a".to_owned()), "not for a", "spec.expose.hostname"),
         (Failure::OtherIssuer, "another CA", "openssl s_client"),
+        (Failure::OtherClusterInfo, "somebody in between answered first", "do not join"),
         (Failure::TimedOut(8), "no answer", "curl"),
     ] {
         let failing = failure.clone();
