@@ -35,6 +35,8 @@ pub struct Machine {
     pub kubelet_unit: Unit,
     /// Files that an earlier join has left, as seen from the machine.
     pub leftovers: Vec<String>,
+    /// Files that only a machine with a control plane has.
+    pub control_plane: Vec<String>,
     /// Who listens on the kubelet's port, as far as that can be told.
     pub port_holder: Option<String>,
     /// The proxy that programs written in Go would use for the endpoint.

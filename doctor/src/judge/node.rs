@@ -8,6 +8,11 @@ use crate::facts::{Machine, Unit};
 const INSTALL: &str = "apt-get update && apt-get install -y";
 const CONTAINERD_CONFIG: &str = "mkdir -p /etc/containerd && containerd config default \
     | sed 's/SystemdCgroup = false/SystemdCgroup = true/' > /etc/containerd/config.toml && systemctl restart containerd";
+/// Asks before it does anything.
+const LEAVE: &str =
+    "kubeadm reset    # if it is to leave its cluster: grep server: /etc/kubernetes/kubelet.conf";
+const CONTROL_PLANE: &str =
+    "ls -R /etc/kubernetes    # do not reset it: its cluster would be gone; join another machine";
 
 pub fn privileges(machine: &Machine) -> Judgement {
     if machine.is_root {
@@ -61,11 +66,31 @@ pub fn kubelet_service(machine: &Machine) -> Judgement {
 }
 
 pub fn leftovers(machine: &Machine) -> Judgement {
+    if !machine.control_plane.is_empty() {
+        // What undoes a join would end that cluster as well, and its CA's key is nowhere else.
+        return failed(
+            format!(
+                "this machine is a control plane, or was one: it has {}",
+                machine.control_plane.join(", ")
+            ),
+            CONTROL_PLANE,
+        );
+    }
     if machine.leftovers.is_empty() {
         return passed("nothing is left of an earlier join");
     }
+    let left = machine.leftovers.join(", ");
+    let holder = machine.port_holder.as_deref();
+    if holder.is_some_and(|holder| holder.contains("kubelet")) {
+        return failed(
+            format!(
+                "this machine is a node already: its kubelet runs, and an earlier join has left {left}"
+            ),
+            LEAVE,
+        );
+    }
     failed(
-        format!("an earlier join has left {}", machine.leftovers.join(", ")),
+        format!("an earlier join has left {left}"),
         "kubeadm reset --force && rm -rf /etc/kubernetes/pki /var/lib/kubelet/pki",
     )
 }
@@ -74,9 +99,18 @@ pub fn port(machine: &Machine) -> Judgement {
     let Some(holder) = &machine.port_holder else {
         return passed("port 10250 is free");
     };
-    let mend =
-        if holder.contains("kubelet") { "kubeadm reset --force" } else { "fuser --kill 10250/tcp" };
-    failed(format!("port 10250, which is the kubelet's, is in use by {holder}"), mend)
+    let is_kubelet = holder.contains("kubelet");
+    let in_use = format!("port 10250, which is the kubelet's, is in use by {holder}");
+    let message =
+        if is_kubelet { format!("this machine is a node already: {in_use}") } else { in_use };
+    let mend = if !machine.control_plane.is_empty() {
+        CONTROL_PLANE
+    } else if is_kubelet {
+        LEAVE
+    } else {
+        "fuser --kill 10250/tcp"
+    };
+    failed(message, mend)
 }
 
 pub fn host_name(join: &Arguments, machine: &Machine) -> Judgement {

@@ -53,6 +53,7 @@ fn machine() -> Machine {
         runs_systemd: true,
         kubelet_unit: Unit { exists: true, has_drop_in: true, is_enabled: true },
         leftovers: Vec::new(),
+        control_plane: Vec::new(),
         port_holder: None,
         proxy: None,
         runtime: Runtime {

@@ -21,7 +21,7 @@ pub const ROWS: &[(Check, &str, &str)] = &[
     ),
     (
         Check::Leftovers,
-        "`kubelet.conf`, `bootstrap-kubelet.conf` and `pki/ca.crt` in `/etc/kubernetes`, and a client certificate in `/var/lib/kubelet/pki`",
+        "`kubelet.conf`, `bootstrap-kubelet.conf` and `pki/ca.crt` in `/etc/kubernetes`, and a client certificate in `/var/lib/kubelet/pki`; `admin.conf`, `pki/ca.key` and `manifests/*.yaml`, which a control plane has",
         "`[ERROR FileAvailable-…]: … already exists`; of the certificate nothing: the kubelet goes on with it, and gets `Unauthorized`",
     ),
     (

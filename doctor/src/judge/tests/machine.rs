@@ -63,13 +63,44 @@ fn what_an_earlier_join_left_is_listed() {
     });
 }
 
+/// `kubeadm reset` there ends a cluster, and its CA's key is nowhere else.
+#[test]
+fn no_command_takes_anything_unasked_from_a_machine_that_is_in_a_cluster() {
+    let left = vec!["/etc/kubernetes/kubelet.conf".to_owned()];
+    let keys = vec!["/etc/kubernetes/pki/ca.key".to_owned()];
+    let kubelet = Some("kubelet (process 7)".to_owned());
+    let plane = "this machine is a control plane, or was one: it has /etc/kubernetes/pki/ca.key";
+    let node = "this machine is a node already";
+    for (control_plane, port_holder, check, says, mend) in [
+        (&keys, &None, Check::Leftovers, plane, "join another machine"),
+        (&keys, &kubelet, Check::Leftovers, plane, "join another machine"),
+        (&keys, &kubelet, Check::Port, node, "join another machine"),
+        (&keys, &Some("somebody".to_owned()), Check::Port, "somebody", "join another machine"),
+        (&Vec::new(), &kubelet, Check::Leftovers, node, "kubeadm reset    #"),
+        (&Vec::new(), &kubelet, Check::Port, node, "kubeadm reset    #"),
+    ] {
+        let change = |facts: &mut Facts| {
+            facts.machine.leftovers.clone_from(&left);
+            facts.machine.control_plane.clone_from(control_plane);
+            facts.machine.port_holder.clone_from(port_holder);
+        };
+        fails(check, says, mend, change);
+        let command = finding(&join(), check, change).mend.unwrap_or_default();
+        for taking in ["--force", "rm ", "--kill"] {
+            assert!(!command.contains(taking), "{check:?}: {command}");
+        }
+    }
+}
+
 #[test]
 fn who_holds_the_port_is_named() {
     let held_by = |name: &str| {
         let name = name.to_owned();
         move |facts: &mut Facts| facts.machine.port_holder = Some(name)
     };
-    fails(Check::Port, "kubelet (process 7)", "kubeadm reset", held_by("kubelet (process 7)"));
+    let kubelet = || held_by("kubelet (process 7)");
+    fails(Check::Port, "a node already: port 10250", "kubeadm reset    #", kubelet());
+    fails(Check::Port, "kubelet (process 7)", "", kubelet());
     fails(Check::Port, "nginx (process 7)", "fuser --kill", held_by("nginx (process 7)"));
 }
 
