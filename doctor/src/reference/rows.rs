@@ -92,7 +92,7 @@ pub const ROWS: &[(Check, &str, &str)] = &[
     (
         Check::Clock,
         "this machine's clock beside the `Date` of the API server's answer, and beside its certificate's dates",
-        "`x509: certificate has expired or is not yet valid`; or a kubelet whose own certificate is not valid yet",
+        "`x509: certificate has expired or is not yet valid` if its certificate is not valid by this clock; else nothing",
     ),
     (
         Check::ClusterInfo,
