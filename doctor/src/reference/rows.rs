@@ -86,7 +86,7 @@ pub const ROWS: &[(Check, &str, &str)] = &[
     ),
     (
         Check::Mtu,
-        "whether full-size packets come through, and if not, which do",
+        "whether full-size packets come through, and if twice not, which do",
         "`net/http: TLS handshake timeout`, or requests that never end",
     ),
     (

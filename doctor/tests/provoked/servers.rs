@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
@@ -94,6 +95,21 @@ pub fn narrow(server: SocketAddr, mtu: u32) -> SocketAddr {
         let there = (client.try_clone().unwrap(), onward.try_clone().unwrap());
         thread::spawn(move || relay(there.0, there.1, limit));
         relay(onward, client, limit);
+    })
+}
+
+/// A path to `server` that stands still for the first one who says anything.
+pub fn hesitant(server: SocketAddr) -> SocketAddr {
+    let has_stood_still = Arc::new(AtomicBool::new(false));
+    serve(move |client| {
+        let Ok(1..) = client.peek(&mut [0]) else { return };
+        if !has_stood_still.swap(true, Ordering::Relaxed) {
+            thread::park();
+        }
+        let onward = TcpStream::connect(server).unwrap();
+        let there = (client.try_clone().unwrap(), onward.try_clone().unwrap());
+        thread::spawn(move || relay(there.0, there.1, usize::MAX));
+        relay(onward, client, usize::MAX);
     })
 }
 
