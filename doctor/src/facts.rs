@@ -126,6 +126,11 @@ pub enum Failure {
     OtherClusterInfo,
     #[error("it refuses the name {0}")]
     NameRefused(String),
+    /// As the gateway refuses (`gateway/src/refusal.rs`).
+    #[error(
+        "it does not get through to the API server of {0}: none is ready, or the tenant has as many connections as it may"
+    )]
+    NotThrough(String),
     #[error("{0}")]
     Other(String),
 }

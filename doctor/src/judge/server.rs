@@ -69,6 +69,10 @@ pub fn tls(join: &Arguments, way: &Way) -> Judgement {
             format!("what listens there serves no cluster of the name {name:?}"),
             "kubectl get secret NAME-join -n NAMESPACE -o jsonpath='{.data.command}' | base64 -d    # has the right one",
         ),
+        Some(Err(why @ Failure::NotThrough(_))) => failed(
+            format!("a gateway listens at {endpoint}, and {why}"),
+            "kubectl get tnc NAME -n NAMESPACE    # says whether an API server is ready; the gateway's /limited, who has too many connections",
+        ),
         Some(Err(Failure::TimedOut(seconds))) => failed(
             format!(
                 "{endpoint} accepts connections, and says nothing within {seconds} s, not by small packets either"

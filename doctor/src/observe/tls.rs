@@ -149,6 +149,9 @@ pub fn failure(error: &io::Error, host: &str, now: Timestamp, patience: u64) -> 
         Some(rustls::Error::AlertReceived(AlertDescription::UnrecognisedName)) => {
             Failure::NameRefused(host.to_owned())
         }
+        Some(rustls::Error::AlertReceived(AlertDescription::InternalError)) => {
+            Failure::NotThrough(host.to_owned())
+        }
         _ => Failure::Other(error.to_string()),
     }
 }

@@ -82,7 +82,7 @@ pub const ROWS: &[(Check, &str, &str)] = &[
     (
         Check::Tls,
         "a TLS handshake, and an answer in HTTP",
-        "`net/http: TLS handshake timeout`, `remote error: tls: unrecognized name`, `EOF`",
+        "`net/http: TLS handshake timeout`, `remote error: tls: unrecognized name` or `internal error`, `EOF`",
     ),
     (
         Check::Mtu,

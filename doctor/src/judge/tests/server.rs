@@ -39,6 +39,8 @@ fn a_name_without_an_address_and_a_port_without_a_listener_are_told_apart() {
 fn what_answers_has_to_be_an_api_server() {
     let failing = |why| move |facts: &mut Facts| facts.way.exchange = Some(Err(why));
     fails(Check::Tls, "serves no cluster", "base64 -d", failing(Failure::NameRefused("a".into())));
+    let not_through = failing(Failure::NotThrough("a".into()));
+    fails(Check::Tls, "does not get through to the API server of a", "/limited", not_through);
     fails(Check::Tls, "says nothing within 8 s", "curl", failing(Failure::TimedOut(8)));
     fails(Check::Tls, "no API server: HTTP", "curl", failing(Failure::Other("HTTP".into())));
 }
