@@ -106,6 +106,8 @@ pub struct Way {
 pub enum Unconnected {
     Refused,
     TimedOut,
+    /// A router or firewall says that it does not lead there.
+    Unreachable,
     Other(String),
 }
 

@@ -8,6 +8,11 @@ use crate::facts::{Machine, Unit};
 const INSTALL: &str = "apt-get update && apt-get install -y";
 const CONTAINERD_CONFIG: &str = "mkdir -p /etc/containerd && containerd config default \
     | sed 's/SystemdCgroup = false/SystemdCgroup = true/' > /etc/containerd/config.toml && systemctl restart containerd";
+/// What kubeadm's drop-in does. The flags are the last that kubeadm writes.
+const WITHOUT_SYSTEMD: &str =
+    "(until [ -e /var/lib/kubelet/kubeadm-flags.env ]; do sleep 1; done; . /var/lib/kubelet/kubeadm-flags.env
+exec kubelet --bootstrap-kubeconfig=/etc/kubernetes/bootstrap-kubelet.conf --kubeconfig=/etc/kubernetes/kubelet.conf \
+    --config=/var/lib/kubelet/config.yaml $KUBELET_KUBEADM_ARGS) &    # before the join";
 /// Asks before it does anything.
 const LEAVE: &str =
     "kubeadm reset    # if it is to leave its cluster: grep server: /etc/kubernetes/kubelet.conf";
@@ -29,13 +34,17 @@ pub fn programs(join: &Arguments, machine: &Machine) -> Judgement {
     };
     let missing = |name: &&&str| !join.ignores(&format!("FileExisting-{name}"));
     if let Some(name) = machine.missing.iter().find(missing) {
-        let package = if *name == "cp" { "coreutils" } else { "mount" };
-        return failed(format!("{name} is not on the path"), install(package));
+        return failed(format!("{name} is not on the path"), install(package(name)));
     }
     if let Some(name) = machine.missing.first() {
-        return warning(format!("{name} is not on the path"), install(name));
+        return warning(format!("{name} is not on the path"), install(package(name)));
     }
     passed(format!("kubeadm {kubeadm}, kubelet {kubelet}"))
+}
+
+/// The one that has this program: `mount` also has `losetup`.
+fn package(program: &str) -> &'static str {
+    if program == "cp" { "coreutils" } else { "mount" }
 }
 
 fn install(package: &str) -> String {
@@ -48,7 +57,7 @@ pub fn kubelet_service(machine: &Machine) -> Judgement {
         return warning(
             "systemd does not run here: kubeadm starts no kubelet, something else has to as soon as \
              /var/lib/kubelet/config.yaml is there",
-            "systemctl start kubelet",
+            WITHOUT_SYSTEMD,
         );
     }
     match machine.kubelet_unit {

@@ -38,7 +38,7 @@ pub fn dns(join: &Arguments, way: &Way) -> Judgement {
 }
 
 pub fn tcp(join: &Arguments, way: &Way) -> Judgement {
-    let (endpoint, port) = (&join.endpoint, join.endpoint.port);
+    let endpoint = &join.endpoint;
     match &way.connected {
         Some(Ok(address)) => passed(format!("{address} accepts connections")),
         Some(Err(Unconnected::Refused)) => failed(
@@ -49,9 +49,13 @@ pub fn tcp(join: &Arguments, way: &Way) -> Judgement {
         ),
         Some(Err(Unconnected::TimedOut)) => failed(
             format!("{endpoint} does not answer: a firewall on the way, or a wrong address"),
+            let_out(endpoint.port),
+        ),
+        Some(Err(Unconnected::Unreachable)) => failed(
             format!(
-                "iptables -I OUTPUT -p tcp --dport {port} -j ACCEPT    # and the same on every firewall on the way"
+                "{endpoint} is out of reach: a firewall on the way rejects this, or no machine has that address"
             ),
+            let_out(endpoint.port),
         ),
         Some(Err(Unconnected::Other(why))) => failed(
             format!("there is no way to {endpoint}: {why}"),
@@ -59,6 +63,12 @@ pub fn tcp(join: &Arguments, way: &Way) -> Judgement {
         ),
         None => not_checked("there was no address"),
     }
+}
+
+fn let_out(port: u16) -> String {
+    format!(
+        "iptables -I OUTPUT -p tcp --dport {port} -j ACCEPT    # and the same on every firewall on the way"
+    )
 }
 
 pub fn tls(join: &Arguments, way: &Way) -> Judgement {

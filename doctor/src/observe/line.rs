@@ -77,6 +77,7 @@ pub fn unconnected(error: &io::Error) -> Unconnected {
     match error.kind() {
         io::ErrorKind::ConnectionRefused => Unconnected::Refused,
         io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => Unconnected::TimedOut,
+        io::ErrorKind::HostUnreachable => Unconnected::Unreachable,
         _ => Unconnected::Other(error.to_string()),
     }
 }

@@ -176,6 +176,7 @@ fn named_line(
     let addresses = resolve(&named).map_err(no_address)?;
     let found = connect(&addresses, &named.host, ground).map_err(|why| match why {
         Unconnected::Refused => Failure::Other("nobody listens there".to_owned()),
+        Unconnected::Unreachable => Failure::Other("it is out of reach".to_owned()),
         Unconnected::TimedOut => Failure::TimedOut(ground.patience.as_secs()),
         Unconnected::Other(why) => Failure::Other(why),
     })?;

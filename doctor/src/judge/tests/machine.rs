@@ -34,7 +34,7 @@ fn missing_programs_are_named_with_their_package() {
     let without_losetup = |facts: &mut Facts| facts.machine.missing = vec!["losetup"];
     fails(Check::Programs, "losetup", "install -y mount", without_losetup);
     let told = join_with(&["--ignore-preflight-errors=FileExisting-losetup"]);
-    is(&told, Check::Programs, Verdict::Warning, "losetup", "install", without_losetup);
+    is(&told, Check::Programs, Verdict::Warning, "losetup", "install -y mount", without_losetup);
 }
 
 #[test]
@@ -51,7 +51,7 @@ fn without_its_unit_the_kubelet_never_starts() {
     warns(Check::KubeletService, "not enabled", "systemctl enable kubelet", |facts| {
         unit(facts, |unit| unit.is_enabled = false);
     });
-    warns(Check::KubeletService, "systemd does not run", "start kubelet", |facts| {
+    warns(Check::KubeletService, "systemd does not run", "exec kubelet --boot", |facts| {
         facts.machine.runs_systemd = false;
     });
 }

@@ -31,6 +31,7 @@ fn a_name_without_an_address_and_a_port_without_a_listener_are_told_apart() {
     let unconnected = |why| move |facts: &mut Facts| facts.way.connected = Some(Err(why));
     fails(Check::Tcp, "nobody listens", "curl", unconnected(Unconnected::Refused));
     fails(Check::Tcp, "firewall", "iptables", unconnected(Unconnected::TimedOut));
+    fails(Check::Tcp, "rejects this", "iptables", unconnected(Unconnected::Unreachable));
     let unreachable = Unconnected::Other("Network is unreachable".to_owned());
     fails(Check::Tcp, "unreachable", "ip route", unconnected(unreachable));
 }
