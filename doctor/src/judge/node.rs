@@ -19,11 +19,18 @@ const LEAVE: &str =
 const CONTROL_PLANE: &str =
     "ls -R /etc/kubernetes    # do not reset it: its cluster would be gone; join another machine";
 
-pub fn privileges(machine: &Machine) -> Judgement {
+pub fn privileges(join: &Arguments, machine: &Machine) -> Judgement {
+    const AS_ROOT: &str = "sudo nagaya-doctor …";
     if machine.is_root {
         return passed("this is root");
     }
-    failed("kubeadm join has to be run by root, and so has this", "sudo nagaya-doctor …")
+    if join.ignores("IsPrivilegedUser") {
+        return warning(
+            "this is not root: kubeadm is told to go on, and some is not seen",
+            AS_ROOT,
+        );
+    }
+    failed("kubeadm join has to be run by root, and so has this", AS_ROOT)
 }
 
 pub fn programs(join: &Arguments, machine: &Machine) -> Judgement {
@@ -74,7 +81,7 @@ pub fn kubelet_service(machine: &Machine) -> Judgement {
     }
 }
 
-pub fn leftovers(machine: &Machine) -> Judgement {
+pub fn leftovers(join: &Arguments, machine: &Machine) -> Judgement {
     if !machine.control_plane.is_empty() {
         // What undoes a join would end that cluster as well, and its CA's key is nowhere else.
         return failed(
@@ -98,10 +105,18 @@ pub fn leftovers(machine: &Machine) -> Judgement {
             LEAVE,
         );
     }
-    failed(
-        format!("an earlier join has left {left}"),
-        "kubeadm reset --force && rm -rf /etc/kubernetes/pki /var/lib/kubelet/pki",
-    )
+    let message = format!("an earlier join has left {left}");
+    let mend = "kubeadm reset --force && rm -rf /etc/kubernetes/pki /var/lib/kubelet/pki";
+    if machine.leftovers.iter().all(|path| is_passed_over(join, path)) {
+        return warning(format!("{message}: kubeadm is told to go on with that"), mend);
+    }
+    failed(message, mend)
+}
+
+/// Of the kubelet's own files kubeadm has no check that could be passed over.
+fn is_passed_over(join: &Arguments, path: &str) -> bool {
+    let preflight = format!("FileAvailable-{}", path.replace('/', "-"));
+    path.starts_with("/etc/kubernetes/") && join.ignores(&preflight)
 }
 
 pub fn port(machine: &Machine) -> Judgement {

@@ -23,6 +23,34 @@ fn who_is_not_root_cannot_join() {
 }
 
 #[test]
+fn what_kubeadm_is_told_to_pass_over_is_a_warning() {
+    let ignoring = |names: &str| join_with(&[&format!("--ignore-preflight-errors={names}")]);
+    let not_root = |facts: &mut Facts| facts.machine.is_root = false;
+    for (names, verdict) in [
+        ("IsPrivilegedUser", Verdict::Warning),
+        ("all", Verdict::Warning),
+        ("CRI", Verdict::Failed),
+    ] {
+        is(&ignoring(names), Check::Privileges, verdict, "root", "sudo", not_root);
+    }
+    let (ca, config) = ("/etc/kubernetes/pki/ca.crt", "/etc/kubernetes/bootstrap-kubelet.conf");
+    let certificate = "/var/lib/kubelet/pki/kubelet-client-current.pem";
+    let of_ca = "FileAvailable--etc-kubernetes-pki-ca.crt";
+    for (names, left, verdict) in [
+        (of_ca, vec![ca], Verdict::Warning),
+        ("fileavailable--etc-kubernetes-pki-ca.crt", vec![ca], Verdict::Warning),
+        (of_ca, vec![config, ca], Verdict::Failed),
+        ("all", vec![config, ca], Verdict::Warning),
+        // The kubelet goes on with it, whatever kubeadm is told.
+        ("all", vec![ca, certificate], Verdict::Failed),
+    ] {
+        is(&ignoring(names), Check::Leftovers, verdict, left[0], "kubeadm reset", |facts| {
+            facts.machine.leftovers = left.iter().map(|&path| path.to_owned()).collect();
+        });
+    }
+}
+
+#[test]
 fn missing_programs_are_named_with_their_package() {
     let gone = |name: &str| Err(format!("{name} is not on the path"));
     fails(Check::Programs, "kubelet is not", "install -y kubelet", |facts| {
