@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use nagaya_pki::{BootstrapToken, ca_cert_hashes, jws};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 use serde::Deserialize;
 
 use crate::Arguments;
@@ -11,13 +13,19 @@ use crate::Arguments;
 /// The ConfigMap, read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClusterInfo {
+    /// As it came: what is signed, and compared.
+    pub kubeconfig: String,
     /// The URL of the server that it names.
     pub server: String,
-    /// PEM.
-    pub ca_bundle: String,
-    /// Of each CA, as a join command pins it.
-    pub ca_hashes: Vec<String>,
+    pub cas: Vec<Ca>,
     pub signature: Signature,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ca {
+    /// As a join command pins it.
+    pub hash: String,
+    pub certificate: CertificateDer<'static>,
 }
 
 /// The signature that is made with a token.
@@ -75,18 +83,43 @@ impl ClusterInfo {
         let Cluster { server, certificate_authority_data } = cluster.cluster;
         let pem =
             STANDARD.decode(certificate_authority_data).map_err(|error| unreadable(&error))?;
-        let ca_bundle = String::from_utf8(pem).map_err(|error| unreadable(&error))?;
-        let ca_hashes = ca_cert_hashes(&ca_bundle).map_err(|error| unreadable(&error))?;
-        Ok(Self { server, ca_bundle, ca_hashes, signature })
+        let cas = CertificateDer::pem_slice_iter(&pem)
+            .map(|read| {
+                let certificate = read.map_err(|error| unreadable(&error))?;
+                let hash =
+                    hash(&certificate).ok_or_else(|| unreadable(&"a CA is no certificate"))?;
+                Ok(Ca { hash, certificate })
+            })
+            .collect::<Result<Vec<Ca>, String>>()?;
+        if cas.is_empty() {
+            return Err(unreadable(&"it has no CA"));
+        }
+        Ok(Self { kubeconfig: kubeconfig.clone(), server, cas, signature })
     }
 
-    /// Whether one of its CAs is pinned, or none has to be and whoever made this has the token. Before that, nobody is
-    /// shown the token.
+    /// The CAs that may vouch for the server; none if nobody is to be believed, and shown the token. Whoever has signed with the
+    /// token has named all of them. Else anybody may have written this, who can put a CA of his own beside the pinned one: then
+    /// only the pinned ones.
     #[must_use]
-    pub fn is_trusted(&self, join: &Arguments) -> bool {
-        if join.any_ca {
-            return self.signature == Signature::Right;
-        }
-        self.ca_hashes.iter().any(|hash| join.pins.contains(hash))
+    pub fn believed(&self, join: &Arguments) -> Vec<CertificateDer<'static>> {
+        let is_pinned = |ca: &&Ca| join.pins.contains(&ca.hash);
+        let is_signed = self.signature == Signature::Right;
+        let are_all = is_signed && (join.any_ca || self.cas.iter().any(|ca| is_pinned(&ca)));
+        let believed = self.cas.iter().filter(|ca| are_all || is_pinned(ca));
+        believed.map(|ca| ca.certificate.clone()).collect()
     }
+}
+
+/// Of the public key of one certificate.
+fn hash(certificate: &CertificateDer<'_>) -> Option<String> {
+    ca_cert_hashes(&pem(certificate)).ok()?.pop()
+}
+
+/// A certificate as text.
+pub fn pem(certificate: &CertificateDer<'_>) -> String {
+    let text = STANDARD.encode(certificate);
+    let lines: Vec<&str> =
+        text.as_bytes().chunks(64).filter_map(|line| std::str::from_utf8(line).ok()).collect();
+    let (begin, end) = ("-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----");
+    format!("{begin}\n{}\n{end}\n", lines.join("\n"))
 }

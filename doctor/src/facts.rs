@@ -35,6 +35,8 @@ pub struct Machine {
     pub kubelet_unit: Unit,
     /// Files that an earlier join has left, as seen from the machine.
     pub leftovers: Vec<String>,
+    /// Files that only a machine with a control plane has.
+    pub control_plane: Vec<String>,
     /// Who listens on the kubelet's port, as far as that can be told.
     pub port_holder: Option<String>,
     /// The proxy that programs written in Go would use for the endpoint.
@@ -91,8 +93,9 @@ pub struct Way {
     pub addresses: Result<Vec<SocketAddr>, String>,
     pub connected: Option<Result<SocketAddr, Unconnected>>,
     pub exchange: Option<Result<Exchange, Failure>>,
+    /// From anybody, until it is verified.
     pub cluster_info: Option<Result<ClusterInfo, String>>,
-    /// Asked again, by a connection that the CA of cluster-info vouches for.
+    /// Asked again, by a connection that a believed CA vouches for: the same came.
     pub verified: Option<Result<(), Failure>>,
     /// The server that cluster-info names, by another connection like that; with the failure of its name or connection.
     pub endpoint: Option<Result<(), Failure>>,
@@ -103,6 +106,8 @@ pub struct Way {
 pub enum Unconnected {
     Refused,
     TimedOut,
+    /// A router or firewall says that it does not lead there.
+    Unreachable,
     Other(String),
 }
 
@@ -119,8 +124,15 @@ pub enum Failure {
     OtherName(String),
     #[error("its certificate is signed by another CA")]
     OtherIssuer,
+    #[error("its cluster-info is another one than what came before it was known who answers")]
+    OtherClusterInfo,
     #[error("it refuses the name {0}")]
     NameRefused(String),
+    /// As the gateway refuses (`gateway/src/refusal.rs`).
+    #[error(
+        "it does not get through to the API server of {0}: none is ready, or the tenant has as many connections as it may"
+    )]
+    NotThrough(String),
     #[error("{0}")]
     Other(String),
 }

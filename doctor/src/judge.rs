@@ -70,10 +70,10 @@ fn judge(check: Check, join: &Arguments, facts: &Facts) -> Judgement {
     let (machine, way) = (&facts.machine, &facts.way);
     let kubelet_config = versions::kubelet_config(way);
     match check {
-        Check::Privileges => node::privileges(machine),
+        Check::Privileges => node::privileges(join, machine),
         Check::Programs => node::programs(join, machine),
         Check::KubeletService => node::kubelet_service(machine),
-        Check::Leftovers => node::leftovers(machine),
+        Check::Leftovers => node::leftovers(join, machine),
         Check::Port => node::port(machine),
         Check::HostName => node::host_name(join, machine),
         Check::Swap => kernel::swap(machine, kubelet_config.as_ref()),

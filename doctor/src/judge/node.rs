@@ -8,12 +8,29 @@ use crate::facts::{Machine, Unit};
 const INSTALL: &str = "apt-get update && apt-get install -y";
 const CONTAINERD_CONFIG: &str = "mkdir -p /etc/containerd && containerd config default \
     | sed 's/SystemdCgroup = false/SystemdCgroup = true/' > /etc/containerd/config.toml && systemctl restart containerd";
+/// What kubeadm's drop-in does. The flags are the last that kubeadm writes.
+const WITHOUT_SYSTEMD: &str =
+    "(until [ -e /var/lib/kubelet/kubeadm-flags.env ]; do sleep 1; done; . /var/lib/kubelet/kubeadm-flags.env
+exec kubelet --bootstrap-kubeconfig=/etc/kubernetes/bootstrap-kubelet.conf --kubeconfig=/etc/kubernetes/kubelet.conf \
+    --config=/var/lib/kubelet/config.yaml $KUBELET_KUBEADM_ARGS) &    # before the join";
+/// Asks before it does anything.
+const LEAVE: &str =
+    "kubeadm reset    # if it is to leave its cluster: grep server: /etc/kubernetes/kubelet.conf";
+const CONTROL_PLANE: &str =
+    "ls -R /etc/kubernetes    # do not reset it: its cluster would be gone; join another machine";
 
-pub fn privileges(machine: &Machine) -> Judgement {
+pub fn privileges(join: &Arguments, machine: &Machine) -> Judgement {
+    const AS_ROOT: &str = "sudo nagaya-doctor …";
     if machine.is_root {
         return passed("this is root");
     }
-    failed("kubeadm join has to be run by root, and so has this", "sudo nagaya-doctor …")
+    if join.ignores("IsPrivilegedUser") {
+        return warning(
+            "this is not root: kubeadm is told to go on, and some is not seen",
+            AS_ROOT,
+        );
+    }
+    failed("kubeadm join has to be run by root, and so has this", AS_ROOT)
 }
 
 pub fn programs(join: &Arguments, machine: &Machine) -> Judgement {
@@ -24,13 +41,17 @@ pub fn programs(join: &Arguments, machine: &Machine) -> Judgement {
     };
     let missing = |name: &&&str| !join.ignores(&format!("FileExisting-{name}"));
     if let Some(name) = machine.missing.iter().find(missing) {
-        let package = if *name == "cp" { "coreutils" } else { "mount" };
-        return failed(format!("{name} is not on the path"), install(package));
+        return failed(format!("{name} is not on the path"), install(package(name)));
     }
     if let Some(name) = machine.missing.first() {
-        return warning(format!("{name} is not on the path"), install(name));
+        return warning(format!("{name} is not on the path"), install(package(name)));
     }
     passed(format!("kubeadm {kubeadm}, kubelet {kubelet}"))
+}
+
+/// The one that has this program: `mount` also has `losetup`.
+fn package(program: &str) -> &'static str {
+    if program == "cp" { "coreutils" } else { "mount" }
 }
 
 fn install(package: &str) -> String {
@@ -43,7 +64,7 @@ pub fn kubelet_service(machine: &Machine) -> Judgement {
         return warning(
             "systemd does not run here: kubeadm starts no kubelet, something else has to as soon as \
              /var/lib/kubelet/config.yaml is there",
-            "systemctl start kubelet",
+            WITHOUT_SYSTEMD,
         );
     }
     match machine.kubelet_unit {
@@ -60,23 +81,60 @@ pub fn kubelet_service(machine: &Machine) -> Judgement {
     }
 }
 
-pub fn leftovers(machine: &Machine) -> Judgement {
+pub fn leftovers(join: &Arguments, machine: &Machine) -> Judgement {
+    if !machine.control_plane.is_empty() {
+        // What undoes a join would end that cluster as well, and its CA's key is nowhere else.
+        return failed(
+            format!(
+                "this machine is a control plane, or was one: it has {}",
+                machine.control_plane.join(", ")
+            ),
+            CONTROL_PLANE,
+        );
+    }
     if machine.leftovers.is_empty() {
         return passed("nothing is left of an earlier join");
     }
-    failed(
-        format!("an earlier join has left {}", machine.leftovers.join(", ")),
-        "kubeadm reset --force && rm -rf /etc/kubernetes/pki /var/lib/kubelet/pki",
-    )
+    let left = machine.leftovers.join(", ");
+    let holder = machine.port_holder.as_deref();
+    if holder.is_some_and(|holder| holder.contains("kubelet")) {
+        return failed(
+            format!(
+                "this machine is a node already: its kubelet runs, and an earlier join has left {left}"
+            ),
+            LEAVE,
+        );
+    }
+    let message = format!("an earlier join has left {left}");
+    let mend = "kubeadm reset --force && rm -rf /etc/kubernetes/pki /var/lib/kubelet/pki";
+    if machine.leftovers.iter().all(|path| is_passed_over(join, path)) {
+        return warning(format!("{message}: kubeadm is told to go on with that"), mend);
+    }
+    failed(message, mend)
+}
+
+/// Of the kubelet's own files kubeadm has no check that could be passed over.
+fn is_passed_over(join: &Arguments, path: &str) -> bool {
+    let preflight = format!("FileAvailable-{}", path.replace('/', "-"));
+    path.starts_with("/etc/kubernetes/") && join.ignores(&preflight)
 }
 
 pub fn port(machine: &Machine) -> Judgement {
     let Some(holder) = &machine.port_holder else {
         return passed("port 10250 is free");
     };
-    let mend =
-        if holder.contains("kubelet") { "kubeadm reset --force" } else { "fuser --kill 10250/tcp" };
-    failed(format!("port 10250, which is the kubelet's, is in use by {holder}"), mend)
+    let is_kubelet = holder.contains("kubelet");
+    let in_use = format!("port 10250, which is the kubelet's, is in use by {holder}");
+    let message =
+        if is_kubelet { format!("this machine is a node already: {in_use}") } else { in_use };
+    let mend = if !machine.control_plane.is_empty() {
+        CONTROL_PLANE
+    } else if is_kubelet {
+        LEAVE
+    } else {
+        "fuser --kill 10250/tcp"
+    };
+    failed(message, mend)
 }
 
 pub fn host_name(join: &Arguments, machine: &Machine) -> Judgement {

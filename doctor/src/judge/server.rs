@@ -38,7 +38,7 @@ pub fn dns(join: &Arguments, way: &Way) -> Judgement {
 }
 
 pub fn tcp(join: &Arguments, way: &Way) -> Judgement {
-    let (endpoint, port) = (&join.endpoint, join.endpoint.port);
+    let endpoint = &join.endpoint;
     match &way.connected {
         Some(Ok(address)) => passed(format!("{address} accepts connections")),
         Some(Err(Unconnected::Refused)) => failed(
@@ -49,9 +49,13 @@ pub fn tcp(join: &Arguments, way: &Way) -> Judgement {
         ),
         Some(Err(Unconnected::TimedOut)) => failed(
             format!("{endpoint} does not answer: a firewall on the way, or a wrong address"),
+            let_out(endpoint.port),
+        ),
+        Some(Err(Unconnected::Unreachable)) => failed(
             format!(
-                "iptables -I OUTPUT -p tcp --dport {port} -j ACCEPT    # and the same on every firewall on the way"
+                "{endpoint} is out of reach: a firewall on the way rejects this, or no machine has that address"
             ),
+            let_out(endpoint.port),
         ),
         Some(Err(Unconnected::Other(why))) => failed(
             format!("there is no way to {endpoint}: {why}"),
@@ -61,6 +65,12 @@ pub fn tcp(join: &Arguments, way: &Way) -> Judgement {
     }
 }
 
+fn let_out(port: u16) -> String {
+    format!(
+        "iptables -I OUTPUT -p tcp --dport {port} -j ACCEPT    # and the same on every firewall on the way"
+    )
+}
+
 pub fn tls(join: &Arguments, way: &Way) -> Judgement {
     let endpoint = &join.endpoint;
     match &way.exchange {
@@ -68,6 +78,10 @@ pub fn tls(join: &Arguments, way: &Way) -> Judgement {
         Some(Err(Failure::NameRefused(name))) => failed(
             format!("what listens there serves no cluster of the name {name:?}"),
             "kubectl get secret NAME-join -n NAMESPACE -o jsonpath='{.data.command}' | base64 -d    # has the right one",
+        ),
+        Some(Err(why @ Failure::NotThrough(_))) => failed(
+            format!("a gateway listens at {endpoint}, and {why}"),
+            "kubectl get tnc NAME -n NAMESPACE    # says whether an API server is ready; the gateway's /limited, who has too many connections",
         ),
         Some(Err(Failure::TimedOut(seconds))) => failed(
             format!(

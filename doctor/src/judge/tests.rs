@@ -9,7 +9,7 @@ use clap::Parser as _;
 use serde_json::json;
 
 use super::report;
-use crate::cluster_info::{ClusterInfo, Signature};
+use crate::cluster_info::{Ca, ClusterInfo, Signature};
 use crate::facts::{
     Asked, Cgroups, Clock, Driver, Exchange, Facts, Machine, Runtime, RuntimeAnswer, Unit, Way,
     WithToken,
@@ -53,6 +53,7 @@ fn machine() -> Machine {
         runs_systemd: true,
         kubelet_unit: Unit { exists: true, has_drop_in: true, is_enabled: true },
         leftovers: Vec::new(),
+        control_plane: Vec::new(),
         port_holder: None,
         proxy: None,
         runtime: Runtime {
@@ -77,9 +78,9 @@ fn way() -> Way {
         certificate: String::new(),
     };
     let info = ClusterInfo {
+        kubeconfig: String::new(),
         server: "https://172.30.0.1:6443".to_owned(),
-        ca_bundle: String::new(),
-        ca_hashes: vec![hash()],
+        cas: vec![ca(hash())],
         signature: Signature::Right,
     };
     Way {
@@ -97,6 +98,10 @@ fn way() -> Way {
             csr_review: Ok((201, json!({"status": {"allowed": true}}).to_string().into())),
         }),
     }
+}
+
+fn ca(hash: String) -> Ca {
+    Ca { hash, certificate: Vec::new().into() }
 }
 
 fn kubeadm_config(version: &str) -> Asked {

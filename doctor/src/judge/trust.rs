@@ -40,8 +40,9 @@ pub fn clock(way: &Way) -> Judgement {
         }
     }
     if ahead < -DATED_BACK {
-        return failed(
-            format!("{words}: the kubelet's certificate would not be valid yet by it"),
+        // No kubelet looks at when its own certificate begins (`certificate_manager.go` of client-go): it would join.
+        return warning(
+            format!("{words}: certificates that are issued now are not valid yet by it"),
             mend,
         );
     }
@@ -103,6 +104,10 @@ fn read(way: &Way) -> Option<&ClusterInfo> {
     way.cluster_info.as_ref()?.as_ref().ok()
 }
 
+fn hashes(info: &ClusterInfo) -> Vec<&str> {
+    info.cas.iter().map(|ca| ca.hash.as_str()).collect()
+}
+
 pub fn pin(join: &Arguments, way: &Way) -> Judgement {
     let Some(info) = read(way) else {
         return not_checked("there is no cluster-info");
@@ -110,16 +115,18 @@ pub fn pin(join: &Arguments, way: &Way) -> Judgement {
     if join.any_ca {
         return warning(
             "any CA that is signed with the token is believed",
-            format!("kubeadm join … --discovery-token-ca-cert-hash {}", info.ca_hashes.join(" ")),
+            format!("kubeadm join … --discovery-token-ca-cert-hash {}", hashes(info).join(" ")),
         );
     }
-    if let Some(hash) = info.ca_hashes.iter().find(|hash| join.pins.contains(hash)) {
+    if let Some(hash) =
+        hashes(info).into_iter().find(|hash| join.pins.iter().any(|pin| pin == hash))
+    {
         return passed(format!("the cluster's CA is the pinned one, {hash}"));
     }
     failed(
         format!(
             "the cluster's CA is {}, and {} is pinned: the command of another cluster, or of one that was made anew; or somebody in between",
-            info.ca_hashes.join(" and "),
+            hashes(info).join(" and "),
             join.pins.join(" and "),
         ),
         format!("{JOIN_COMMAND}    # has the right hash; do not take it from here"),
@@ -148,11 +155,17 @@ fn unverified(endpoint: &str, why: &Failure) -> Judgement {
         ),
         Failure::OtherIssuer => failed(
             format!(
-                "{endpoint}: {why} than cluster-info's: something in between ends the TLS (a proxy, a load balancer)"
+                "{endpoint}: {why} than the one that is believed: something in between ends the TLS (a proxy, a load balancer)"
             ),
             format!(
                 "openssl s_client -connect {endpoint} </dev/null | openssl x509 -noout -issuer    # says who"
             ),
+        ),
+        Failure::OtherClusterInfo => failed(
+            format!(
+                "{endpoint}: {why}: it was changed just now, or somebody in between answered first"
+            ),
+            "sleep 10    # and again; if it stays so, do not join by this network",
         ),
         _ => failed(
             format!("{endpoint}: {why}"),

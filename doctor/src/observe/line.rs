@@ -5,6 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use rustls::pki_types::CertificateDer;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::http::{Answer, Request, exchange};
@@ -48,9 +49,9 @@ impl Line {
         converse().map_err(|error| tls::failure(&error, &self.host, now, self.patience.as_secs()))
     }
 
-    /// Asks whom a CA vouches for.
-    pub fn ask_trusted(&self, ca_bundle: &str, request: &Request<'_>) -> Asked {
-        let (answer, _) = self.ask(Trust::Bundle(ca_bundle), request)?;
+    /// Asks whom one of these CAs vouches for.
+    pub fn ask_trusted(&self, cas: &[CertificateDer<'static>], request: &Request<'_>) -> Asked {
+        let (answer, _) = self.ask(Trust::Cas(cas), request)?;
         Ok((answer.status, answer.body))
     }
 
@@ -76,6 +77,7 @@ pub fn unconnected(error: &io::Error) -> Unconnected {
     match error.kind() {
         io::ErrorKind::ConnectionRefused => Unconnected::Refused,
         io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => Unconnected::TimedOut,
+        io::ErrorKind::HostUnreachable => Unconnected::Unreachable,
         _ => Unconnected::Other(error.to_string()),
     }
 }

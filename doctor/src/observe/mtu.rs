@@ -19,7 +19,8 @@ const SIZES: [u32; 7] = [1492, 1450, 1400, 1350, 1280, 1100, 576];
 /// Of the patience, for a try: packets that come through take no longer.
 const TRY: f64 = 3. / 8.;
 
-/// Asks anybody, by a question that is longer than a packet. If that stands still, by smaller segments.
+/// Asks anybody, by a question that is longer than a packet. If that stands still, by smaller segments; and if these come
+/// through, once more by large ones: a server that was busy for a moment stands still in the same way.
 ///
 /// # Errors
 /// How it failed, also by small ones.
@@ -40,6 +41,11 @@ pub fn ask(
     for mtu in SIZES {
         let small = Line { segment: Some(segment(mtu, line.address)), patience, ..line.clone() };
         if let Ok((answer, certificate)) = small.ask(Trust::Anybody, &request) {
+            match line.ask(Trust::Anybody, &request) {
+                Ok((answer, certificate)) => return Ok((answer, certificate, None)),
+                Err(Failure::TimedOut(_)) => {}
+                Err(failure) => return Err(failure),
+            }
             let device = match line.address {
                 SocketAddr::V4(address) => kernel::device(root, *address.ip()),
                 SocketAddr::V6(_) => None,

@@ -16,6 +16,9 @@ const LEFTOVERS: [&str; 4] = [
     "etc/kubernetes/pki/ca.crt",
     "var/lib/kubelet/pki/kubelet-client-current.pem",
 ];
+const CONTROL_PLANE: [&str; 2] = ["etc/kubernetes/admin.conf", "etc/kubernetes/pki/ca.key"];
+/// Of static pods, as kubeadm's control planes are.
+const MANIFESTS: &str = "etc/kubernetes/manifests";
 const UNIT_FOLDERS: [&str; 4] = [
     "etc/systemd/system",
     "run/systemd/system",
@@ -41,17 +44,29 @@ pub fn machine(join: &Arguments, ground: &Ground) -> Machine {
         // As sd_booted(3).
         runs_systemd: root.join("run/systemd/system").is_dir(),
         kubelet_unit: unit(root),
-        leftovers: leftovers(root),
+        leftovers: there(root, &LEFTOVERS),
+        control_plane: control_plane(root),
         port_holder: kernel::listener(root, PORT).map(|inode| holder(root, inode)),
         proxy: proxy(&join.endpoint.host, |name| std::env::var(name).ok()),
         runtime: runtime::look(join, root),
     }
 }
 
-fn leftovers(root: &Path) -> Vec<String> {
+fn there(root: &Path, paths: &[&str]) -> Vec<String> {
     // A link to a file that is gone is a leftover as well.
     let is_there = |path: &&&str| root.join(path).symlink_metadata().is_ok();
-    LEFTOVERS.iter().filter(is_there).map(|path| format!("/{path}")).collect()
+    paths.iter().filter(is_there).map(|path| format!("/{path}")).collect()
+}
+
+fn control_plane(root: &Path) -> Vec<String> {
+    let manifests = fs::read_dir(root.join(MANIFESTS)).into_iter().flatten().flatten();
+    let mut manifests: Vec<String> = manifests
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "yaml"))
+        .filter_map(|path| Some(format!("/{MANIFESTS}/{}", path.file_name()?.display())))
+        .collect();
+    manifests.sort();
+    [there(root, &CONTROL_PLANE), manifests].concat()
 }
 
 fn unit(root: &Path) -> Unit {

@@ -6,10 +6,11 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
+use rustls::pki_types::CertificateDer;
 use serde_json::json;
 
 use super::http::Request;
-use super::line::{self, Line, unconnected};
+use super::line::{Line, unconnected};
 use super::mtu;
 use crate::cluster_info::ClusterInfo;
 use crate::facts::{Clock, Exchange, Failure, Unconnected, Way, WithToken};
@@ -49,17 +50,35 @@ pub fn way(join: &Arguments, ground: &Ground, host_name: &str) -> Way {
         way.cluster_info = Some(ClusterInfo::read(body, &join.token));
     }
     way.exchange = Some(exchange);
-    if let Some(Ok(info)) = &way.cluster_info
-        && info.is_trusted(join)
-    {
-        let verified = line.ask_trusted(&info.ca_bundle, &Request::get(CLUSTER_INFO)).map(drop);
-        if verified.is_ok() {
-            let (named, asked) = after_discovery(join, ground, &line, info, host_name);
+    let Some(Ok(first)) = &way.cluster_info else { return way };
+    let cas = first.believed(join);
+    if cas.is_empty() {
+        return way;
+    }
+    match again(join, &line, &cas, first) {
+        Ok(info) => {
+            let (named, asked) = after_discovery(join, ground, &line, &cas, &info, host_name);
             (way.endpoint, way.with_token) = (Some(named), asked);
+            (way.verified, way.cluster_info) = (Some(Ok(())), Some(Ok(info)));
         }
-        way.verified = Some(verified);
+        Err(why) => way.verified = Some(Err(why)),
     }
     way
+}
+
+/// Cluster-info by a connection that a believed CA vouches for: the first may have come from anybody, with another server in it.
+fn again(
+    join: &Arguments,
+    line: &Line,
+    cas: &[CertificateDer<'static>],
+    first: &ClusterInfo,
+) -> Result<ClusterInfo, Failure> {
+    let (status, body) = line.ask_trusted(cas, &Request::get(CLUSTER_INFO))?;
+    if status != 200 {
+        return Err(Failure::Other(format!("asked for cluster-info once more, it says {status}")));
+    }
+    let info = ClusterInfo::read(&body, &join.token).map_err(Failure::Other)?;
+    if info.kubeconfig == first.kubeconfig { Ok(info) } else { Err(Failure::OtherClusterInfo) }
 }
 
 /// In a thread: the resolver has no time limit of its own that one could set.
@@ -108,7 +127,8 @@ fn first_exchange(line: &Line, root: &Path) -> Result<Exchange, Failure> {
 fn after_discovery(
     join: &Arguments,
     ground: &Ground,
-    line: &line::Line,
+    line: &Line,
+    cas: &[CertificateDer<'static>],
     info: &ClusterInfo,
     host_name: &str,
 ) -> (Result<(), Failure>, Option<WithToken>) {
@@ -116,14 +136,14 @@ fn after_discovery(
         Ok(named) => named,
         Err(failure) => return (Err(failure), None),
     };
-    let greeting = named.ask_trusted(&info.ca_bundle, &Request::get(CLUSTER_INFO)).map(drop);
+    let greeting = named.ask_trusted(cas, &Request::get(CLUSTER_INFO)).map(drop);
     if greeting.is_err() {
         return (greeting, None);
     }
     let token = join.token.to_string();
     let ask = |path: &str, body: Option<String>| {
         let request = Request { path, token: Some(&token), body, padding: 0 };
-        named.ask_trusted(&info.ca_bundle, &request)
+        named.ask_trusted(cas, &request)
     };
     let review = json!({
         "apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview",
@@ -144,9 +164,9 @@ fn after_discovery(
 fn named_line(
     join: &Arguments,
     ground: &Ground,
-    line: &line::Line,
+    line: &Line,
     info: &ClusterInfo,
-) -> Result<line::Line, Failure> {
+) -> Result<Line, Failure> {
     let no_url = || Failure::Other(format!("{:?} is no https URL", info.server));
     let named = Endpoint::of_url(&info.server).ok_or_else(no_url)?;
     if named == join.endpoint {
@@ -156,8 +176,9 @@ fn named_line(
     let addresses = resolve(&named).map_err(no_address)?;
     let found = connect(&addresses, &named.host, ground).map_err(|why| match why {
         Unconnected::Refused => Failure::Other("nobody listens there".to_owned()),
+        Unconnected::Unreachable => Failure::Other("it is out of reach".to_owned()),
         Unconnected::TimedOut => Failure::TimedOut(ground.patience.as_secs()),
         Unconnected::Other(why) => Failure::Other(why),
     })?;
-    Ok(line::Line { segment: line.segment, ..found })
+    Ok(Line { segment: line.segment, ..found })
 }

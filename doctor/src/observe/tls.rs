@@ -4,12 +4,10 @@ use std::io::{self, ErrorKind};
 use std::net::TcpStream;
 use std::sync::Arc;
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use jiff::Timestamp;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::time_provider::TimeProvider;
 use rustls::{
@@ -17,6 +15,7 @@ use rustls::{
     RootCertStore, SignatureScheme, StreamOwned,
 };
 
+use crate::cluster_info::pem;
 use crate::facts::Failure;
 
 pub type Stream = StreamOwned<ClientConnection, TcpStream>;
@@ -26,8 +25,8 @@ pub type Stream = StreamOwned<ClientConnection, TcpStream>;
 pub enum Trust<'a> {
     /// Anybody: nothing is told that has to stay a secret.
     Anybody,
-    /// Whom one of these CAs (PEM) has signed.
-    Bundle(&'a str),
+    /// Whom one of these CAs has signed.
+    Cas(&'a [CertificateDer<'static>]),
 }
 
 /// Shakes hands. The clock is `now`.
@@ -52,27 +51,21 @@ pub fn handshake(
 
 /// The certificate of the other side as PEM, if it has shown one.
 pub fn certificate(stream: &Stream) -> Option<String> {
-    let der = stream.conn.peer_certificates()?.first()?;
-    let text = STANDARD.encode(der);
-    let lines: Vec<&str> =
-        text.as_bytes().chunks(64).filter_map(|line| std::str::from_utf8(line).ok()).collect();
-    let (begin, end) = ("-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----");
-    Some(format!("{begin}\n{}\n{end}\n", lines.join("\n")))
+    Some(pem(stream.conn.peer_certificates()?.first()?))
 }
 
 fn config(trust: Trust<'_>, now: Timestamp) -> Result<ClientConfig, rustls::Error> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_details(provider.clone(), Arc::new(Clock(now)))
         .with_safe_default_protocol_versions()?;
-    let Trust::Bundle(pem) = trust else {
+    let Trust::Cas(cas) = trust else {
         let verifier = Arc::new(BelievesAnybody(provider));
         let builder = builder.dangerous().with_custom_certificate_verifier(verifier);
         return Ok(builder.with_no_client_auth());
     };
     let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_slice_iter(pem.as_bytes()) {
-        let unreadable = |error| rustls::Error::General(format!("a CA is unreadable: {error}"));
-        roots.add(certificate.map_err(unreadable)?)?;
+    for ca in cas {
+        roots.add(ca.clone())?;
     }
     let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)
         .build()
@@ -155,6 +148,9 @@ pub fn failure(error: &io::Error, host: &str, now: Timestamp, patience: u64) -> 
         },
         Some(rustls::Error::AlertReceived(AlertDescription::UnrecognisedName)) => {
             Failure::NameRefused(host.to_owned())
+        }
+        Some(rustls::Error::AlertReceived(AlertDescription::InternalError)) => {
+            Failure::NotThrough(host.to_owned())
         }
         _ => Failure::Other(error.to_string()),
     }

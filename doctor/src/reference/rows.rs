@@ -21,7 +21,7 @@ pub const ROWS: &[(Check, &str, &str)] = &[
     ),
     (
         Check::Leftovers,
-        "`kubelet.conf`, `bootstrap-kubelet.conf` and `pki/ca.crt` in `/etc/kubernetes`, and a client certificate in `/var/lib/kubelet/pki`",
+        "`kubelet.conf`, `bootstrap-kubelet.conf` and `pki/ca.crt` in `/etc/kubernetes`, and a client certificate in `/var/lib/kubelet/pki`; `admin.conf`, `pki/ca.key` and `manifests/*.yaml`, which a control plane has",
         "`[ERROR FileAvailable-…]: … already exists`; of the certificate nothing: the kubelet goes on with it, and gets `Unauthorized`",
     ),
     (
@@ -82,17 +82,17 @@ pub const ROWS: &[(Check, &str, &str)] = &[
     (
         Check::Tls,
         "a TLS handshake, and an answer in HTTP",
-        "`net/http: TLS handshake timeout`, `remote error: tls: unrecognized name`, `EOF`",
+        "`net/http: TLS handshake timeout`, `remote error: tls: unrecognized name` or `internal error`, `EOF`",
     ),
     (
         Check::Mtu,
-        "whether full-size packets come through, and if not, which do",
+        "whether full-size packets come through, and if twice not, which do",
         "`net/http: TLS handshake timeout`, or requests that never end",
     ),
     (
         Check::Clock,
         "this machine's clock beside the `Date` of the API server's answer, and beside its certificate's dates",
-        "`x509: certificate has expired or is not yet valid`; or a kubelet whose own certificate is not valid yet",
+        "`x509: certificate has expired or is not yet valid` if its certificate is not valid by this clock; else nothing",
     ),
     (
         Check::ClusterInfo,

@@ -6,12 +6,13 @@
 //! | a machine that is well, as a folder | `machine.rs`; its container runtime in `runtime.rs` |
 //! | servers that go wrong | `servers.rs` |
 //! | an API server with a cluster that nodes may join | `kubernetes.rs` |
-//! | what goes wrong | `on_the_machine.rs`, `on_the_way.rs`, `on_the_server.rs` |
+//! | what goes wrong | `on_the_machine.rs`, `on_the_way.rs`, `on_the_server.rs`; somebody in between in `in_between.rs` |
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test's helper fails the test")]
 
 #[path = "../../../tests/loopback/certificate.rs"]
 mod certificate;
+mod in_between;
 mod kubernetes;
 mod machine;
 mod on_the_machine;

@@ -83,8 +83,21 @@ fn who_has_the_port_is_found() {
     fs::create_dir_all(&files).unwrap();
     symlink("socket:[4711]", files.join("7")).unwrap();
     let report = found(&machine);
+    is(&report, Check::Port, Failed, "a node already");
     is(&report, Check::Port, Failed, "kubelet (process 4321)");
-    assert_eq!(report.of(Check::Port).unwrap().mend.as_deref(), Some("kubeadm reset --force"));
+}
+
+#[test]
+fn a_control_plane_is_found_by_its_files() {
+    for path in ["admin.conf", "pki/ca.key", "manifests/etcd.yaml"] {
+        let machine = Machine::well();
+        machine.write("etc/kubernetes/manifests/.kubelet-keep", "");
+        is(&found(&machine), Check::Leftovers, Passed, "");
+        machine.write(&format!("etc/kubernetes/{path}"), "");
+        let says =
+            format!("this machine is a control plane, or was one: it has /etc/kubernetes/{path}");
+        is(&found(&machine), Check::Leftovers, Failed, &says);
+    }
 }
 
 #[test]

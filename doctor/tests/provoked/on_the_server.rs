@@ -37,6 +37,7 @@ fn what_a_real_api_server_refuses_is_said_beforehand() {
     versions_and_configuration(&server);
     names(&server, &machine);
     narrow_ways(&server, &machine);
+    a_moment_of_silence(&server, &machine);
     other_endpoints(&server, &machine);
     server.nobody_may_read_cluster_info();
     is(&look(&server, &machine), Check::ClusterInfo, Failed, "nobody may read");
@@ -145,6 +146,13 @@ fn narrow_ways(server: &Kubernetes, machine: &Machine) {
     is(&report, Check::Mtu, Failed, "packets of more than 1280 bytes get lost");
     // All else is looked at by small packets.
     is(&report, Check::NodeName, Passed, "");
+}
+
+fn a_moment_of_silence(server: &Kubernetes, machine: &Machine) {
+    let hesitant = servers::hesitant(server.address).to_string();
+    let ground = Ground { patience: Duration::from_secs(8), ..ground(machine) };
+    let report = examine(&join(&hesitant, TOKEN, Some(&server.hash)), &ground);
+    is(&report, Check::Mtu, Passed, "full-size packets come through");
 }
 
 fn other_endpoints(server: &Kubernetes, machine: &Machine) {

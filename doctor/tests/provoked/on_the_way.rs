@@ -29,6 +29,16 @@ fn a_port_where_nobody_listens_refuses() {
     is(&report, Check::Tcp, Failed, "nobody listens at 127.0.0.1:");
 }
 
+/// The alerts of `gateway/src/refusal.rs`: a record of TLS 1.2, fatal, 112 and 80.
+#[test]
+fn what_the_gateway_refuses_is_told_apart() {
+    let refusing = |alert| towards(&servers::plain(alert).to_string());
+    let report = refusing("\x15\x03\x03\x00\x02\x02\x70");
+    is(&report, Check::Tls, Failed, "serves no cluster of the name \"127.0.0.1\"");
+    let report = refusing("\x15\x03\x03\x00\x02\x02\x50");
+    is(&report, Check::Tls, Failed, "does not get through to the API server of 127.0.0.1");
+}
+
 #[test]
 fn what_says_nothing_or_no_tls_is_no_api_server() {
     let patience = Duration::from_secs(1);

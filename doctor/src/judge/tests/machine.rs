@@ -23,6 +23,34 @@ fn who_is_not_root_cannot_join() {
 }
 
 #[test]
+fn what_kubeadm_is_told_to_pass_over_is_a_warning() {
+    let ignoring = |names: &str| join_with(&[&format!("--ignore-preflight-errors={names}")]);
+    let not_root = |facts: &mut Facts| facts.machine.is_root = false;
+    for (names, verdict) in [
+        ("IsPrivilegedUser", Verdict::Warning),
+        ("all", Verdict::Warning),
+        ("CRI", Verdict::Failed),
+    ] {
+        is(&ignoring(names), Check::Privileges, verdict, "root", "sudo", not_root);
+    }
+    let (ca, config) = ("/etc/kubernetes/pki/ca.crt", "/etc/kubernetes/bootstrap-kubelet.conf");
+    let certificate = "/var/lib/kubelet/pki/kubelet-client-current.pem";
+    let of_ca = "FileAvailable--etc-kubernetes-pki-ca.crt";
+    for (names, left, verdict) in [
+        (of_ca, vec![ca], Verdict::Warning),
+        ("fileavailable--etc-kubernetes-pki-ca.crt", vec![ca], Verdict::Warning),
+        (of_ca, vec![config, ca], Verdict::Failed),
+        ("all", vec![config, ca], Verdict::Warning),
+        // The kubelet goes on with it, whatever kubeadm is told.
+        ("all", vec![ca, certificate], Verdict::Failed),
+    ] {
+        is(&ignoring(names), Check::Leftovers, verdict, left[0], "kubeadm reset", |facts| {
+            facts.machine.leftovers = left.iter().map(|&path| path.to_owned()).collect();
+        });
+    }
+}
+
+#[test]
 fn missing_programs_are_named_with_their_package() {
     let gone = |name: &str| Err(format!("{name} is not on the path"));
     fails(Check::Programs, "kubelet is not", "install -y kubelet", |facts| {
@@ -34,7 +62,7 @@ fn missing_programs_are_named_with_their_package() {
     let without_losetup = |facts: &mut Facts| facts.machine.missing = vec!["losetup"];
     fails(Check::Programs, "losetup", "install -y mount", without_losetup);
     let told = join_with(&["--ignore-preflight-errors=FileExisting-losetup"]);
-    is(&told, Check::Programs, Verdict::Warning, "losetup", "install", without_losetup);
+    is(&told, Check::Programs, Verdict::Warning, "losetup", "install -y mount", without_losetup);
 }
 
 #[test]
@@ -51,7 +79,7 @@ fn without_its_unit_the_kubelet_never_starts() {
     warns(Check::KubeletService, "not enabled", "systemctl enable kubelet", |facts| {
         unit(facts, |unit| unit.is_enabled = false);
     });
-    warns(Check::KubeletService, "systemd does not run", "start kubelet", |facts| {
+    warns(Check::KubeletService, "systemd does not run", "exec kubelet --boot", |facts| {
         facts.machine.runs_systemd = false;
     });
 }
@@ -63,13 +91,44 @@ fn what_an_earlier_join_left_is_listed() {
     });
 }
 
+/// `kubeadm reset` there ends a cluster, and its CA's key is nowhere else.
+#[test]
+fn no_command_takes_anything_unasked_from_a_machine_that_is_in_a_cluster() {
+    let left = vec!["/etc/kubernetes/kubelet.conf".to_owned()];
+    let keys = vec!["/etc/kubernetes/pki/ca.key".to_owned()];
+    let kubelet = Some("kubelet (process 7)".to_owned());
+    let plane = "this machine is a control plane, or was one: it has /etc/kubernetes/pki/ca.key";
+    let node = "this machine is a node already";
+    for (control_plane, port_holder, check, says, mend) in [
+        (&keys, &None, Check::Leftovers, plane, "join another machine"),
+        (&keys, &kubelet, Check::Leftovers, plane, "join another machine"),
+        (&keys, &kubelet, Check::Port, node, "join another machine"),
+        (&keys, &Some("somebody".to_owned()), Check::Port, "somebody", "join another machine"),
+        (&Vec::new(), &kubelet, Check::Leftovers, node, "kubeadm reset    #"),
+        (&Vec::new(), &kubelet, Check::Port, node, "kubeadm reset    #"),
+    ] {
+        let change = |facts: &mut Facts| {
+            facts.machine.leftovers.clone_from(&left);
+            facts.machine.control_plane.clone_from(control_plane);
+            facts.machine.port_holder.clone_from(port_holder);
+        };
+        fails(check, says, mend, change);
+        let command = finding(&join(), check, change).mend.unwrap_or_default();
+        for taking in ["--force", "rm ", "--kill"] {
+            assert!(!command.contains(taking), "{check:?}: {command}");
+        }
+    }
+}
+
 #[test]
 fn who_holds_the_port_is_named() {
     let held_by = |name: &str| {
         let name = name.to_owned();
         move |facts: &mut Facts| facts.machine.port_holder = Some(name)
     };
-    fails(Check::Port, "kubelet (process 7)", "kubeadm reset", held_by("kubelet (process 7)"));
+    let kubelet = || held_by("kubelet (process 7)");
+    fails(Check::Port, "a node already: port 10250", "kubeadm reset    #", kubelet());
+    fails(Check::Port, "kubelet (process 7)", "", kubelet());
     fails(Check::Port, "nginx (process 7)", "fuser --kill", held_by("nginx (process 7)"));
 }
 

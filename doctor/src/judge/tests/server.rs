@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use nagaya_pki::{CertificateAuthority, LeafRequest, Usage};
 use serde_json::json;
 
-use super::{fails, finding, hash, is, join, join_with, kubeadm_config, status, warns};
+use super::{ca, fails, finding, hash, is, join, join_with, kubeadm_config, status, warns};
 use crate::cluster_info::{ClusterInfo, Signature};
 use crate::facts::{Clamped, Clock, Exchange, Facts, Failure, Unconnected, WithToken};
 use crate::{Check, Verdict};
@@ -31,6 +31,7 @@ fn a_name_without_an_address_and_a_port_without_a_listener_are_told_apart() {
     let unconnected = |why| move |facts: &mut Facts| facts.way.connected = Some(Err(why));
     fails(Check::Tcp, "nobody listens", "curl", unconnected(Unconnected::Refused));
     fails(Check::Tcp, "firewall", "iptables", unconnected(Unconnected::TimedOut));
+    fails(Check::Tcp, "rejects this", "iptables", unconnected(Unconnected::Unreachable));
     let unreachable = Unconnected::Other("Network is unreachable".to_owned());
     fails(Check::Tcp, "unreachable", "ip route", unconnected(unreachable));
 }
@@ -39,6 +40,8 @@ fn a_name_without_an_address_and_a_port_without_a_listener_are_told_apart() {
 fn what_answers_has_to_be_an_api_server() {
     let failing = |why| move |facts: &mut Facts| facts.way.exchange = Some(Err(why));
     fails(Check::Tls, "serves no cluster", "base64 -d", failing(Failure::NameRefused("a".into())));
+    let not_through = failing(Failure::NotThrough("a".into()));
+    fails(Check::Tls, "does not get through to the API server of a", "/limited", not_through);
     fails(Check::Tls, "says nothing within 8 s", "curl", failing(Failure::TimedOut(8)));
     fails(Check::Tls, "no API server: HTTP", "curl", failing(Failure::Other("HTTP".into())));
 }
@@ -53,7 +56,7 @@ fn lost_packets_are_told_with_the_size_that_comes_through() {
 }
 
 #[test]
-fn a_clock_may_be_five_minutes_behind_and_not_outside_of_a_certificate() {
+fn a_clock_may_be_wrong_but_not_outside_of_the_servers_certificate() {
     let server: Timestamp = "2026-11-27T11:45:25Z".parse().unwrap();
     let ahead = |seconds| {
         move |facts: &mut Facts| {
@@ -61,7 +64,8 @@ fn a_clock_may_be_five_minutes_behind_and_not_outside_of_a_certificate() {
             exchange(facts).clock = Some(Clock { here, server });
         }
     };
-    fails(Check::Clock, "5 min behind", "date --utc --set='2026-11-27 11:45:25'", ahead(-301));
+    warns(Check::Clock, "5 min behind", "date --utc --set='2026-11-27 11:45:25'", ahead(-301));
+    warns(Check::Clock, "not valid yet by it", "date --utc", ahead(-9 * 3600));
     warns(Check::Clock, "9 h ahead", "date --utc", ahead(9 * 3600));
     is(&join(), Check::Clock, Verdict::Passed, "5 min behind", "", ahead(-300));
     let ca = CertificateAuthority::generate("a", server, SignedDuration::from_hours(48)).unwrap();
@@ -121,9 +125,9 @@ fn a_token_is_unknown_or_mistyped_or_expired_or_not_yet_signed_for() {
 #[test]
 fn another_ca_than_the_pinned_one_is_told_with_both_hashes() {
     let other = format!("sha256:{}", "b".repeat(64));
-    let change = |facts: &mut Facts| info(facts).ca_hashes = vec![other.clone()];
+    let change = |facts: &mut Facts| info(facts).cas = vec![ca(other.clone())];
     fails(Check::Pin, &other, "do not take it from here", change);
-    fails(Check::Pin, &hash(), "base64 -d", |facts| info(facts).ca_hashes = vec![other.clone()]);
+    fails(Check::Pin, &hash(), "base64 -d", |facts| info(facts).cas = vec![ca(other.clone())]);
 }
 
 #[test]
@@ -134,6 +138,7 @@ fn a_certificate_that_fails_says_how() {
         (Failure::NotYetValid(at), "begins after", "timedatectl"),
         (Failure::OtherName("a".to_owned()), "not for a", "spec.expose.hostname"),
         (Failure::OtherIssuer, "another CA", "openssl s_client"),
+        (Failure::OtherClusterInfo, "somebody in between answered first", "do not join"),
         (Failure::TimedOut(8), "no answer", "curl"),
     ] {
         let failing = failure.clone();
