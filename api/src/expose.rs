@@ -23,7 +23,8 @@ pub struct Expose {
     pub hostname: Option<String>,
 
     /// Further DNS names and IP addresses in the API server's certificate. With `type: Gateway`, DNS names also lead
-    /// there through the gateway; one with `*` does not, and those below the gateway's own domain are refused.
+    /// there through the gateway; one with `*` does not, and those below the gateway's own domain are refused, as is
+    /// `kubernetes.default`, which all clusters have.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32), inner(length(min = 1, max = 253)))]
     pub extra_names: Vec<String>,

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::error::IoContext;
+use crate::figures::float;
 use crate::host::namespaces;
 use crate::network;
 use crate::ring::kubectl::text;
@@ -47,9 +48,8 @@ impl Memory {
     }
 }
 
-#[allow(clippy::cast_precision_loss)]
 fn mib(bytes: u64) -> f64 {
-    bytes as f64 / MIB
+    float(bytes) / MIB
 }
 
 /// The memory of all pods of a namespace, with their shims.

@@ -136,9 +136,9 @@ pub fn delete_all(within: Duration) -> Outcome<Duration> {
     // The API server is not always through with all of them when the time of one request is over.
     wait::until("all are told to go", within, PAUSE, || match api::delete(TENANTS) {
         Err(failure) if failure.to_string().contains(": 504 ") => {
-            Ok(Look::done_if(false, || failure.to_string()))
+            Ok(Look::NotYet(failure.to_string()))
         }
-        done => done.map(|()| Look::done_if(true, String::new)),
+        done => done.map(Look::Done),
     })?;
     wait::until("nothing of any tenant is left", within, PAUSE, || {
         let (objects, planes) = (Table::get(TENANTS)?.len(), Table::get(PLANES)?.len());

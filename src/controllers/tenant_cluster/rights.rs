@@ -20,7 +20,7 @@ const TAKE: Duration = Duration::from_secs(5);
 /// Usually that takes less.
 const PAUSE: Duration = Duration::from_millis(25);
 
-/// Returns whether the manager has been given rights just now. In a project that is not enabled any more it takes
+/// Returns whether the manager has been given rights just now, a moment later if so. In a project that is not enabled any more it takes
 /// none.
 pub async fn apply_rights(
     context: &Context,
