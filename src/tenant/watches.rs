@@ -1,8 +1,9 @@
 //! Narrow watches over a tenant's connection: how many nodes there are (`nodes.rs`), which serving
-//! certificates are asked for (`requests.rs`), whether our own objects are still as we left them
+//! certificates are asked for (`requests.rs`), which machines have shown a join token (`attempts.rs`), whether our own objects are still as we left them
 //! (`drift.rs`), and whether nodes renew their Leases (`leases.rs`). Nothing of the tenant's is kept but counts and
 //! versions, and a watch that is silent costs next to nothing (`follow.rs`).
 
+mod attempts;
 mod drift;
 mod follow;
 mod leases;
@@ -14,8 +15,13 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use k8s_openapi::api::certificates::v1::CertificateSigningRequest;
+use nagaya_api::JoinAttempt;
 use nagaya_render::meltdown::Heartbeats;
+use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
+
+pub use attempts::ShownToken;
 
 use super::content::{Contents, Ledger};
 use super::{TenantIdentity, TenantKey, Wakeups};
@@ -24,6 +30,7 @@ use super::{TenantIdentity, TenantKey, Wakeups};
 #[derive(Debug)]
 pub struct TenantWatches {
     wakeups: Wakeups,
+    shown: mpsc::UnboundedSender<ShownToken>,
     contents: Arc<Contents>,
     tenants: Mutex<HashMap<TenantKey, Watched>>,
 }
@@ -42,6 +49,7 @@ struct SeenInTenant {
     leases: leases::Leases,
     drift: AtomicU64,
     changes: Changes,
+    attempts: attempts::Attempts,
 }
 
 /// Counts what happens to our objects in a tenant, whoever does it.
@@ -68,10 +76,14 @@ impl Drop for Watched {
 
 impl TenantWatches {
     /// Watches that wake through `wakeups` when the number of nodes changes, and when one of the objects
-    /// that `contents` has applied is no longer as it was.
+    /// that `contents` has applied is no longer as it was; `shown` gets each token that a machine has news of.
     #[must_use]
-    pub fn new(wakeups: Wakeups, contents: Arc<Contents>) -> Self {
-        Self { wakeups, contents, tenants: Mutex::default() }
+    pub fn new(
+        wakeups: Wakeups,
+        shown: mpsc::UnboundedSender<ShownToken>,
+        contents: Arc<Contents>,
+    ) -> Self {
+        Self { wakeups, shown, contents, tenants: Mutex::default() }
     }
 
     /// Starts to watch a tenant; starts again when the identity behind `client` has changed. Must be
@@ -87,6 +99,7 @@ impl TenantWatches {
             tenant: tenant.clone(),
             client: client.clone(),
             wakeups: self.wakeups.clone(),
+            shown: self.shown.clone(),
             ledger: self.contents.ledger(tenant),
             seen: Arc::clone(&seen),
         }));
@@ -128,6 +141,12 @@ impl TenantWatches {
         self.tenants().get(tenant).map(|watched| watched.seen.changes.clone())
     }
 
+    /// The last time that a machine has shown the token; `None`: not since it is watched.
+    #[must_use]
+    pub fn last_attempt(&self, tenant: &TenantKey, token_id: &str) -> Option<JoinAttempt> {
+        self.tenants().get(tenant).and_then(|watched| watched.seen.attempts.get(token_id))
+    }
+
     fn tenants(&self) -> MutexGuard<'_, HashMap<TenantKey, Watched>> {
         self.tenants.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -138,8 +157,18 @@ struct Watcher {
     tenant: TenantKey,
     client: kube::Client,
     wakeups: Wakeups,
+    shown: mpsc::UnboundedSender<ShownToken>,
     ledger: Arc<Ledger>,
     seen: Arc<SeenInTenant>,
+}
+
+impl Watcher {
+    fn note_attempt(&self, csr: &CertificateSigningRequest) {
+        if let Some(token_id) = self.seen.attempts.note(csr) {
+            // The only error is a dropped receiver: then nobody is left to be told.
+            let _ = self.shown.send(ShownToken { tenant: self.tenant.clone(), token_id });
+        }
+    }
 }
 
 /// All watches of a tenant; never ends by itself.
