@@ -284,7 +284,7 @@ fn status(
             Some(seen) => Probed::Report(&seen.report),
             None => Probed::NotYet,
         },
-        nodes: context.watches.nodes(key),
+        nodes: context.watches.nodes(key).as_deref(),
         born: observed.born(),
     })
 }

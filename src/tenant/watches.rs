@@ -1,7 +1,7 @@
-//! Narrow watches over a tenant's connection: how many nodes there are (`nodes.rs`), which serving
+//! Narrow watches over a tenant's connection: how many nodes there are, and which are not Ready (`nodes.rs`), which serving
 //! certificates are asked for (`requests.rs`), which machines have shown a join token (`attempts.rs`), whether our own objects are still as we left them
-//! (`drift.rs`), and whether nodes renew their Leases (`leases.rs`). Nothing of the tenant's is kept but counts and
-//! versions, and a watch that is silent costs next to nothing (`follow.rs`).
+//! (`drift.rs`), and whether nodes renew their Leases (`leases.rs`). Nothing of the tenant's is kept but counts, versions
+//! and what it is told of, and a watch that is silent costs next to nothing (`follow.rs`).
 
 mod attempts;
 mod drift;
@@ -18,6 +18,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use k8s_openapi::api::certificates::v1::CertificateSigningRequest;
 use nagaya_api::JoinAttempt;
 use nagaya_render::meltdown::Heartbeats;
+use nagaya_render::nodes::Nodes;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
@@ -45,7 +46,7 @@ struct Watched {
 /// All that is kept of what was seen.
 #[derive(Debug, Default)]
 struct SeenInTenant {
-    nodes: nodes::Count,
+    nodes: nodes::Watched,
     leases: leases::Leases,
     drift: AtomicU64,
     changes: Changes,
@@ -113,9 +114,9 @@ impl TenantWatches {
         self.contents.forget(tenant);
     }
 
-    /// Number of nodes; `None` before the first answer.
+    /// The nodes; `None` before the first answer.
     #[must_use]
-    pub fn nodes(&self, tenant: &TenantKey) -> Option<i32> {
+    pub fn nodes(&self, tenant: &TenantKey) -> Option<Arc<Nodes>> {
         self.tenants().get(tenant).and_then(|watched| watched.seen.nodes.get())
     }
 
@@ -174,7 +175,7 @@ impl Watcher {
 /// All watches of a tenant; never ends by itself.
 async fn watch_all(watcher: Watcher) {
     tokio::join!(
-        nodes::count(&watcher),
+        nodes::look(&watcher),
         leases::look(&watcher),
         requests::answer(&watcher),
         drift::note(&watcher),
