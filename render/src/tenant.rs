@@ -6,9 +6,11 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use jiff::Timestamp;
 use nagaya_api::{TenantClusterSpec, labels};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::minors::{KubernetesVersion, Minor};
+use crate::moves::Moves;
 use crate::snapshots::Snapshots;
 use crate::turns::Templates;
 
@@ -72,10 +74,12 @@ pub struct Exposure {
     pub way: Way,
     /// Further names and addresses in the serving certificate.
     pub extra_names: Vec<String>,
+    /// What is beside it since it was changed.
+    pub moves: Moves,
 }
 
-/// What leads from an endpoint to the API server.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What leads from an endpoint to the API server. Recorded of a former endpoint as it is here.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Way {
     /// A port on every management node.
     NodePort,

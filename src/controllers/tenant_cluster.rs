@@ -285,6 +285,7 @@ fn status(
             None => Probed::NotYet,
         },
         nodes: context.watches.nodes(key),
+        nodes_left: context.watches.nodes_left(key).as_ref(),
         born: observed.born(),
     })
 }

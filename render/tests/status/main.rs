@@ -5,13 +5,15 @@
 
 mod blocked;
 mod etcd;
+mod moved;
 mod snapshots;
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
-use nagaya_api::{TenantCluster, TenantClusterStatus};
+use nagaya_api::{TenantCluster, TenantClusterStatus, conditions};
 use nagaya_render::diagnosis::{Blockage, Blocked};
 use nagaya_render::membership::EtcdFindings;
+use nagaya_render::moves::{Former, NodesLeft};
 use nagaya_render::plane_record::PlaneRecord;
 use nagaya_render::probe::{Finding, ProbeReport, Reason};
 use nagaya_render::settings::{GatewaySettings, Settings};
@@ -96,6 +98,8 @@ struct Pass {
     failure: Option<Failure>,
     contested: Option<Blocked>,
     cut_off_since: Option<Timestamp>,
+    former: Option<Former>,
+    nodes_left: Option<NodesLeft>,
     born: bool,
 }
 
@@ -113,13 +117,18 @@ impl Pass {
             failure: None,
             contested: None,
             cut_off_since: None,
+            former: None,
+            nodes_left: None,
             born: true,
         }
     }
 
     fn status(&self) -> TenantClusterStatus {
         let cut_off_since = self.cut_off_since;
-        let tenant = resolved(&self.raw).map(|tenant| Tenant { cut_off_since, ..tenant });
+        let tenant = resolved(&self.raw).map(|mut tenant| {
+            tenant.exposure.moves.former.clone_from(&self.former);
+            Tenant { cut_off_since, ..tenant }
+        });
         compute_status(&Findings {
             raw: &self.raw,
             now: self.now,
@@ -139,6 +148,7 @@ impl Pass {
                 None => Probed::NotYet,
             },
             nodes: Some(2),
+            nodes_left: self.nodes_left.as_ref(),
             born: self.born,
         })
     }
