@@ -26,6 +26,8 @@ use crate::tenant::{Endpoint, Way};
 /// As long as kubeadm waits between what it reads in cluster-info and the Node (`timeouts.tlsBootstrap`, 5 minutes): a node
 /// that came so soon after a change may have read what was there before it.
 const JOIN: Duration = Duration::from_mins(5);
+/// By how much the clocks of the manager and of a tenant's API server may differ.
+const SKEW: Duration = Duration::from_mins(1);
 /// Changes that are remembered; what a node joined by before that is not known.
 const MOST_CHANGES: usize = 20;
 /// How many nodes are told by name.
@@ -103,12 +105,16 @@ pub struct Former {
     pub handed_out: Vec<HandedOut>,
 }
 
-/// An endpoint that nodes were handed from some time on.
+/// An endpoint that nodes are handed when they join.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct HandedOut {
     /// `host:port`.
     pub endpoint: String,
-    /// Since when; `None`: since before anything that is remembered.
+    /// No node was handed it before; `None`: it may have been at any time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub begun: Option<Time>,
+    /// Every node was handed it from then on; `None`: that is not known yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Time>,
 }
@@ -126,19 +132,28 @@ impl Former {
         std::iter::once(self.host.clone()).chain(addresses).chain(self.extra_names.iter().cloned())
     }
 
-    /// Whether nodes that join now are known to be handed `endpoint`.
+    /// Whether `endpoint` is what nodes are to be handed now.
     #[must_use]
     pub fn hands_out(&self, endpoint: &Endpoint) -> bool {
         self.handed_out.last().is_some_and(|last| last.endpoint == endpoint.authority())
     }
 
-    /// From now on nodes that join are handed `endpoint`.
-    #[must_use]
-    pub fn handing_out(mut self, endpoint: &Endpoint, now: Timestamp) -> Self {
-        self.handed_out.push(HandedOut { endpoint: endpoint.authority(), since: Some(Time(now)) });
+    /// Nodes are going to be handed `endpoint`.
+    pub fn begin(&mut self, endpoint: &Endpoint, now: Timestamp) {
+        if self.hands_out(endpoint) {
+            return;
+        }
+        let begun = Some(Time(now));
+        self.handed_out.push(HandedOut { endpoint: endpoint.authority(), begun, since: None });
         let forgotten = self.handed_out.len().saturating_sub(MOST_CHANGES);
         self.handed_out.drain(..forgotten);
-        self
+    }
+
+    /// All that nodes read says what they are to be handed.
+    pub fn complete(&mut self, now: Timestamp) {
+        if let Some(last) = self.handed_out.last_mut().filter(|last| last.begun.is_some()) {
+            last.since.get_or_insert(Time(now));
+        }
     }
 
     /// The endpoint that a node uses, as far as it is known. `told`: what its Node says ([`nagaya_api::labels::NODE_ENDPOINT`]).
@@ -152,10 +167,13 @@ impl Former {
             return told;
         }
         let joined = joined?;
-        let since = |one: &HandedOut| one.since.as_ref().map(|since| since.0);
-        let last =
-            self.handed_out.iter().rfind(|one| since(one).is_none_or(|since| since <= joined))?;
-        let is_sure = since(last).is_none_or(|since| joined >= since + JOIN);
+        let at = |time: &Option<Time>| time.as_ref().map(|time| time.0);
+        let begun = |one: &&HandedOut| at(&one.begun).is_none_or(|begun| begun <= joined + SKEW);
+        let last = self.handed_out.iter().rfind(begun)?;
+        let is_sure = match last.begun {
+            None => true,
+            Some(_) => at(&last.since).is_some_and(|since| joined >= since + JOIN),
+        };
         is_sure.then_some(last.endpoint.as_str())
     }
 }

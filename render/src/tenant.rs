@@ -78,6 +78,14 @@ pub struct Exposure {
     pub moves: Moves,
 }
 
+impl Exposure {
+    /// Host and port, once that is known.
+    #[must_use]
+    pub fn endpoint(&self) -> Option<Endpoint> {
+        self.port.map(|port| Endpoint { host: self.host.clone(), port })
+    }
+}
+
 /// What leads from an endpoint to the API server. Recorded of a former endpoint as it is here.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Way {
@@ -144,10 +152,11 @@ impl Tenant {
         Self { version, minor, ..self.clone() }
     }
 
-    /// The endpoint, once the port is known.
+    /// The endpoint, once the port is known. One that the cluster moves to is nothing to be told until that is recorded.
     #[must_use]
     pub fn endpoint(&self) -> Option<Endpoint> {
-        self.exposure.port.map(|port| Endpoint { host: self.exposure.host.clone(), port })
+        let former = self.exposure.moves.former.as_ref();
+        self.exposure.endpoint().filter(|own| former.is_none_or(|former| former.hands_out(own)))
     }
 
     /// Labels of an object of this tenant; `component` is its `app.kubernetes.io/name`.

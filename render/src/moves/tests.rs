@@ -12,7 +12,7 @@ fn former() -> Former {
         addresses: vec!["192.0.2.1".parse().unwrap()],
         way: Way::NodePort,
         extra_names: Vec::new(),
-        handed_out: vec![HandedOut { endpoint: OLD.to_owned(), since: None }],
+        handed_out: vec![HandedOut { endpoint: OLD.to_owned(), begun: None, since: None }],
     }
 }
 
@@ -24,23 +24,51 @@ fn at(time: &str) -> Option<Timestamp> {
     Some(format!("2026-11-27T{time}Z").parse().unwrap())
 }
 
+/// It took half an hour until it was known that nodes are handed the new one.
 fn moved() -> Former {
-    former().handing_out(&new(), at("12:00:00").unwrap())
+    let mut former = former();
+    former.begin(&new(), at("12:00:00").unwrap());
+    former.complete(at("12:30:00").unwrap());
+    former
 }
 
 #[test]
 fn a_node_uses_what_was_handed_out_when_it_joined() {
     let moved = moved();
-    assert_eq!(moved.used_by(None, at("11:59:59")), Some(OLD));
-    assert_eq!(moved.used_by(None, at("12:05:00")), Some(NEW));
+    assert_eq!(moved.used_by(None, at("11:58:59")), Some(OLD));
+    assert_eq!(moved.used_by(None, at("12:35:00")), Some(NEW));
 }
 
 #[test]
 fn of_a_node_that_joined_while_the_endpoint_changed_it_is_not_known() {
     let moved = moved();
-    assert_eq!(moved.used_by(None, at("12:00:00")), None);
-    assert_eq!(moved.used_by(None, at("12:04:59")), None);
+    for time in ["11:59:00", "12:00:00", "12:20:00", "12:34:59"] {
+        assert_eq!(moved.used_by(None, at(time)), None, "{time}");
+    }
     assert_eq!(moved.used_by(None, None), None);
+}
+
+#[test]
+fn on_the_way_back_nobody_is_taken_for_one_that_never_left() {
+    let mut back = moved();
+    back.begin(&former().endpoint(), at("13:00:00").unwrap());
+    assert_eq!(back.used_by(None, at("11:00:00")), Some(OLD));
+    assert_eq!(back.used_by(None, at("12:20:00")), None);
+    assert_eq!(back.used_by(None, at("12:50:00")), Some(NEW));
+    assert_eq!(back.used_by(None, at("15:00:00")), None, "it is not known to be handed out");
+    back.complete(at("13:00:10").unwrap());
+    assert_eq!(back.used_by(None, at("15:00:00")), Some(OLD));
+}
+
+#[test]
+fn what_has_begun_or_is_complete_stays_as_it_is() {
+    let mut again = moved();
+    again.begin(&new(), at("14:00:00").unwrap());
+    again.complete(at("14:00:00").unwrap());
+    assert_eq!(again, moved());
+    let mut never = former();
+    never.complete(at("14:00:00").unwrap());
+    assert_eq!(never, former());
 }
 
 #[test]
@@ -59,10 +87,9 @@ fn as_long_as_nothing_new_is_handed_out_every_node_uses_what_was_before() {
 
 #[test]
 fn of_a_node_that_joined_before_all_that_is_remembered_it_is_not_known() {
-    let minute = Duration::from_mins(10);
-    let mut former = former();
-    for turn in 1..=u32::try_from(MOST_CHANGES).unwrap() {
-        former = former.handing_out(&new(), at("12:00:00").unwrap() + minute * turn);
+    let (mut former, other) = (former(), Endpoint { port: 8443, ..new() });
+    for endpoint in [new(), other].iter().cycle().take(MOST_CHANGES) {
+        former.begin(endpoint, at("12:00:00").unwrap());
     }
     assert_eq!(former.handed_out.len(), MOST_CHANGES);
     assert_eq!(former.used_by(None, at("11:00:00")), None);

@@ -6,7 +6,10 @@ fn former() -> Former {
     serde_json::from_value(json!({
         "type": "NodePort", "service": "First", "host": "192.0.2.7", "port": 30007,
         "addresses": ["192.0.2.7"], "way": "NodePort",
-        "handedOut": [{"endpoint": "192.0.2.7:30007"}],
+        "handedOut": [
+            {"endpoint": "192.0.2.7:30007"},
+            {"endpoint": "192.0.2.1:31000", "begun": "2026-11-27T12:00:00Z"},
+        ],
     }))
     .unwrap()
 }
@@ -78,4 +81,17 @@ fn with_the_former_endpoint_goes_what_was_said_of_it() {
     let status = pass.status();
     assert_eq!(status.former_endpoint, None);
     assert!(!status.conditions.iter().any(|one| one.type_ == conditions::NODES_MOVED));
+}
+
+#[test]
+fn an_endpoint_that_is_not_recorded_as_handed_out_is_not_told() {
+    let mut pass = moving(left(&["old"]));
+    pass.former.as_mut().unwrap().handed_out.truncate(1);
+    pass.raw.status = Some(TenantClusterStatus {
+        endpoint: Some("192.0.2.7:30007".to_owned()),
+        ..TenantClusterStatus::default()
+    });
+    let status = pass.status();
+    assert_eq!(status.endpoint.as_deref(), Some("192.0.2.7:30007"));
+    assert_eq!(status.former_endpoint, None);
 }

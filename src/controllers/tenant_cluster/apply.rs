@@ -10,7 +10,6 @@ use kube::runtime::reflector::ObjectRef;
 use kube::{Api, ResourceExt};
 use nagaya_api::{TenantCluster, labels};
 use nagaya_render::membership::EtcdShape;
-use nagaya_render::moves::Former;
 use nagaya_render::plane::{build_foundation, build_plane, names};
 use nagaya_render::status::ContentState;
 use nagaya_render::tenant::{Endpoint, Tenant};
@@ -66,7 +65,7 @@ pub async fn apply(
     let (tenant, phase) = snapshots::catch_up(tenant, observed, now);
     let tenant = protect(context, key, tenant, observed, now);
     let asks = end_of_upgrade(context, key, &tenant, observed);
-    let asks = hand_out_endpoint(context, key, asks, now);
+    let asks = note_move(context, key, asks, now);
     let versions = next_step(context, key, &asks, observed, now);
     let members = observed.members.shape(&asks);
     let rendered = build_plane(&asks, &versions, &members, context.settings());
@@ -85,7 +84,7 @@ pub async fn apply(
     let keys = || Box::pin(make_keys(context, key, tenant, access, now));
     let keys = permitted(new_rights, keys).await;
     let (services, keys) = (services?, keys?);
-    let tenant = made_at(tenant, services.port);
+    let tenant = made_at(tenant, services.port, now);
     let stopped = phase.stops_plane();
     if stopped {
         // What it said of its members is not so any more when it is filled.
@@ -249,29 +248,26 @@ pub fn with_port(tenant: &Tenant, port: Option<u16>) -> Tenant {
     tenant
 }
 
-/// Its Service is there: somebody may know it now.
-fn made_at(tenant: &Tenant, port: Option<u16>) -> Tenant {
+/// Its Service is there: from what this pass records on, somebody may know it.
+fn made_at(tenant: &Tenant, port: Option<u16>, now: Timestamp) -> Tenant {
     let mut tenant = with_port(tenant, port);
-    tenant.exposure.moves.unmade &= port.is_none();
+    let Some(endpoint) = tenant.exposure.endpoint() else { return tenant };
+    let moves = &mut tenant.exposure.moves;
+    moves.unmade = false;
+    if let Some(former) = &mut moves.former {
+        former.begin(&endpoint, now);
+    }
     tenant
 }
 
-/// Once everything that nodes read has the endpoint that the cluster has moved to, those that join are known to use it.
-fn hand_out_endpoint(
-    context: &Context,
-    key: &TenantKey,
-    mut tenant: Tenant,
-    now: Timestamp,
-) -> Tenant {
+/// Notes that everything that nodes read has the endpoint to which the cluster has moved.
+fn note_move(context: &Context, key: &TenantKey, mut tenant: Tenant, now: Timestamp) -> Tenant {
     let endpoint = tenant.endpoint();
-    let is_written = context.content.state(key) == ContentState::Applied
+    let is_written = endpoint.is_some()
+        && context.content.state(key) == ContentState::Applied
         && context.planes.get(key).is_some_and(|plane| Some(&plane.endpoint) == endpoint.as_ref());
-    let moves = &mut tenant.exposure.moves;
-    if let (Some(endpoint), true, false) = (endpoint, is_written, moves.unmade) {
-        let hand_out = |former: Former| {
-            if former.hands_out(&endpoint) { former } else { former.handing_out(&endpoint, now) }
-        };
-        moves.former = moves.former.take().map(hand_out);
+    if let Some(former) = tenant.exposure.moves.former.as_mut().filter(|_| is_written) {
+        former.complete(now);
     }
     tenant
 }

@@ -7,7 +7,7 @@ use super::{Recorded, TYPE, of_type};
 use crate::moves::{Former, HandedOut, Moves};
 use crate::plane_record::PlaneRecord;
 use crate::settings::Settings;
-use crate::tenant::{Endpoint, Exposure};
+use crate::tenant::Exposure;
 
 const RETIRED: &str = "spec.expose.retiredEndpoint";
 
@@ -182,12 +182,11 @@ fn leave(
         addresses,
         way,
         extra_names,
-        handed_out: handed_out.unwrap_or_else(|| vec![HandedOut { endpoint, since: None }]),
+        handed_out: handed_out
+            .unwrap_or_else(|| vec![HandedOut { endpoint, begun: None, since: None }]),
     })
 }
 
 fn authority(exposure: &Exposure) -> Option<String> {
-    let Exposure { host, port, .. } = exposure;
-    let endpoint = Endpoint { host: host.clone(), port: (*port)? };
-    Some(endpoint.authority())
+    exposure.endpoint().map(|endpoint| endpoint.authority())
 }

@@ -10,7 +10,7 @@ fn former() -> Former {
     from_value(json!({
         "type": "NodePort", "service": "First", "host": "192.0.2.1", "port": 31000,
         "addresses": ["192.0.2.1"], "way": "NodePort",
-        "handedOut": [{"endpoint": OLD}, {"endpoint": NEW, "since": "2026-11-27T12:00:00Z"}],
+        "handedOut": [{"endpoint": OLD}, {"endpoint": NEW, "begun": "2026-11-27T12:00:00Z", "since": "2026-11-27T12:00:09Z"}],
     }))
     .unwrap()
 }
