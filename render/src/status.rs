@@ -68,6 +68,8 @@ pub enum ContentState {
 pub enum Probed<'a> {
     /// Not yet probed by this manager.
     NotYet,
+    /// The endpoint is another one since.
+    Elsewhere,
     /// So many tenants fail at once that the prober itself is suspect.
     Blind,
     /// The last report.

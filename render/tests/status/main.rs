@@ -91,6 +91,7 @@ struct Pass {
     now: Timestamp,
     probed: Option<ProbeReport>,
     blind: bool,
+    elsewhere: bool,
     workloads: Workloads,
     etcd: Option<EtcdFindings>,
     jobs: PlaneJobs,
@@ -110,6 +111,7 @@ impl Pass {
             now: Timestamp::UNIX_EPOCH,
             probed: Some(joinable()),
             blind: false,
+            elsewhere: false,
             workloads: running(),
             etcd: None,
             jobs: PlaneJobs::default(),
@@ -144,6 +146,7 @@ impl Pass {
             content: &self.content,
             probed: match &self.probed {
                 _ if self.blind => Probed::Blind,
+                _ if self.elsewhere => Probed::Elsewhere,
                 Some(report) => Probed::Report(report),
                 None => Probed::NotYet,
             },

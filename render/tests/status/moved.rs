@@ -95,3 +95,15 @@ fn an_endpoint_that_is_not_recorded_as_handed_out_is_not_told() {
     assert_eq!(status.endpoint.as_deref(), Some("192.0.2.7:30007"));
     assert_eq!(status.former_endpoint, None);
 }
+
+#[test]
+fn what_was_seen_of_the_former_endpoint_makes_nobody_ready() {
+    let mut pass = moving(left(&[]));
+    pass.raw.status = Some(pass.status());
+    pass.elsewhere = true;
+    let status = pass.status();
+    for kind in [conditions::READY, conditions::ENDPOINT_REACHABLE] {
+        let found = condition(&status, kind).unwrap();
+        assert_eq!((found.status.as_str(), found.reason.as_str()), ("Unknown", "NotProbedYet"));
+    }
+}

@@ -178,3 +178,14 @@ fn what_cannot_be_read_of_the_former_endpoint_is_not_taken_for_its_end() {
     let refusal = refused(json!({"type": "NodePort"}), &plane);
     assert!(refusal.message.contains("cannot be read (what)"), "{refusal}");
 }
+
+#[test]
+fn a_cluster_whose_pods_have_the_addresses_of_the_gateway_is_not_moved_there() {
+    let networking = json!({"podCIDRs": ["198.51.100.0/24"]});
+    let spec = |expose| json!({"version": "v1.35.4", "networking": networking, "expose": expose});
+    let made = object(spec(json!({"type": "NodePort"}))).spec;
+    let plane = PlaneRecord { accepted_spec: Some(made), ..by_port() };
+    let raw = object(spec(json!({"type": "Gateway"})));
+    let refusal = behind(gateway(), &raw, &[plane]).unwrap_err();
+    assert_eq!(refusal.field, "spec.networking.podCIDRs[0]");
+}
