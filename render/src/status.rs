@@ -2,6 +2,7 @@
 //! success and on failure alike.
 
 mod conditions;
+mod moved;
 mod nodes;
 mod parts;
 mod probed;
@@ -16,6 +17,7 @@ pub use conditions::{State, Verdict, merge};
 
 use crate::diagnosis::{Blockage, Blocked};
 use crate::membership::EtcdFindings;
+use crate::moves::NodesLeft;
 use crate::nodes::Nodes;
 use crate::probe::ProbeReport;
 use crate::snapshots::PlaneJobs;
@@ -67,6 +69,8 @@ pub enum ContentState {
 pub enum Probed<'a> {
     /// Not yet probed by this manager.
     NotYet,
+    /// The endpoint is another one since.
+    Elsewhere,
     /// So many tenants fail at once that the prober itself is suspect.
     Blind,
     /// The last report.
@@ -104,6 +108,8 @@ pub struct Findings<'a> {
     pub probed: Probed<'a>,
     /// The tenant's nodes, when known.
     pub nodes: Option<&'a Nodes>,
+    /// Nodes that are not known to use the endpoint, when known; asked for while there is a former one.
+    pub nodes_left: Option<&'a NodesLeft>,
     /// The plane was ready once: from then on an etcd that does not come up is lost data, not a slow start.
     pub born: bool,
 }
@@ -156,6 +162,7 @@ pub fn compute_status(findings: &Findings<'_>) -> TenantClusterStatus {
         snapshots: tenant.snapshots.taken.clone(),
         endpoint: tenant.endpoint().map(|endpoint| endpoint.authority()).or(base.endpoint.clone()),
         addresses: tenant.exposure.addresses.iter().map(ToString::to_string).collect(),
+        former_endpoint: moved::former_endpoint(findings),
         control_plane_namespace: if findings.plane_exists {
             Some(tenant.plane_namespace.clone())
         } else {
@@ -197,6 +204,7 @@ fn verdicts(findings: &Findings<'_>) -> Vec<(&'static str, Option<Verdict>)> {
         (types::SNAPSHOTS_READY, snapshots::taken(findings)),
         (types::NODES_READY, nodes::ready(findings)),
         (types::NODES_CUT_OFF, nodes::cut_off(findings)),
+        (types::NODES_MOVED, moved::nodes(findings)),
     ]);
     found
 }

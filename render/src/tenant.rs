@@ -6,9 +6,11 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use jiff::Timestamp;
 use nagaya_api::{TenantClusterSpec, labels};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::minors::{KubernetesVersion, Minor};
+use crate::moves::Moves;
 use crate::snapshots::Snapshots;
 use crate::turns::Templates;
 
@@ -72,10 +74,20 @@ pub struct Exposure {
     pub way: Way,
     /// Further names and addresses in the serving certificate.
     pub extra_names: Vec<String>,
+    /// What is beside it since it was changed.
+    pub moves: Moves,
 }
 
-/// What leads from an endpoint to the API server.
-#[derive(Clone, Debug, PartialEq, Eq)]
+impl Exposure {
+    /// Host and port, once that is known.
+    #[must_use]
+    pub fn endpoint(&self) -> Option<Endpoint> {
+        self.port.map(|port| Endpoint { host: self.host.clone(), port })
+    }
+}
+
+/// What leads from an endpoint to the API server. Recorded of a former endpoint as it is here.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Way {
     /// A port on every management node.
     NodePort,
@@ -140,10 +152,11 @@ impl Tenant {
         Self { version, minor, ..self.clone() }
     }
 
-    /// The endpoint, once the port is known.
+    /// The endpoint, once the port is known. One that the cluster moves to is nothing to be told until that is recorded.
     #[must_use]
     pub fn endpoint(&self) -> Option<Endpoint> {
-        self.exposure.port.map(|port| Endpoint { host: self.exposure.host.clone(), port })
+        let former = self.exposure.moves.former.as_ref();
+        self.exposure.endpoint().filter(|own| former.is_none_or(|former| former.hands_out(own)))
     }
 
     /// Labels of an object of this tenant; `component` is its `app.kubernetes.io/name`.

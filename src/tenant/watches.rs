@@ -1,12 +1,14 @@
 //! Narrow watches over a tenant's connection: how many nodes there are, and which are not Ready (`nodes.rs`), which serving
-//! certificates are asked for (`requests.rs`), which machines have shown a join token (`attempts.rs`), whether our own objects are still as we left them
-//! (`drift.rs`), and whether nodes renew their Leases (`leases.rs`). Nothing of the tenant's is kept but counts, versions
-//! and what it is told of, and a watch that is silent costs next to nothing (`follow.rs`).
+//! certificates are asked for (`requests.rs`), which machines have shown a join token (`attempts.rs`), whether our own
+//! objects are still as we left them (`drift.rs`), whether nodes renew their Leases (`leases.rs`), and which ones use a
+//! former endpoint (`left.rs`). Nothing of the tenant's is kept but counts, versions and what it is told of, and a watch
+//! that is silent costs next to nothing (`follow.rs`).
 
 mod attempts;
 mod drift;
 mod follow;
 mod leases;
+mod left;
 mod nodes;
 mod requests;
 mod retry;
@@ -18,6 +20,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use k8s_openapi::api::certificates::v1::CertificateSigningRequest;
 use nagaya_api::JoinAttempt;
 use nagaya_render::meltdown::Heartbeats;
+use nagaya_render::moves::{Former, NodesLeft};
 use nagaya_render::nodes::Nodes;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
@@ -48,6 +51,7 @@ struct Watched {
 struct SeenInTenant {
     nodes: nodes::Watched,
     leases: leases::Leases,
+    left: left::Left,
     drift: AtomicU64,
     changes: Changes,
     attempts: attempts::Attempts,
@@ -120,6 +124,19 @@ impl TenantWatches {
         self.tenants().get(tenant).and_then(|watched| watched.seen.nodes.get())
     }
 
+    /// From now on it is told which nodes are not known to use the endpoint that is given beside the former one.
+    pub fn follow_move(&self, tenant: &TenantKey, endpoints: Option<(Former, String)>) {
+        if let Some(watched) = self.tenants().get(tenant) {
+            watched.seen.left.follow(endpoints);
+        }
+    }
+
+    /// Those nodes; `None` while they are not known.
+    #[must_use]
+    pub fn nodes_left(&self, tenant: &TenantKey) -> Option<NodesLeft> {
+        self.tenants().get(tenant).and_then(|watched| watched.seen.left.get())
+    }
+
     /// Whether nodes renew their Leases.
     #[must_use]
     pub fn heartbeats(&self, tenant: &TenantKey) -> Heartbeats {
@@ -177,6 +194,7 @@ async fn watch_all(watcher: Watcher) {
     tokio::join!(
         nodes::look(&watcher),
         leases::look(&watcher),
+        left::look(&watcher),
         requests::answer(&watcher),
         drift::note(&watcher),
     );

@@ -5,13 +5,15 @@
 
 mod blocked;
 mod etcd;
+mod moved;
 mod snapshots;
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
-use nagaya_api::{TenantCluster, TenantClusterStatus};
+use nagaya_api::{TenantCluster, TenantClusterStatus, conditions};
 use nagaya_render::diagnosis::{Blockage, Blocked};
 use nagaya_render::membership::EtcdFindings;
+use nagaya_render::moves::{Former, NodesLeft};
 use nagaya_render::nodes::{Nodes, Trouble};
 use nagaya_render::plane_record::PlaneRecord;
 use nagaya_render::probe::{Finding, ProbeReport, Reason};
@@ -90,6 +92,7 @@ struct Pass {
     now: Timestamp,
     probed: Option<ProbeReport>,
     blind: bool,
+    elsewhere: bool,
     workloads: Workloads,
     etcd: Option<EtcdFindings>,
     jobs: PlaneJobs,
@@ -98,6 +101,8 @@ struct Pass {
     contested: Option<Blocked>,
     cut_off_since: Option<Timestamp>,
     nodes: Nodes,
+    former: Option<Former>,
+    nodes_left: Option<NodesLeft>,
     born: bool,
 }
 
@@ -108,6 +113,7 @@ impl Pass {
             now: Timestamp::UNIX_EPOCH,
             probed: Some(joinable()),
             blind: false,
+            elsewhere: false,
             workloads: running(),
             etcd: None,
             jobs: PlaneJobs::default(),
@@ -116,13 +122,18 @@ impl Pass {
             contested: None,
             cut_off_since: None,
             nodes: Nodes { total: 2, ..Nodes::default() },
+            former: None,
+            nodes_left: None,
             born: true,
         }
     }
 
     fn status(&self) -> TenantClusterStatus {
         let cut_off_since = self.cut_off_since;
-        let tenant = resolved(&self.raw).map(|tenant| Tenant { cut_off_since, ..tenant });
+        let tenant = resolved(&self.raw).map(|mut tenant| {
+            tenant.exposure.moves.former.clone_from(&self.former);
+            Tenant { cut_off_since, ..tenant }
+        });
         compute_status(&Findings {
             raw: &self.raw,
             now: self.now,
@@ -138,10 +149,12 @@ impl Pass {
             content: &self.content,
             probed: match &self.probed {
                 _ if self.blind => Probed::Blind,
+                _ if self.elsewhere => Probed::Elsewhere,
                 Some(report) => Probed::Report(report),
                 None => Probed::NotYet,
             },
             nodes: Some(&self.nodes),
+            nodes_left: self.nodes_left.as_ref(),
             born: self.born,
         })
     }

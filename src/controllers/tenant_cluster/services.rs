@@ -5,12 +5,12 @@ use std::net::IpAddr;
 use k8s_openapi::api::core::v1::Service;
 use kube::runtime::reflector::ObjectRef;
 use nagaya_render::membership::EtcdShape;
-use nagaya_render::plane::{Foundation, build_foundation};
+use nagaya_render::plane::{Foundation, build_api_server_former_as_made, build_foundation};
 use nagaya_render::tenant::{Tenant, Way};
 
 use super::Error;
 use super::apply::with_port;
-use super::bounded_client::{BoundedClient, apply_one};
+use super::bounded_client::{BoundedClient, apply_one, apply_or_remove};
 use crate::caches::TextStore;
 use crate::controllers::Context;
 use crate::kube_ops::{self, Applied};
@@ -38,6 +38,7 @@ pub async fn apply_services(
         etcd_client,
         api_server,
         api_server_public,
+        api_server_former,
     } = foundation;
     let cache = &context.caches.services;
     let as_made = build_foundation(&with_port(tenant, None), members).api_server_public;
@@ -46,12 +47,20 @@ pub async fn apply_services(
     } else {
         api_server_public
     };
-    let (etcd, etcd_client, api_server_now, public_now) = tokio::join!(
+    let former_as_made = build_api_server_former_as_made(tenant);
+    let former = tenant.exposure.moves.former.as_ref();
+    let keeps = |made: &&Service| keeps_port(cache, made, former.map(|former| former.port));
+    let api_server_former = former_as_made.as_ref().filter(keeps).or(api_server_former.as_ref());
+    let other = tenant.exposure.moves.service.other().name();
+    let namespace = &tenant.plane_namespace;
+    let (etcd, etcd_client, api_server_now, public_now, former_now) = tokio::join!(
         apply_one(planes, cache, etcd),
         apply_one(planes, cache, etcd_client),
         apply_one(planes, cache, api_server),
         apply_one(planes, cache, api_server_public),
+        apply_or_remove(planes, cache, namespace, other, api_server_former),
     );
+    former_now?;
     etcd?;
     etcd_client?;
     let live = |service: &Service| cache.get(&ObjectRef::from_obj(service));
