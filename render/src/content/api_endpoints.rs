@@ -1,13 +1,14 @@
 //! What stands behind the Service default/kubernetes. The API server makes that Service itself, and would
 //! write its own pod address here, which no node can reach: its reconciler is off
 //! (`--endpoint-reconciler-type=none`) and these take its place, in the form that it writes
-//! (`pkg/controlplane/reconcilers/endpointsadapter.go`).
+//! (`pkg/controlplane/reconcilers/endpointsadapter.go`). Behind the gateway that is the forwarder of the pod's own node.
 
 use std::net::IpAddr;
 
 use k8s_openapi::api::core::v1::{EndpointAddress, EndpointPort, EndpointSubset, Endpoints};
 use k8s_openapi::api::discovery::v1 as slices;
 
+use super::forwarder;
 use super::manifest::labelled_meta;
 use super::objects::ApiEndpoints;
 use crate::tenant::{Endpoint, Tenant};
@@ -18,8 +19,11 @@ const PORT_NAME: &str = "https";
 const PROTOCOL: &str = "TCP";
 
 pub(super) fn build_api_endpoints(tenant: &Tenant, endpoint: &Endpoint) -> ApiEndpoints {
-    let addresses = addresses_of_one_family(tenant);
-    let port = i32::from(endpoint.port);
+    let (addresses, port) = match tenant.forwarder {
+        Some(forwarder) => (vec![forwarder.address], forwarder::PORT),
+        None => (addresses_of_one_family(tenant), endpoint.port),
+    };
+    let port = i32::from(port);
     ApiEndpoints {
         endpoints: build_endpoints(&addresses, port),
         endpoint_slice: build_endpoint_slice(&addresses, port),
