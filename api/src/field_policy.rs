@@ -100,6 +100,11 @@ pub const FIELD_POLICIES: &[FieldPolicy] = &[
         Change::Live,
         "`Unmanaged`: what is there stays, and is yours from then on",
     ),
+    row(
+        "spec.addons.forwarder.management",
+        Change::Live,
+        "`Unmanaged`: what is there stays, and is yours from then on; CoreDNS rolls out on the nodes, and asks by the endpoint's name",
+    ),
     row("spec.snapshots.suspend", Change::Live, "at once; those that are there stay"),
     row("spec.snapshots.schedule", Change::Live, "counts from the last snapshot on"),
     row("spec.snapshots.keep", Change::Live, "with the next snapshot"),

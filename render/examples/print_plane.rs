@@ -76,6 +76,7 @@ fn tenant(
         kubelet_patch: None,
         kube_proxy: None,
         core_dns: false,
+        forwarder: None,
         templates: Templates::default(),
         cut_off_since: None,
     })
