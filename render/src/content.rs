@@ -9,6 +9,7 @@ mod administration;
 mod api_endpoints;
 mod core_dns;
 mod discovery;
+mod konnectivity;
 mod kube_proxy;
 mod kubeadm_config;
 mod kubelet_config;
@@ -24,8 +25,8 @@ pub use administration::{KUBELET_CLIENT_USER, admin_user_name};
 pub use kubelet_config::{CgroupDriver, cgroup_driver};
 pub(crate) use manifest::{fill, kube_system_meta};
 pub use objects::{
-    Administration, ApiEndpoints, ContentObjects, CoreDnsObjects, Discovery, KubeProxyObjects,
-    NodeBootstrap, NodeConfigs,
+    Administration, ApiEndpoints, ContentObjects, CoreDnsObjects, Discovery, KonnectivityAgents,
+    KonnectivityObjects, KubeProxyObjects, NodeBootstrap, NodeConfigs,
 };
 pub(crate) use rbac::NODE_TOKEN_GROUP;
 
@@ -86,5 +87,6 @@ pub fn build_content(
             .core_dns
             .then(|| core_dns::build_core_dns(tenant, settings, inputs.endpoint))
             .transpose()?,
+        konnectivity: konnectivity::build_konnectivity(tenant, settings, inputs.endpoint)?,
     })
 }

@@ -53,6 +53,8 @@ pub struct Tenant {
     pub kube_proxy: Option<KubeProxy>,
     /// Whether CoreDNS is managed.
     pub core_dns: bool,
+    /// Whether the tunnel's agents are managed, where there is a tunnel ([`crate::tunnel`]).
+    pub tunnel_agents: bool,
     /// Whose pod templates it gets.
     pub templates: Templates,
     /// Since when its nodes are cut off ([`crate::meltdown`]): kube-controller-manager leaves them alone.

@@ -115,6 +115,7 @@ pub fn validate(raw: &TenantCluster, around: Surroundings<'_>) -> Result<Tenant,
         kube_proxy: (spec.addons.kube_proxy.management == Management::Managed)
             .then(|| KubeProxy { config_patch: spec.addons.kube_proxy.config.clone() }),
         core_dns: spec.addons.core_dns.management == Management::Managed,
+        tunnel_agents: spec.addons.konnectivity.management == Management::Managed,
         templates: owner.record.map(|record| record.templates.clone()).unwrap_or_default(),
         // What runs says that, and no record.
         cut_off_since: None,

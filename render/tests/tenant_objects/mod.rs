@@ -3,7 +3,8 @@
 use nagaya_pki::BootstrapToken;
 use nagaya_render::content::{
     Administration, ApiEndpoints, ContentInputs, ContentObjects, CoreDnsObjects, Discovery,
-    KubeProxyObjects, NodeBootstrap, NodeConfigs, build_content,
+    KonnectivityAgents, KonnectivityObjects, KubeProxyObjects, NodeBootstrap, NodeConfigs,
+    build_content,
 };
 use nagaya_render::settings::Settings;
 use nagaya_render::tenant::Tenant;
@@ -46,6 +47,7 @@ fn list(content: ContentObjects) -> Vec<Value> {
         api_endpoints: ApiEndpoints { endpoints, endpoint_slice },
         kube_proxy,
         core_dns,
+        konnectivity,
     } = content;
     let mut objects = vec![
         json!(signing_token),
@@ -71,6 +73,7 @@ fn list(content: ContentObjects) -> Vec<Value> {
     ];
     objects.extend(kube_proxy.into_iter().flat_map(list_kube_proxy));
     objects.extend(core_dns.into_iter().flat_map(list_core_dns));
+    objects.extend(konnectivity.into_iter().flat_map(list_konnectivity));
     objects
 }
 
@@ -110,4 +113,12 @@ fn list_core_dns(objects: CoreDnsObjects) -> [Value; 6] {
         json!(service),
         json!(deployment),
     ]
+}
+
+fn list_konnectivity(objects: KonnectivityObjects) -> Vec<Value> {
+    let KonnectivityObjects { server, agents } = objects;
+    let agents = agents.map(|KonnectivityAgents { service_account, daemon_set }| {
+        [json!(service_account), json!(daemon_set)]
+    });
+    [json!(server)].into_iter().chain(agents.into_iter().flatten()).collect()
 }

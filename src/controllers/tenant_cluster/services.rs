@@ -5,12 +5,12 @@ use std::net::IpAddr;
 use k8s_openapi::api::core::v1::Service;
 use kube::runtime::reflector::ObjectRef;
 use nagaya_render::membership::EtcdShape;
-use nagaya_render::plane::{Foundation, build_foundation};
+use nagaya_render::plane::{Foundation, build_foundation, names};
 use nagaya_render::tenant::{Tenant, Way};
 
 use super::Error;
 use super::apply::with_port;
-use super::bounded_client::{BoundedClient, apply_one};
+use super::bounded_client::{BoundedClient, apply_one, apply_or_remove};
 use crate::caches::TextStore;
 use crate::controllers::Context;
 use crate::kube_ops::{self, Applied};
@@ -38,6 +38,7 @@ pub async fn apply_services(
         etcd_client,
         api_server,
         api_server_public,
+        tunnel,
     } = foundation;
     let cache = &context.caches.services;
     let as_made = build_foundation(&with_port(tenant, None), members).api_server_public;
@@ -46,14 +47,17 @@ pub async fn apply_services(
     } else {
         api_server_public
     };
-    let (etcd, etcd_client, api_server_now, public_now) = tokio::join!(
+    let namespace = &tenant.plane_namespace;
+    let (etcd, etcd_client, api_server_now, public_now, tunnel) = tokio::join!(
         apply_one(planes, cache, etcd),
         apply_one(planes, cache, etcd_client),
         apply_one(planes, cache, api_server),
         apply_one(planes, cache, api_server_public),
+        apply_or_remove(planes, cache, namespace, names::TUNNEL_SERVER, tunnel.as_ref()),
     );
     etcd?;
     etcd_client?;
+    tunnel?;
     let live = |service: &Service| cache.get(&ObjectRef::from_obj(service));
     let api_server = match api_server_now? {
         Applied::Written(service) => Some(service),
