@@ -19,6 +19,11 @@ pub struct Addons {
     /// Gateway`) there is one.
     #[serde(default, skip_serializing_if = "ForwarderAddon::is_default")]
     pub forwarder: ForwarderAddon,
+
+    /// The tunnel's agents on every node, for `spec.expose.type: Gateway`: through them the API server reaches kubelets, pods and
+    /// Services.
+    #[serde(default, skip_serializing_if = "KonnectivityAddon::is_default")]
+    pub konnectivity: KonnectivityAddon,
 }
 
 /// kube-proxy on every node.
@@ -55,6 +60,23 @@ pub struct ForwarderAddon {
 
 impl ForwarderAddon {
     /// Records of clusters that have none stay as they were before there was one.
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// The tunnel's agents on every node.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct KonnectivityAddon {
+    /// Who looks after them. The tunnel's server is there either way: the API server reaches nodes through agents alone, whoever
+    /// runs them.
+    #[serde(default)]
+    pub management: Management,
+}
+
+impl KonnectivityAddon {
+    /// What was accepted before there was a tunnel stays what it was, to the letter.
     fn is_default(&self) -> bool {
         *self == Self::default()
     }

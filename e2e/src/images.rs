@@ -56,6 +56,7 @@ pub fn control_plane(minor: &str) -> Result<Vec<PathBuf>> {
     for binary in ["kube-apiserver", "kube-controller-manager", "kube-scheduler"] {
         images.push(c::control_plane(minor, binary)?);
     }
+    images.push(c::konnectivity(minor, "proxy-server")?);
     assemble_all(&images)
 }
 
@@ -69,6 +70,7 @@ pub fn node(minor: &str) -> Result<Vec<PathBuf>> {
         c::pause(minor)?,
         c::kube_proxy(minor)?,
         c::coredns(minor)?,
+        c::konnectivity(minor, "proxy-agent")?,
         c::nginx()?,
         c::busybox()?,
     ])
@@ -141,6 +143,10 @@ fn references() -> Result<Vec<(String, Recipe)>> {
         known.push((c::coredns_reference(minor)?, Box::new(move || c::coredns(minor))));
         let proxy = c::kubernetes_reference(minor, "kube-proxy")?;
         known.push((proxy, Box::new(move || c::kube_proxy(minor))));
+        for binary in ["proxy-server", "proxy-agent"] {
+            let reference = c::konnectivity_reference(minor, binary)?;
+            known.push((reference, Box::new(move || c::konnectivity(minor, binary))));
+        }
         for binary in ["kube-apiserver", "kube-controller-manager", "kube-scheduler"] {
             let reference = c::kubernetes_reference(minor, binary)?;
             known.push((reference, Box::new(move || c::control_plane(minor, binary))));

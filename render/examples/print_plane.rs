@@ -84,11 +84,19 @@ fn tenant(
 
 /// In an order in which each finds what it needs.
 fn objects(tenant: &Tenant, settings: &Settings) -> Result<Vec<Value>, Box<dyn Error>> {
-    let Foundation { namespace, role_binding, etcd, etcd_client, api_server, api_server_public } =
-        build_foundation(tenant, &EtcdShape::newborn());
+    let Foundation {
+        namespace,
+        role_binding,
+        etcd,
+        etcd_client,
+        api_server,
+        api_server_public,
+        tunnel,
+    } = build_foundation(tenant, &EtcdShape::newborn());
     let mut objects = vec![json!(namespace), json!(role_binding)];
     objects
         .extend([etcd, etcd_client, api_server, api_server_public].map(|service| json!(service)));
+    objects.extend(tunnel.map(|service| json!(service)));
     objects.extend(secrets(tenant)?.iter().map(|secret| json!(secret)));
     objects.push(json!(build_etcd_state(tenant, false, &EtcdShape::newborn())));
     let PlaneObjects {

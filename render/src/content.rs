@@ -10,6 +10,7 @@ mod api_endpoints;
 mod core_dns;
 mod discovery;
 mod forwarder;
+mod konnectivity;
 mod kube_proxy;
 mod kubeadm_config;
 mod kubelet_config;
@@ -26,7 +27,7 @@ pub use kubelet_config::{CgroupDriver, cgroup_driver};
 pub(crate) use manifest::{fill, kube_system_meta};
 pub use objects::{
     Administration, ApiEndpoints, ContentObjects, CoreDnsObjects, Discovery, ForwarderObjects,
-    KubeProxyObjects, NodeBootstrap, NodeConfigs,
+    KonnectivityAgents, KonnectivityObjects, KubeProxyObjects, NodeBootstrap, NodeConfigs,
 };
 pub(crate) use rbac::NODE_TOKEN_GROUP;
 
@@ -91,5 +92,6 @@ pub fn build_content(
             .core_dns
             .then(|| core_dns::build_core_dns(tenant, settings, inputs.endpoint))
             .transpose()?,
+        konnectivity: konnectivity::build_konnectivity(tenant, settings, inputs.endpoint)?,
     })
 }

@@ -29,6 +29,7 @@ pub mod signing_token;
 pub mod snapshots;
 pub mod status;
 pub mod tenant;
+pub mod tunnel;
 pub mod turns;
 pub mod upgrade;
 pub mod validate;

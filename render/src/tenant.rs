@@ -57,6 +57,8 @@ pub struct Tenant {
     pub core_dns: bool,
     /// What leads pods to their API server through the gateway; `None`: it needs none.
     pub forwarder: Option<Forwarder>,
+    /// Whether the tunnel's agents are managed, where there is a tunnel ([`crate::tunnel`]).
+    pub tunnel_agents: bool,
     /// Whose pod templates it gets.
     pub templates: Templates,
     /// Since when its nodes are cut off ([`crate::meltdown`]): kube-controller-manager leaves them alone.

@@ -120,6 +120,7 @@ pub fn validate(raw: &TenantCluster, around: Surroundings<'_>) -> Result<Tenant,
             .then(|| KubeProxy { config_patch: spec.addons.kube_proxy.config.clone() }),
         core_dns: spec.addons.core_dns.management == Management::Managed,
         forwarder,
+        tunnel_agents: spec.addons.konnectivity.management == Management::Managed,
         templates: owner.record.map(|record| record.templates.clone()).unwrap_or_default(),
         // What runs says that, and no record.
         cut_off_since: None,

@@ -67,6 +67,18 @@ fn every_object_of_a_tenant_that_sets_everything_is_as_reviewed() {
     insta::assert_snapshot!("content-everything", golden(&objects(&tenant, &settings)));
 }
 
+/// What it has beyond others: the tunnel's agents.
+#[test]
+fn every_object_of_a_tenant_behind_the_gateway_is_as_reviewed() {
+    let objects = objects(&fixture::tenant_behind_the_gateway(), &Settings::default());
+    let of_the_tunnel = |object: &&Value| {
+        let name = object["metadata"]["name"].as_str().unwrap_or_default();
+        name.contains("konnectivity")
+    };
+    let objects: Vec<Value> = objects.iter().filter(of_the_tunnel).cloned().collect();
+    insta::assert_snapshot!("content-tunnel", golden(&objects));
+}
+
 #[test]
 fn every_object_carries_the_label_by_which_it_is_watched() {
     for object in objects(&fixture::newest_tenant(), &Settings::default()) {

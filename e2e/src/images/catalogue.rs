@@ -128,6 +128,26 @@ pub fn coredns(minor: &str) -> Result<Image> {
     Ok(image.capable_file("/coredns", &source))
 }
 
+/// `registry.k8s.io/kas-network-proxy/BINARY:vVERSION`, where `binary` is `proxy-server` or `proxy-agent`.
+///
+/// # Errors
+/// The pinned version cannot be read.
+pub fn konnectivity_reference(minor: &str, binary: &str) -> Result<String> {
+    let version = Component::konnectivity(minor).version()?;
+    Ok(format!("{REGISTRY}/kas-network-proxy/{binary}:v{version}"))
+}
+
+/// The tunnel's server or agent.
+///
+/// # Errors
+/// The component cannot be built.
+pub fn konnectivity(minor: &str, binary: &str) -> Result<Image> {
+    let source = ensure(&Component::konnectivity(minor), binary)?;
+    let path = format!("/{binary}");
+    let image = Image::new(konnectivity_reference(minor, binary)?).entrypoint(&[&path]);
+    Ok(image.user("65532:65532").file(&path, &source))
+}
+
 /// etcd for tenants' control planes.
 ///
 /// # Errors

@@ -28,6 +28,9 @@ pub struct ContentObjects {
     pub kube_proxy: Option<KubeProxyObjects>,
     /// `None`: not managed.
     pub core_dns: Option<CoreDnsObjects>,
+    /// `None`: there is no tunnel.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub konnectivity: Option<KonnectivityObjects>,
 }
 
 /// What `kubeadm join` reads without a credential.
@@ -135,4 +138,22 @@ pub struct CoreDnsObjects {
     pub service: Service,
     /// kube-system/coredns.
     pub deployment: Deployment,
+}
+
+/// The tunnel's part in the tenant.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct KonnectivityObjects {
+    /// system:konnectivity-server: the server may ask who an agent is.
+    pub server: ClusterRoleBinding,
+    /// `None`: not managed.
+    pub agents: Option<KonnectivityAgents>,
+}
+
+/// The tunnel's agents.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct KonnectivityAgents {
+    /// kube-system/konnectivity-agent: a name for tokens, without any right.
+    pub service_account: ServiceAccount,
+    /// kube-system/konnectivity-agent.
+    pub daemon_set: DaemonSet,
 }

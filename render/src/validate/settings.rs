@@ -28,7 +28,13 @@ pub fn check_settings(settings: &Settings) -> Result<(), Refusal> {
     if let Some(class) = &settings.storage_class {
         check_name("storageClass", class)?;
     }
-    let components = [names::ETCD, names::API_SERVER, names::CONTROLLER_MANAGER, names::SCHEDULER];
+    let components = [
+        names::ETCD,
+        names::API_SERVER,
+        names::CONTROLLER_MANAGER,
+        names::SCHEDULER,
+        names::TUNNEL_SERVER,
+    ];
     match settings.resources.keys().find(|key| !components.contains(&key.as_str())) {
         None => Ok(()),
         Some(unknown) => Err(Refusal::new(

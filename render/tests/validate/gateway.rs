@@ -128,7 +128,7 @@ fn what_cannot_be_served_is_refused_by_its_field() {
     for (gateway, expose, field, words) in [
         (none, plain.clone(), "spec.expose.type", "gateway.domain is not set"),
         (nowhere, plain.clone(), "spec.expose.type", "gateway.addresses"),
-        (long, plain, "metadata.name", "has 257 characters"),
+        (long, plain, "metadata.name", "has 270 characters"),
         (
             gateway(),
             json!({"type": "Gateway", "hostname": "api.shop.example"}),

@@ -11,7 +11,7 @@ use kube::core::{ApiResource, DynamicObject};
 use kube::{Resource, ResourceExt};
 use nagaya_render::content::{
     Administration, ApiEndpoints, ContentObjects, CoreDnsObjects, Discovery, ForwarderObjects,
-    KubeProxyObjects, NodeBootstrap, NodeConfigs,
+    KonnectivityAgents, KonnectivityObjects, KubeProxyObjects, NodeBootstrap, NodeConfigs,
 };
 use serde::Serialize;
 
@@ -70,6 +70,7 @@ pub(super) fn groups(content: &ContentObjects) -> Result<[Vec<TenantObject>; 3],
         forwarder,
         kube_proxy,
         core_dns,
+        konnectivity,
     } = content;
     let mut join = discovery_objects(discovery)?;
     join.extend(node_config_objects(node_configs)?);
@@ -86,6 +87,9 @@ pub(super) fn groups(content: &ContentObjects) -> Result<[Vec<TenantObject>; 3],
     }
     if let Some(core_dns) = core_dns {
         addons.extend(core_dns_objects(core_dns)?);
+    }
+    if let Some(konnectivity) = konnectivity {
+        addons.extend(konnectivity_objects(konnectivity)?);
     }
     Ok([join, api, addons])
 }
@@ -178,6 +182,15 @@ fn core_dns_objects(part: &CoreDnsObjects) -> Result<Vec<TenantObject>, Error> {
         object(service)?,
         object(deployment)?,
     ])
+}
+
+fn konnectivity_objects(part: &KonnectivityObjects) -> Result<Vec<TenantObject>, Error> {
+    let KonnectivityObjects { server, agents } = part;
+    let mut objects = vec![object(server)?];
+    if let Some(KonnectivityAgents { service_account, daemon_set }) = agents {
+        objects.extend([object(service_account)?, object(daemon_set)?]);
+    }
+    Ok(objects)
 }
 
 fn object<K>(typed: &K) -> Result<TenantObject, Error>
