@@ -77,6 +77,7 @@ fn tenant(
         kube_proxy: None,
         core_dns: false,
         forwarder: None,
+        tunnel_agents: false,
         templates: Templates::default(),
         cut_off_since: None,
     })
@@ -91,12 +92,13 @@ fn objects(tenant: &Tenant, settings: &Settings) -> Result<Vec<Value>, Box<dyn E
         etcd_client,
         api_server,
         api_server_public,
+        api_server_former,
         tunnel,
     } = build_foundation(tenant, &EtcdShape::newborn());
     let mut objects = vec![json!(namespace), json!(role_binding)];
     objects
         .extend([etcd, etcd_client, api_server, api_server_public].map(|service| json!(service)));
-    objects.extend(tunnel.map(|service| json!(service)));
+    objects.extend([api_server_former, tunnel].into_iter().flatten().map(|service| json!(service)));
     objects.extend(secrets(tenant)?.iter().map(|secret| json!(secret)));
     objects.push(json!(build_etcd_state(tenant, false, &EtcdShape::newborn())));
     let PlaneObjects {
