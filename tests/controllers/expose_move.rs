@@ -87,9 +87,11 @@ fn assert_handed_out(stage: &Stage, endpoint: &str) {
     let info = stage.inside.get("ConfigMap", "kube-public", "cluster-info").unwrap();
     assert!(info["data"]["kubeconfig"].as_str().unwrap().contains(&server), "{info:#}");
     let proxy = stage.inside.get("ConfigMap", "kube-system", "kube-proxy").unwrap();
-    assert!(proxy.to_string().contains(&server), "{proxy:#}");
+    let proxy = proxy["data"]["kubeconfig.conf"].as_str().unwrap();
+    assert!(proxy.contains(&format!("server: \"https://{endpoint}\"")), "{proxy}");
     let kubeadm = stage.inside.get("ConfigMap", "kube-system", "kubeadm-config").unwrap();
-    assert!(kubeadm.to_string().contains(&format!("controlPlaneEndpoint: {endpoint}")));
+    let kubeadm = kubeadm["data"]["ClusterConfiguration"].as_str().unwrap();
+    assert!(kubeadm.contains(endpoint), "{kubeadm}");
     assert!(secret(stage, "demo-kubeconfig", "value").contains(&server));
     let command = secret(stage, "vms-join", "command");
     assert!(command.starts_with(&format!("kubeadm join {endpoint} ")), "{command}");
