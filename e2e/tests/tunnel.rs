@@ -215,14 +215,21 @@ fn comes_back_when_the_api_server_is_replaced(tenant: &Tenant<'_>, cluster: &Kub
         let now = digest()?;
         Ok(Look::done_if(now.is_string() && now != before, || now.to_string()))
     })?;
-    tenant.settles(ROLLOUT)?;
+    wait_until("its pods are replaced", ROLLOUT, || {
+        let found = management.get(&deployment)?;
+        let (status, generation) = (&found["status"], &found["metadata"]["generation"]);
+        let is_seen = status["observedGeneration"] == *generation;
+        let is_new = status["updatedReplicas"] == 1 && status["replicas"] == 1;
+        let done = is_seen && is_new && status["readyReplicas"] == 1;
+        Ok(Look::done_if(done, || status.to_string()))
+    })?;
     let began = Instant::now();
     wait_until("logs are there again", SOON, || {
         cluster.run(&["logs", "web", "--tail=1"]).map(Look::Done)
     })?;
     let back = began.elapsed().as_secs_f64();
-    say(&format!("kube-apiserver replaced: logs {back:.1} s after it had settled"));
-    Ok(())
+    say(&format!("kube-apiserver replaced: logs {back:.1} s after the last pod of before had gone"));
+    tenant.settles(ROLLOUT)
 }
 
 /// The agent's own program with the tokens of others, on the machine. Why one is refused only the server says.
@@ -249,7 +256,7 @@ fn only_an_agent_becomes_one(
     for (who, token, why) in [
         ("nobody", None, "Authentication context was not found"),
         ("a liar", Some("not.a.token".to_owned()), "invalid bearer token"),
-        ("another", Some(token("default", right)?), "incoming request from \\"default\\" service account"),
+        ("another", Some(token("default", right)?), "service account. Expected"),
         ("one with another token", Some(token("konnectivity-agent", api)?), "for the target audiences"),
     ] {
         let said = attempt(machine, host, token.as_deref())?;
