@@ -64,8 +64,12 @@ fn shut_off(machine: &Machine) -> Outcome {
         format!(
             "iptables -w -t mangle -A POSTROUTING -o eth0 -p tcp -d {MANAGEMENT_ADDRESS} --dport {GATEWAY_PORT} -j ACCEPT"
         ),
-        format!("iptables -w -t mangle -A POSTROUTING -o eth0 -p udp -d {GATEWAY} --dport 53 -j ACCEPT"),
-        format!("iptables -w -t mangle -A POSTROUTING -o eth0 -p tcp -d {GATEWAY} --dport 53 -j ACCEPT"),
+        format!(
+            "iptables -w -t mangle -A POSTROUTING -o eth0 -p udp -d {GATEWAY} --dport 53 -j ACCEPT"
+        ),
+        format!(
+            "iptables -w -t mangle -A POSTROUTING -o eth0 -p tcp -d {GATEWAY} --dport 53 -j ACCEPT"
+        ),
         format!("iptables -w -t mangle -A POSTROUTING -o eth0 {new} -j DROP"),
     ];
     machine.run(&["sh", "-c", &script.join(" && ")])?;
@@ -228,16 +232,14 @@ fn comes_back_when_the_api_server_is_replaced(tenant: &Tenant<'_>, cluster: &Kub
         cluster.run(&["logs", "web", "--tail=1"]).map(Look::Done)
     })?;
     let back = began.elapsed().as_secs_f64();
-    say(&format!("kube-apiserver replaced: logs {back:.1} s after the last pod of before had gone"));
+    say(&format!(
+        "kube-apiserver replaced: logs {back:.1} s after the last pod of before had gone"
+    ));
     tenant.settles(ROLLOUT)
 }
 
 /// The agent's own program with the tokens of others, on the machine. Why one is refused only the server says.
-fn only_an_agent_becomes_one(
-    tenant: &Tenant<'_>,
-    cluster: &Kubectl,
-    machine: &Machine,
-) -> Outcome {
+fn only_an_agent_becomes_one(tenant: &Tenant<'_>, cluster: &Kubectl, machine: &Machine) -> Outcome {
     let host = &tenant.host();
     let program = components::ensure(&Component::konnectivity("1.37"), "proxy-agent")?;
     let words = ["sh", "-c", "cat > /root/agent && chmod 755 /root/agent"].map(str::to_owned);
@@ -257,12 +259,17 @@ fn only_an_agent_becomes_one(
         ("nobody", None, "Authentication context was not found"),
         ("a liar", Some("not.a.token".to_owned()), "invalid bearer token"),
         ("another", Some(token("default", right)?), "service account. Expected"),
-        ("one with another token", Some(token("konnectivity-agent", api)?), "for the target audiences"),
+        (
+            "one with another token",
+            Some(token("konnectivity-agent", api)?),
+            "for the target audiences",
+        ),
     ] {
         let said = attempt(machine, host, token.as_deref())?;
         ensure(!said.contains("successfully connected"), || format!("{who} became an agent"))?;
         ensure_says(&said, &["cannot connect once"])?;
-        let words = ["logs", "-n", &plane, "deployment/kube-apiserver", "-c", "konnectivity-server"];
+        let words =
+            ["logs", "-n", &plane, "deployment/kube-apiserver", "-c", "konnectivity-server"];
         let log = tenant.project.management.run(&[&words[..], &["--tail=20"]].concat())?;
         ensure_says(&log, &["Client authentication failed", why])?;
         say(&format!("{who} is no agent: {why}"));

@@ -41,10 +41,8 @@ pub fn for_node(minor: &str) -> Result<Vec<Need>> {
         ["kubeadm", "kubelet", "kubectl", "kube-proxy"].map(|name| (kubernetes.clone(), name));
     let runtime = ["containerd", "containerd-shim-runc-v2", "ctr"];
     let runtime = runtime.map(|name| (Component::containerd(), name));
-    let addons = [
-        (Component::coredns(minor), "coredns"),
-        (Component::konnectivity(minor), "proxy-agent"),
-    ];
+    let addons =
+        [(Component::coredns(minor), "coredns"), (Component::konnectivity(minor), "proxy-agent")];
     Ok(own.into_iter().chain(runtime).chain(addons).collect())
 }
 
