@@ -219,22 +219,27 @@ fn comes_back_when_the_api_server_is_replaced(tenant: &Tenant<'_>, cluster: &Kub
         let now = digest()?;
         Ok(Look::done_if(now.is_string() && now != before, || now.to_string()))
     })?;
-    tenant.settles(ROLLOUT)?;
+    wait_until("its pods are replaced", ROLLOUT, || {
+        let found = management.get(&deployment)?;
+        let (status, generation) = (&found["status"], &found["metadata"]["generation"]);
+        let is_seen = status["observedGeneration"] == *generation;
+        let is_new = status["updatedReplicas"] == 1 && status["replicas"] == 1;
+        let done = is_seen && is_new && status["readyReplicas"] == 1;
+        Ok(Look::done_if(done, || status.to_string()))
+    })?;
     let began = Instant::now();
     wait_until("logs are there again", SOON, || {
         cluster.run(&["logs", "web", "--tail=1"]).map(Look::Done)
     })?;
     let back = began.elapsed().as_secs_f64();
-    say(&format!("kube-apiserver replaced: logs {back:.1} s after it had settled"));
-    Ok(())
+    say(&format!(
+        "kube-apiserver replaced: logs {back:.1} s after the last pod of before had gone"
+    ));
+    tenant.settles(ROLLOUT)
 }
 
 /// The agent's own program with the tokens of others, on the machine. Why one is refused only the server says.
-fn only_an_agent_becomes_one(
-    tenant: &Tenant<'_>,
-    cluster: &Kubectl,
-    machine: &Machine,
-) -> Outcome {
+fn only_an_agent_becomes_one(tenant: &Tenant<'_>, cluster: &Kubectl, machine: &Machine) -> Outcome {
     let host = &tenant.host();
     let program = components::ensure(&Component::konnectivity("1.37"), "proxy-agent")?;
     let words = ["sh", "-c", "cat > /root/agent && chmod 755 /root/agent"].map(str::to_owned);
@@ -253,13 +258,18 @@ fn only_an_agent_becomes_one(
     for (who, token, why) in [
         ("nobody", None, "Authentication context was not found"),
         ("a liar", Some("not.a.token".to_owned()), "invalid bearer token"),
-        ("another", Some(token("default", right)?), "incoming request from \\"default\\" service account"),
-        ("one with another token", Some(token("konnectivity-agent", api)?), "for the target audiences"),
+        ("another", Some(token("default", right)?), "service account. Expected"),
+        (
+            "one with another token",
+            Some(token("konnectivity-agent", api)?),
+            "for the target audiences",
+        ),
     ] {
         let said = attempt(machine, host, token.as_deref())?;
         ensure(!said.contains("successfully connected"), || format!("{who} became an agent"))?;
         ensure_says(&said, &["cannot connect once"])?;
-        let words = ["logs", "-n", &plane, "deployment/kube-apiserver", "-c", "konnectivity-server"];
+        let words =
+            ["logs", "-n", &plane, "deployment/kube-apiserver", "-c", "konnectivity-server"];
         let log = tenant.project.management.run(&[&words[..], &["--tail=20"]].concat())?;
         ensure_says(&log, &["Client authentication failed", why])?;
         say(&format!("{who} is no agent: {why}"));
