@@ -274,11 +274,12 @@ mod forwarder {
             &["ff02::1"],
             &["240.0.0.1", "240.0.0.2"],
         ];
+        let with = |gateway| Settings { gateway, manager_image: "nagaya".to_owned(), ..settings() };
         for addresses in wrong {
             let gateway = GatewaySettings { forwarder: at(addresses), ..gateway() };
-            let refusal = check_settings(&Settings { gateway, ..settings() }).unwrap_err();
+            let refusal = check_settings(&with(gateway)).unwrap_err();
             assert_eq!(refusal.field, "gateway.forwarder.addresses", "{refusal}");
         }
-        check_settings(&Settings { gateway: gateway(), ..settings() }).unwrap();
+        check_settings(&with(gateway())).unwrap();
     }
 }
