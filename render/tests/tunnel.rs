@@ -1,6 +1,11 @@
 //! The tunnel of a tenant behind the gateway: what its server, its agents and kube-apiserver have to agree on, and who has what.
 
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
 
 mod fixture;
 mod tenant_objects;
@@ -102,7 +107,10 @@ fn an_agent_is_known_by_a_token_for_the_tunnel_and_may_do_nothing_else() {
     let audience = flag(&server, "authentication-audience");
     assert_eq!(token["audience"].as_str(), audience.as_deref());
     assert_eq!(flag(&server, "agent-namespace").as_deref(), Some("kube-system"));
-    assert_eq!(agent["serviceAccountName"].as_str(), flag(&server, "agent-service-account").as_deref());
+    assert_eq!(
+        agent["serviceAccountName"].as_str(),
+        flag(&server, "agent-service-account").as_deref()
+    );
     assert_eq!(agent["automountServiceAccountToken"], false);
     let bound = objects.iter().filter(|one| {
         let subjects = one["subjects"].as_array().into_iter().flatten();
@@ -178,7 +186,10 @@ fn each_container_has_what_it_needs_and_no_key_of_the_other() {
     assert_eq!(security.read_only_root_filesystem, Some(true));
     assert_eq!(security.capabilities.expect("capabilities").drop, Some(vec!["ALL".to_owned()]));
     assert_ne!(security.run_as_user, spec.security_context.as_ref().expect("one").run_as_user);
-    assert!(server.readiness_probe.is_none(), "it is ready once there is an agent, which waits for that");
+    assert!(
+        server.readiness_probe.is_none(),
+        "it is ready once there is an agent, which waits for that"
+    );
 }
 
 #[test]

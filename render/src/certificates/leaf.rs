@@ -103,7 +103,9 @@ impl Leaf {
                 organization: Some(MONITORING_GROUP.to_owned()),
                 ..client("nagaya:metrics")
             },
-            Self::TunnelServing => server(names::TUNNEL_SERVER, tenant.tunnel_host().into_iter().collect()),
+            Self::TunnelServing => {
+                server(names::TUNNEL_SERVER, tenant.tunnel_host().into_iter().collect())
+            }
             Self::TunnelClient => client(tunnel::SERVER_USER),
         }
     }

@@ -72,7 +72,11 @@ impl Pod<'_> {
             init_containers: non_empty(
                 self.init_containers.into_iter().map(with_last_words).collect(),
             ),
-            containers: [self.container].into_iter().chain(self.beside).map(with_last_words).collect(),
+            containers: [self.container]
+                .into_iter()
+                .chain(self.beside)
+                .map(with_last_words)
+                .collect(),
             priority_class_name: Some(self.priority.to_owned()),
             affinity: self.replicated.then(|| spread::over_zones(self.component)),
             topology_spread_constraints: self
