@@ -92,14 +92,14 @@ impl Tenant {
 /// Where the Services of a plane lead from: node ports, and `None` for the gateway.
 fn outside(planes: &MemoryApi, namespace: &str) -> Vec<Option<SocketAddr>> {
     let services = PUBLIC.iter().filter_map(|name| planes.get("Service", namespace, name));
-    let places = services.filter_map(|service| {
+    let leading = services.filter_map(|service| {
         if gateway::is_led(&service) {
             return Some(None);
         }
         let port = service["spec"]["ports"][0]["nodePort"].as_u64()?;
         Some(Some(SocketAddr::from((NODE_ADDRESS, u16::try_from(port).unwrap()))))
     });
-    places.collect()
+    leading.collect()
 }
 
 fn certificate(planes: &MemoryApi, namespace: &str) -> Option<Arc<Value>> {
