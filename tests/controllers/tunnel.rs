@@ -1,5 +1,7 @@
 //! The tunnel of a tenant behind the gateway: made with it, gone with it, and its server replaced with its certificate.
 
+use std::sync::Arc;
+
 use nagaya_api::{conditions, labels};
 use serde_json::{Value, json};
 
@@ -18,11 +20,11 @@ async fn ready() -> Stage {
     stage
 }
 
-fn in_plane(stage: &Stage, kind: &str, name: &str) -> Option<Value> {
+fn in_plane(stage: &Stage, kind: &str, name: &str) -> Option<Arc<Value>> {
     stage.planes.get(kind, &Stage::plane(), name)
 }
 
-fn agents(stage: &Stage) -> Option<Value> {
+fn agents(stage: &Stage) -> Option<Arc<Value>> {
     stage.inside.get("DaemonSet", "kube-system", "konnectivity-agent")
 }
 
