@@ -168,7 +168,10 @@ impl Keyring {
             etcd_identity,
             next_due,
             first_expiry,
-            tunnel_certificate: tunnel_certificate_digest(&existing),
+            // The Secret of a tunnel of before may still be there.
+            tunnel_certificate: tenant
+                .tunnel_host()
+                .and_then(|_| tunnel_certificate_digest(&existing)),
             handed_out: HandedOut::default(),
         });
         let known = Known {

@@ -64,8 +64,14 @@ pub const FIELD_POLICIES: &[FieldPolicy] = &[
     row("spec.networking.clusterDomain", Change::Immutable, "kubelets and certificates hold it"),
     row(
         "spec.expose.type",
-        Change::FixedAtBirth,
-        "every kubelet has the endpoint in its kubeconfig; to move a running cluster is not there yet",
+        Change::Restarts(&["kube-apiserver"]),
+        "where the addresses differ; the endpoint follows, and the former one is served until \
+         spec.expose.retiredEndpoint names it, for kubelets have it in their kubeconfigs",
+    ),
+    row(
+        "spec.expose.retiredEndpoint",
+        Change::Live,
+        "the former endpoint ends at once; nodes that still use it are cut off",
     ),
     row(
         "spec.expose.nodePort.host",
@@ -98,6 +104,11 @@ pub const FIELD_POLICIES: &[FieldPolicy] = &[
         "spec.addons.coreDNS.management",
         Change::Live,
         "`Unmanaged`: what is there stays, and is yours from then on",
+    ),
+    row(
+        "spec.addons.forwarder.management",
+        Change::Live,
+        "`Unmanaged`: what is there stays, and is yours from then on; CoreDNS rolls out on the nodes, and asks by the endpoint's name",
     ),
     row(
         "spec.addons.konnectivity.management",

@@ -18,14 +18,15 @@ pub use addons::{Addons, CoreDnsAddon, KonnectivityAddon, KubeProxyAddon, Manage
 pub use expose::{Expose, ExposeType, NodePortExpose};
 pub use field_policy::{Change, FIELD_POLICIES, FieldPolicy};
 pub use join_token::{
-    CloudInit, JoinToken, JoinTokenSpec, JoinTokenState, JoinTokenStatus, secret_keys,
+    CloudInit, JoinAttempt, JoinOutcome, JoinToken, JoinTokenSpec, JoinTokenState, JoinTokenStatus,
+    secret_keys,
 };
 pub use networking::Networking;
 pub use snapshot_bucket::{SnapshotBucket, bucket_keys};
 pub use snapshots::{RestoreFrom, Snapshot, SnapshotVolume, Snapshots};
 pub use tenant_cluster::{
-    ControlPlane, DeletionPolicy, Etcd, EtcdStorage, TenantCluster, TenantClusterSpec,
-    TenantClusterStatus,
+    ControlPlane, DeletionPolicy, Etcd, EtcdStorage, FormerEndpoint, TenantCluster,
+    TenantClusterSpec, TenantClusterStatus,
 };
 
 /// API group of every kind here.

@@ -43,11 +43,12 @@ pub const ISSUED: &str = "Issued";
 /// `CertificatesReady`, `ContentReady`: not all of it is there yet.
 pub const PENDING: &str = "Pending";
 
-/// Of a component: enough replicas of it are ready.
+/// Of a component: enough replicas of it are ready. `NodesReady`: every node is.
 pub const READY: &str = "Ready";
 /// Of a component: it has not been created yet.
 pub const MISSING: &str = "Missing";
-/// Of a component: it is there and not ready yet, and nothing is known to block it.
+/// Of a component: it is there and not ready yet, and nothing is known to block it. `NodesReady`: the message names nodes
+/// that are not, and says why.
 pub const NOT_READY: &str = "NotReady";
 
 /// `ContentReady`: everything that kubeadm and nodes read is in place.
@@ -71,6 +72,13 @@ pub const LEASES_STALE: &str = "LeasesStale";
 pub const ETCD_IS_FULL: &str = "EtcdIsFull";
 /// `NodesCutOff`: all is as usual again.
 pub const NODES_LOOKED_AFTER: &str = "NodesLookedAfter";
+
+/// `NodesMoved`: every node is known to use the endpoint.
+pub const MOVED: &str = "Moved";
+/// `NodesMoved`: some nodes are not known to use the endpoint, and may still use the former one.
+pub const NODES_LEFT: &str = "NodesLeft";
+/// `NodesMoved`: the nodes were not listed since the endpoint changed.
+pub const NODES_NOT_SEEN: &str = "NodesNotSeen";
 
 /// A failed pass: the API server of the management cluster refused, or could not be reached.
 pub const API_CALL: &str = "ApiCall";

@@ -20,6 +20,8 @@ use archive::Image;
 pub const MANAGER: &str = "ghcr.io/nagaya-dev/nagaya:dev";
 /// The gateway.
 pub const GATEWAY: &str = "ghcr.io/nagaya-dev/nagaya-gateway:dev";
+/// What leads pods of tenants behind it.
+pub const FORWARDER: &str = "ghcr.io/nagaya-dev/nagaya-forwarder:dev";
 /// The web server that demo and tests run on a tenant's node.
 pub const NGINX: &str = "docker.io/library/nginx:1.22";
 /// A shell with the usual small programs.
@@ -88,6 +90,14 @@ pub fn manager_image(binary: &Path) -> Result<PathBuf> {
 /// The binary cannot be read.
 pub fn gateway_image(binary: &Path) -> Result<PathBuf> {
     assemble(&catalogue::gateway(binary))
+}
+
+/// [`manager_image`] for the forwarder.
+///
+/// # Errors
+/// The binary cannot be read.
+pub fn forwarder_image(binary: &Path) -> Result<PathBuf> {
+    assemble(&catalogue::forwarder(binary))
 }
 
 /// The archives for what a user names: a file, a reference of ours, or `kubernetes-MINOR` for all

@@ -11,6 +11,7 @@ use k8s_openapi::api::core::v1::Secret;
 use nagaya_render::certificates::{Authorities, Authority, build_authority_secret, plan_leaves};
 use nagaya_render::membership::EtcdShape;
 use nagaya_render::minors::{KubernetesVersion, Minor};
+use nagaya_render::moves::Moves;
 use nagaya_render::plane::{
     Foundation, PlaneObjects, build_etcd_state, build_foundation, build_plane, plane_namespace_name,
 };
@@ -60,6 +61,7 @@ fn tenant(
             port: Some(port),
             way: Way::NodePort,
             extra_names: Vec::new(),
+            moves: Moves::default(),
         },
         wait_image: wait_image.to_owned(),
         upgrading_from: None,
@@ -74,6 +76,8 @@ fn tenant(
         kubelet_patch: None,
         kube_proxy: None,
         core_dns: false,
+        forwarder: None,
+        tunnel_agents: false,
         templates: Templates::default(),
         cut_off_since: None,
     })
@@ -88,12 +92,13 @@ fn objects(tenant: &Tenant, settings: &Settings) -> Result<Vec<Value>, Box<dyn E
         etcd_client,
         api_server,
         api_server_public,
+        api_server_former,
         tunnel,
     } = build_foundation(tenant, &EtcdShape::newborn());
     let mut objects = vec![json!(namespace), json!(role_binding)];
     objects
         .extend([etcd, etcd_client, api_server, api_server_public].map(|service| json!(service)));
-    objects.extend(tunnel.map(|service| json!(service)));
+    objects.extend([api_server_former, tunnel].into_iter().flatten().map(|service| json!(service)));
     objects.extend(secrets(tenant)?.iter().map(|secret| json!(secret)));
     objects.push(json!(build_etcd_state(tenant, false, &EtcdShape::newborn())));
     let PlaneObjects {

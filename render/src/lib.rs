@@ -16,6 +16,8 @@ pub mod join_token;
 pub mod meltdown;
 pub mod membership;
 pub mod minors;
+pub mod moves;
+pub mod nodes;
 pub mod plane;
 pub mod plane_record;
 pub mod probe;

@@ -2,6 +2,7 @@
 //! success and on failure alike.
 
 mod conditions;
+mod moved;
 mod nodes;
 mod parts;
 mod probed;
@@ -16,6 +17,8 @@ pub use conditions::{State, Verdict, merge};
 
 use crate::diagnosis::{Blockage, Blocked};
 use crate::membership::EtcdFindings;
+use crate::moves::NodesLeft;
+use crate::nodes::Nodes;
 use crate::probe::ProbeReport;
 use crate::snapshots::PlaneJobs;
 use crate::tenant::Tenant;
@@ -66,6 +69,8 @@ pub enum ContentState {
 pub enum Probed<'a> {
     /// Not yet probed by this manager.
     NotYet,
+    /// The endpoint is another one since.
+    Elsewhere,
     /// So many tenants fail at once that the prober itself is suspect.
     Blind,
     /// The last report.
@@ -101,8 +106,10 @@ pub struct Findings<'a> {
     pub content: &'a ContentState,
     /// What a joining node would meet.
     pub probed: Probed<'a>,
-    /// Number of nodes, when known.
-    pub nodes: Option<i32>,
+    /// The tenant's nodes, when known.
+    pub nodes: Option<&'a Nodes>,
+    /// Nodes that are not known to use the endpoint, when known; asked for while there is a former one.
+    pub nodes_left: Option<&'a NodesLeft>,
     /// The plane was ready once: from then on an etcd that does not come up is lost data, not a slow start.
     pub born: bool,
 }
@@ -139,7 +146,7 @@ pub fn compute_status(findings: &Findings<'_>) -> TenantClusterStatus {
     );
     let base = TenantClusterStatus {
         observed_generation: findings.raw.metadata.generation,
-        nodes: findings.nodes.or(previous.nodes),
+        nodes: findings.nodes.map(nodes::count).or(previous.nodes),
         conditions,
         ..previous
     };
@@ -155,6 +162,7 @@ pub fn compute_status(findings: &Findings<'_>) -> TenantClusterStatus {
         snapshots: tenant.snapshots.taken.clone(),
         endpoint: tenant.endpoint().map(|endpoint| endpoint.authority()).or(base.endpoint.clone()),
         addresses: tenant.exposure.addresses.iter().map(ToString::to_string).collect(),
+        former_endpoint: moved::former_endpoint(findings),
         control_plane_namespace: if findings.plane_exists {
             Some(tenant.plane_namespace.clone())
         } else {
@@ -194,7 +202,9 @@ fn verdicts(findings: &Findings<'_>) -> Vec<(&'static str, Option<Verdict>)> {
         (types::CONTENT_READY, Some(parts::content(findings))),
         (types::ENDPOINT_REACHABLE, probed::endpoint(findings)),
         (types::SNAPSHOTS_READY, snapshots::taken(findings)),
+        (types::NODES_READY, nodes::ready(findings)),
         (types::NODES_CUT_OFF, nodes::cut_off(findings)),
+        (types::NODES_MOVED, moved::nodes(findings)),
     ]);
     found
 }

@@ -6,9 +6,11 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use jiff::Timestamp;
 use nagaya_api::{TenantClusterSpec, labels};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::minors::{KubernetesVersion, Minor};
+use crate::moves::Moves;
 use crate::snapshots::Snapshots;
 use crate::turns::Templates;
 
@@ -53,6 +55,8 @@ pub struct Tenant {
     pub kube_proxy: Option<KubeProxy>,
     /// Whether CoreDNS is managed.
     pub core_dns: bool,
+    /// What leads pods to their API server through the gateway; `None`: it needs none.
+    pub forwarder: Option<Forwarder>,
     /// Whether the tunnel's agents are managed, where there is a tunnel ([`crate::tunnel`]).
     pub tunnel_agents: bool,
     /// Whose pod templates it gets.
@@ -74,10 +78,20 @@ pub struct Exposure {
     pub way: Way,
     /// Further names and addresses in the serving certificate.
     pub extra_names: Vec<String>,
+    /// What is beside it since it was changed.
+    pub moves: Moves,
 }
 
-/// What leads from an endpoint to the API server.
-#[derive(Clone, Debug, PartialEq, Eq)]
+impl Exposure {
+    /// Host and port, once that is known.
+    #[must_use]
+    pub fn endpoint(&self) -> Option<Endpoint> {
+        self.port.map(|port| Endpoint { host: self.host.clone(), port })
+    }
+}
+
+/// What leads from an endpoint to the API server. Recorded of a former endpoint as it is here.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Way {
     /// A port on every management node.
     NodePort,
@@ -134,6 +148,15 @@ pub struct KubeProxy {
     pub config_patch: Option<Value>,
 }
 
+/// What leads pods to their API server through the gateway.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Forwarder {
+    /// What `default/kubernetes` leads to, and each node gives to itself.
+    pub address: IpAddr,
+    /// Whether it is managed; otherwise somebody else sees to it that something is at that address.
+    pub managed: bool,
+}
+
 impl Tenant {
     /// The same tenant at another version, on the way from one to the next.
     #[must_use]
@@ -142,10 +165,11 @@ impl Tenant {
         Self { version, minor, ..self.clone() }
     }
 
-    /// The endpoint, once the port is known.
+    /// The endpoint, once the port is known. One that the cluster moves to is nothing to be told until that is recorded.
     #[must_use]
     pub fn endpoint(&self) -> Option<Endpoint> {
-        self.exposure.port.map(|port| Endpoint { host: self.exposure.host.clone(), port })
+        let former = self.exposure.moves.former.as_ref();
+        self.exposure.endpoint().filter(|own| former.is_none_or(|former| former.hands_out(own)))
     }
 
     /// Labels of an object of this tenant; `component` is its `app.kubernetes.io/name`.

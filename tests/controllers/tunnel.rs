@@ -99,12 +99,18 @@ async fn agents_that_are_handed_over_are_the_tenants_and_nothing_restarts() {
 
 #[tokio::test(start_paused = true)]
 async fn a_type_that_is_corrected_takes_the_route_along() {
-    let stage = Stage::new();
+    let mut stage = Stage::new();
     stage.create_tenant(&json!({"version": "v1.37.1", "expose": {"type": "Gateway"}}));
     stage.settled().await;
     assert!(in_plane(&stage, "Service", SERVER).is_some());
     stage.projects.patch(&tenant_id(), &json!({"spec": {"expose": {"type": "NodePort"}}}));
     stage.settled().await;
     assert_eq!(in_plane(&stage, "Service", SERVER), None);
+    // Its pods are replaced after etcd's, which do not start without a node.
+    stage.add_nodes();
+    stage
+        .until("it is Ready", |stage| stage.condition(conditions::READY)["status"] == "True")
+        .await;
+    stage.settled().await;
     assert_eq!(template(&stage)[0], Value::Null);
 }

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::archive::Image;
 use super::libraries::{add_with_libraries, below_architecture};
-use super::{BUSYBOX, GATEWAY, MANAGER, NGINX};
+use super::{BUSYBOX, FORWARDER, GATEWAY, MANAGER, NGINX};
 use crate::command::{command, output, run};
 use crate::components::{Component, ensure, hex};
 use crate::error::{IoContext, Result};
@@ -246,6 +246,12 @@ pub fn manager(binary: &Path) -> Image {
 pub fn gateway(binary: &Path) -> Image {
     let image = Image::new(GATEWAY).entrypoint(&["/nagaya-gateway"]).user("65532:65532");
     image.file("/nagaya-gateway", binary)
+}
+
+/// The forwarder around its static binary: it runs as root, for a capability.
+#[must_use]
+pub fn forwarder(binary: &Path) -> Image {
+    Image::new(FORWARDER).entrypoint(&["/nagaya-forwarder"]).file("/nagaya-forwarder", binary)
 }
 
 fn users(image: Image) -> Image {

@@ -22,6 +22,8 @@ pub struct ContentObjects {
     /// What stands behind the Service default/kubernetes, which the API server makes itself. Before the
     /// addons: CoreDNS reaches the API through it.
     pub api_endpoints: ApiEndpoints,
+    /// `None`: not managed, or not needed.
+    pub forwarder: Option<ForwarderObjects>,
     /// `None`: not managed.
     pub kube_proxy: Option<KubeProxyObjects>,
     /// `None`: not managed.
@@ -95,6 +97,13 @@ pub struct ApiEndpoints {
     pub endpoints: Endpoints,
     /// default/kubernetes.
     pub endpoint_slice: EndpointSlice,
+}
+
+/// What is at the address of [`ApiEndpoints`] on every node, behind the gateway.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ForwarderObjects {
+    /// kube-system/nagaya-forwarder.
+    pub daemon_set: DaemonSet,
 }
 
 /// kube-proxy as kubeadm deploys it.

@@ -8,7 +8,8 @@ use nagaya_api::labels;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use crate::tenant::Tenant;
+use crate::moves::{Moves, PublicService};
+use crate::tenant::{Exposure, Tenant};
 use crate::turns::Templates;
 
 /// Characters of a DNS label (RFC 1123), which a namespace's name is.
@@ -45,7 +46,6 @@ pub(super) fn build_namespace(tenant: &Tenant) -> Namespace {
 /// Services are gone.
 fn record(tenant: &Tenant) -> BTreeMap<String, String> {
     let mut record = BTreeMap::from([
-        (labels::ENDPOINT_HOST.to_owned(), tenant.exposure.host.clone()),
         (labels::VERSION.to_owned(), tenant.version.to_string()),
         (labels::WAIT_IMAGE.to_owned(), tenant.wait_image.clone()),
         (labels::ACCEPTED_SPEC.to_owned(), json!(tenant.spec).to_string()),
@@ -68,8 +68,23 @@ fn record(tenant: &Tenant) -> BTreeMap<String, String> {
     if let Some(class) = &tenant.etcd.storage_class {
         record.insert(labels::STORAGE_CLASS.to_owned(), class.clone());
     }
-    if let Some(port) = tenant.exposure.port {
+    record.extend(endpoint(tenant));
+    record
+}
+
+fn endpoint(tenant: &Tenant) -> BTreeMap<String, String> {
+    let Exposure { host, port, moves, .. } = &tenant.exposure;
+    let Moves { service, former, unmade } = moves;
+    let mut record = BTreeMap::from([(labels::ENDPOINT_HOST.to_owned(), host.clone())]);
+    // A port that is recorded is one that somebody may know.
+    if let Some(port) = port.filter(|_| !unmade) {
         record.insert(labels::ENDPOINT_PORT.to_owned(), port.to_string());
+    }
+    if *service != PublicService::default() {
+        record.insert(labels::ENDPOINT_SERVICE.to_owned(), service.name().to_owned());
+    }
+    if let Some(former) = former {
+        record.insert(labels::FORMER_ENDPOINT.to_owned(), json!(former).to_string());
     }
     record
 }

@@ -9,7 +9,8 @@ use nagaya_api::labels;
 
 use super::{names, pod};
 use crate::membership::EtcdShape;
-use crate::tenant::{Tenant, Way};
+use crate::moves::PublicService;
+use crate::tenant::{Exposure, Tenant, Way};
 
 /// Names for the members. A member needs the others' names before it is ready, so they are published
 /// before that.
@@ -50,22 +51,35 @@ pub(super) fn build_api_server(tenant: &Tenant) -> Service {
     build(tenant, names::API_SERVER, names::API_SERVER, spec)
 }
 
-/// The endpoint. Only ready replicas, so that a new one gets no clients during a rollout.
+/// The endpoint.
 pub(super) fn build_api_server_public(tenant: &Tenant) -> Service {
-    let (type_, node_port) = match &tenant.exposure.way {
-        Way::NodePort => ("NodePort", tenant.exposure.port),
+    let Exposure { port, way, moves, .. } = &tenant.exposure;
+    build_public(tenant, moves.service, way, *port)
+}
+
+/// The endpoint of before, as it was. `by_number`: a node port is asked for.
+pub(super) fn build_api_server_former(tenant: &Tenant, by_number: bool) -> Option<Service> {
+    let former = tenant.exposure.moves.former.as_ref()?;
+    let port = by_number.then_some(former.port);
+    Some(build_public(tenant, former.service, &former.way, port))
+}
+
+/// Only ready replicas, so that a new one gets no clients during a rollout.
+fn build_public(tenant: &Tenant, service: PublicService, way: &Way, port: Option<u16>) -> Service {
+    let (type_, node_port) = match way {
+        Way::NodePort => ("NodePort", port),
         Way::Gateway { .. } => ("ClusterIP", None),
     };
     let spec = ServiceSpec {
         type_: Some(type_.to_owned()),
         ports: Some(vec![ServicePort {
             node_port: node_port.map(i32::from),
-            ..port("https", names::API_SERVER_PORT)
+            ..self::port("https", names::API_SERVER_PORT)
         }]),
         ..ServiceSpec::default()
     };
-    let mut service = build(tenant, names::API_SERVER_PUBLIC, names::API_SERVER, spec);
-    if let Way::Gateway { hosts } = &tenant.exposure.way {
+    let mut service = build(tenant, service.name(), names::API_SERVER, spec);
+    if let Way::Gateway { hosts } = way {
         lead_gateway_to(&mut service, hosts);
     }
     service

@@ -5,13 +5,16 @@
 
 mod blocked;
 mod etcd;
+mod moved;
 mod snapshots;
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
-use nagaya_api::{TenantCluster, TenantClusterStatus};
+use nagaya_api::{TenantCluster, TenantClusterStatus, conditions};
 use nagaya_render::diagnosis::{Blockage, Blocked};
 use nagaya_render::membership::EtcdFindings;
+use nagaya_render::moves::{Former, NodesLeft};
+use nagaya_render::nodes::{Nodes, Trouble};
 use nagaya_render::plane_record::PlaneRecord;
 use nagaya_render::probe::{Finding, ProbeReport, Reason};
 use nagaya_render::settings::{GatewaySettings, Settings};
@@ -89,6 +92,7 @@ struct Pass {
     now: Timestamp,
     probed: Option<ProbeReport>,
     blind: bool,
+    elsewhere: bool,
     workloads: Workloads,
     etcd: Option<EtcdFindings>,
     jobs: PlaneJobs,
@@ -96,6 +100,9 @@ struct Pass {
     failure: Option<Failure>,
     contested: Option<Blocked>,
     cut_off_since: Option<Timestamp>,
+    nodes: Nodes,
+    former: Option<Former>,
+    nodes_left: Option<NodesLeft>,
     born: bool,
 }
 
@@ -106,6 +113,7 @@ impl Pass {
             now: Timestamp::UNIX_EPOCH,
             probed: Some(joinable()),
             blind: false,
+            elsewhere: false,
             workloads: running(),
             etcd: None,
             jobs: PlaneJobs::default(),
@@ -113,13 +121,19 @@ impl Pass {
             failure: None,
             contested: None,
             cut_off_since: None,
+            nodes: Nodes { total: 2, ..Nodes::default() },
+            former: None,
+            nodes_left: None,
             born: true,
         }
     }
 
     fn status(&self) -> TenantClusterStatus {
         let cut_off_since = self.cut_off_since;
-        let tenant = resolved(&self.raw).map(|tenant| Tenant { cut_off_since, ..tenant });
+        let tenant = resolved(&self.raw).map(|mut tenant| {
+            tenant.exposure.moves.former.clone_from(&self.former);
+            Tenant { cut_off_since, ..tenant }
+        });
         compute_status(&Findings {
             raw: &self.raw,
             now: self.now,
@@ -135,10 +149,12 @@ impl Pass {
             content: &self.content,
             probed: match &self.probed {
                 _ if self.blind => Probed::Blind,
+                _ if self.elsewhere => Probed::Elsewhere,
                 Some(report) => Probed::Report(report),
                 None => Probed::NotYet,
             },
-            nodes: Some(2),
+            nodes: Some(&self.nodes),
+            nodes_left: self.nodes_left.as_ref(),
             born: self.born,
         })
     }
@@ -167,6 +183,17 @@ fn a_joinable_tenant_is_ready_and_nothing_else_is_said() {
     assert_eq!(status.resolved_from.as_deref(), Some("1.37"));
     assert_eq!(status.nodes, Some(2));
     assert!(status.conditions.iter().all(|one| one.observed_generation == Some(3)));
+}
+
+#[test]
+fn a_node_that_is_not_ready_is_named_and_does_not_keep_others_from_joining() {
+    assert_eq!(says(&valid().status(), "NodesReady"), "True Ready");
+    assert_eq!(says(&Pass { nodes: Nodes::default(), ..valid() }.status(), "NodesReady"), "absent");
+    let named = [("vm-2".to_owned(), Trouble::NoNetwork)].into();
+    let status = Pass { nodes: Nodes { total: 2, not_ready: 1, named }, ..valid() }.status();
+    assert_eq!(says(&status, "NodesReady"), "False NotReady");
+    assert!(condition(&status, "NodesReady").unwrap().message.contains("vm-2: no CNI"));
+    assert_eq!(says(&status, "Ready"), "True Joinable");
 }
 
 #[test]

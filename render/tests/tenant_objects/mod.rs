@@ -3,8 +3,8 @@
 use nagaya_pki::BootstrapToken;
 use nagaya_render::content::{
     Administration, ApiEndpoints, ContentInputs, ContentObjects, CoreDnsObjects, Discovery,
-    KonnectivityAgents, KonnectivityObjects, KubeProxyObjects, NodeBootstrap, NodeConfigs,
-    build_content,
+    ForwarderObjects, KonnectivityAgents, KonnectivityObjects, KubeProxyObjects, NodeBootstrap,
+    NodeConfigs, build_content,
 };
 use nagaya_render::settings::Settings;
 use nagaya_render::tenant::Tenant;
@@ -45,6 +45,7 @@ fn list(content: ContentObjects) -> Vec<Value> {
             },
         administration: Administration { kubeadm_cluster_admins, kubelet_client, admin },
         api_endpoints: ApiEndpoints { endpoints, endpoint_slice },
+        forwarder,
         kube_proxy,
         core_dns,
         konnectivity,
@@ -71,6 +72,7 @@ fn list(content: ContentObjects) -> Vec<Value> {
         json!(endpoints),
         json!(endpoint_slice),
     ];
+    objects.extend(forwarder.map(|ForwarderObjects { daemon_set }| json!(daemon_set)));
     objects.extend(kube_proxy.into_iter().flat_map(list_kube_proxy));
     objects.extend(core_dns.into_iter().flat_map(list_core_dns));
     objects.extend(konnectivity.into_iter().flat_map(list_konnectivity));

@@ -1,15 +1,16 @@
 //! What `spec.expose.type: Gateway` leads to, and what it is refused with.
 
+use nagaya_render::moves::Moves;
 use nagaya_render::settings::GatewaySettings;
 use nagaya_render::tenant::{Exposure, Way};
 use nagaya_render::validate::check_settings;
 
 use super::*;
 
-const ADDRESS: &str = "198.51.100.7";
-const HOST: &str = "demo.shop.k8s.example";
+pub const ADDRESS: &str = "198.51.100.7";
+pub const HOST: &str = "demo.shop.k8s.example";
 
-fn gateway() -> GatewaySettings {
+pub fn gateway() -> GatewaySettings {
     GatewaySettings {
         domain: Some("k8s.example".to_owned()),
         addresses: vec![ADDRESS.parse().unwrap()],
@@ -17,11 +18,11 @@ fn gateway() -> GatewaySettings {
     }
 }
 
-fn asked(expose: Value) -> TenantCluster {
+pub fn asked(expose: Value) -> TenantCluster {
     object(json!({"version": "v1.35.4", "expose": expose}))
 }
 
-fn behind(
+pub fn behind(
     gateway: GatewaySettings,
     raw: &TenantCluster,
     planes: &[PlaneRecord],
@@ -37,7 +38,7 @@ fn behind(
 }
 
 /// Of a cluster that was healthy, with what was accepted.
-fn born(expose: Value, host: &str, port: u16) -> PlaneRecord {
+pub fn born(expose: Value, host: &str, port: u16) -> PlaneRecord {
     PlaneRecord {
         endpoint_host: Some(host.to_owned()),
         endpoint_port: Some(port),
@@ -46,7 +47,7 @@ fn born(expose: Value, host: &str, port: u16) -> PlaneRecord {
     }
 }
 
-fn names(hosts: &[&str]) -> Way {
+pub fn names(hosts: &[&str]) -> Way {
     Way::Gateway { hosts: hosts.iter().map(|host| (*host).to_owned()).collect() }
 }
 
@@ -59,6 +60,7 @@ fn a_tenant_has_a_name_of_its_own_at_the_gateways_address_and_port() {
         port: Some(443),
         way: names(&[HOST]),
         extra_names: Vec::new(),
+        moves: Moves::default(),
     };
     assert_eq!(found, wanted);
 }
@@ -170,22 +172,6 @@ fn a_tenant_keeps_the_name_and_the_port_that_it_was_born_with() {
 }
 
 #[test]
-fn a_running_cluster_is_not_moved_from_one_way_to_the_other() {
-    let by_port = (json!({"type": "NodePort"}), "192.0.2.1", 31000);
-    let by_gateway = (json!({"type": "Gateway"}), HOST, 443);
-    for ((made, host, port), (other, ..)) in
-        [(by_port.clone(), by_gateway.clone()), (by_gateway, by_port)]
-    {
-        let plane = born(made.clone(), host, port);
-        let refusal = behind(gateway(), &asked(other), std::slice::from_ref(&plane)).unwrap_err();
-        assert_eq!(refusal.field, "spec.expose.type");
-        assert!(refusal.message.contains(&format!("the endpoint is {host}")), "{refusal}");
-        let found = behind(gateway(), &asked(made), &[plane]).unwrap();
-        assert_eq!((found.host.as_str(), found.port), (host, Some(port)));
-    }
-}
-
-#[test]
 fn until_it_was_healthy_the_type_can_be_corrected() {
     let unborn = |expose, host, port| PlaneRecord { born: false, ..born(expose, host, port) };
     let by_port = unborn(json!({"type": "NodePort"}), "192.0.2.1", 31000);
@@ -217,5 +203,83 @@ fn settings_of_a_gateway_that_nobody_could_reach_are_refused_by_their_key() {
     for gateway in [gateway(), no_new_ones, GatewaySettings::default()] {
         let settings = Settings { gateway, manager_image: "nagaya".to_owned(), ..settings() };
         check_settings(&settings).unwrap();
+    }
+}
+
+mod forwarder {
+    use nagaya_render::settings::ForwarderSettings;
+    use nagaya_render::tenant::Forwarder;
+
+    use super::*;
+
+    fn at(addresses: &[&str]) -> ForwarderSettings {
+        let addresses = addresses.iter().map(|address| address.parse().unwrap()).collect();
+        ForwarderSettings { addresses, ..ForwarderSettings::default() }
+    }
+
+    fn resolved(spec: Value, forwarder: ForwarderSettings) -> Result<Option<Forwarder>, Refusal> {
+        let gateway = GatewaySettings { forwarder, ..gateway() };
+        let settings = Settings { gateway, ..settings() };
+        let around = Surroundings {
+            settings: &settings,
+            project_enabled: true,
+            planes: &[],
+            oldest_kubelet: &OldestKubelet::NoNode,
+        };
+        validate(&object(spec), around).map(|tenant| tenant.forwarder)
+    }
+
+    fn spec(networking: Value) -> Value {
+        json!({"version": "v1.35.4", "expose": {"type": "Gateway"}, "networking": networking})
+    }
+
+    #[test]
+    fn it_has_the_address_of_the_family_of_services_and_only_behind_the_gateway() {
+        let standard = ForwarderSettings::default;
+        let found = resolved(spec(json!({})), standard()).unwrap().unwrap();
+        assert_eq!((found.address.to_string().as_str(), found.managed), ("240.110.97.103", true));
+        let six = json!({"podCIDRs": ["fd00:10::/56"], "serviceCIDRs": ["fd00:20::/112"]});
+        let found = resolved(spec(six.clone()), standard()).unwrap().unwrap();
+        assert_eq!(found.address.to_string(), "fd6e:6167:6179::1");
+        let refusal = resolved(spec(six), at(&["240.0.0.1"])).unwrap_err();
+        assert_eq!(refusal.field, "spec.networking.serviceCIDRs[0]", "{refusal}");
+        assert!(refusal.message.contains("gateway.forwarder.addresses"), "{refusal}");
+        let near = json!({"version": "v1.35.4"});
+        assert_eq!(resolved(near, standard()).unwrap(), None);
+        let mut own = spec(json!({}));
+        own["addons"] = json!({"forwarder": {"management": "Unmanaged"}});
+        assert!(!resolved(own, standard()).unwrap().unwrap().managed);
+    }
+
+    #[test]
+    fn an_address_within_the_tenants_networks_is_refused() {
+        for (address, field) in [
+            ("10.244.7.7", "spec.networking.podCIDRs[0]"),
+            ("10.96.0.77", "spec.networking.serviceCIDRs[0]"),
+        ] {
+            let refusal = resolved(spec(json!({})), at(&[address])).unwrap_err();
+            assert_eq!(refusal.field, field, "{refusal}");
+            assert!(refusal.message.contains(address), "{refusal}");
+        }
+    }
+
+    #[test]
+    fn an_address_that_default_kubernetes_cannot_have_is_refused_at_start() {
+        let wrong: [&[&str]; 7] = [
+            &["127.0.0.2"],
+            &["169.254.20.10"],
+            &["fe80::1"],
+            &["0.0.0.0"],
+            &["255.255.255.255"],
+            &["ff02::1"],
+            &["240.0.0.1", "240.0.0.2"],
+        ];
+        let with = |gateway| Settings { gateway, manager_image: "nagaya".to_owned(), ..settings() };
+        for addresses in wrong {
+            let gateway = GatewaySettings { forwarder: at(addresses), ..gateway() };
+            let refusal = check_settings(&with(gateway)).unwrap_err();
+            assert_eq!(refusal.field, "gateway.forwarder.addresses", "{refusal}");
+        }
+        check_settings(&with(gateway())).unwrap();
     }
 }

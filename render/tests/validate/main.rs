@@ -4,6 +4,7 @@
 #![allow(clippy::needless_pass_by_value, reason = "reads better with json! at the call")]
 
 mod gateway;
+mod moves;
 mod snapshots;
 mod versions;
 

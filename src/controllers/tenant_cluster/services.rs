@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use k8s_openapi::api::core::v1::Service;
 use kube::runtime::reflector::ObjectRef;
 use nagaya_render::membership::EtcdShape;
-use nagaya_render::plane::{Foundation, build_foundation, names};
+use nagaya_render::plane::{Foundation, build_api_server_former_as_made, build_foundation, names};
 use nagaya_render::tenant::{Tenant, Way};
 
 use super::Error;
@@ -38,6 +38,7 @@ pub async fn apply_services(
         etcd_client,
         api_server,
         api_server_public,
+        api_server_former,
         tunnel,
     } = foundation;
     let cache = &context.caches.services;
@@ -47,14 +48,21 @@ pub async fn apply_services(
     } else {
         api_server_public
     };
+    let former_as_made = build_api_server_former_as_made(tenant);
+    let former = tenant.exposure.moves.former.as_ref();
+    let keeps = |made: &&Service| keeps_port(cache, made, former.map(|former| former.port));
+    let api_server_former = former_as_made.as_ref().filter(keeps).or(api_server_former.as_ref());
+    let other = tenant.exposure.moves.service.other().name();
     let namespace = &tenant.plane_namespace;
-    let (etcd, etcd_client, api_server_now, public_now, tunnel) = tokio::join!(
+    let (etcd, etcd_client, api_server_now, public_now, former_now, tunnel) = tokio::join!(
         apply_one(planes, cache, etcd),
         apply_one(planes, cache, etcd_client),
         apply_one(planes, cache, api_server),
         apply_one(planes, cache, api_server_public),
+        apply_or_remove(planes, cache, namespace, other, api_server_former),
         apply_or_remove(planes, cache, namespace, names::TUNNEL_SERVER, tunnel.as_ref()),
     );
+    former_now?;
     etcd?;
     etcd_client?;
     tunnel?;

@@ -10,8 +10,8 @@ use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBind
 use kube::core::{ApiResource, DynamicObject};
 use kube::{Resource, ResourceExt};
 use nagaya_render::content::{
-    Administration, ApiEndpoints, ContentObjects, CoreDnsObjects, Discovery, KonnectivityAgents,
-    KonnectivityObjects, KubeProxyObjects, NodeBootstrap, NodeConfigs,
+    Administration, ApiEndpoints, ContentObjects, CoreDnsObjects, Discovery, ForwarderObjects,
+    KonnectivityAgents, KonnectivityObjects, KubeProxyObjects, NodeBootstrap, NodeConfigs,
 };
 use serde::Serialize;
 
@@ -67,6 +67,7 @@ pub(super) fn groups(content: &ContentObjects) -> Result<[Vec<TenantObject>; 3],
         node_bootstrap,
         administration,
         api_endpoints,
+        forwarder,
         kube_proxy,
         core_dns,
         konnectivity,
@@ -78,6 +79,9 @@ pub(super) fn groups(content: &ContentObjects) -> Result<[Vec<TenantObject>; 3],
     let ApiEndpoints { endpoints, endpoint_slice } = api_endpoints;
     let api = vec![object(endpoints)?, object(endpoint_slice)?];
     let mut addons = Vec::new();
+    if let Some(ForwarderObjects { daemon_set }) = forwarder {
+        addons.push(object(daemon_set)?);
+    }
     if let Some(kube_proxy) = kube_proxy {
         addons.extend(kube_proxy_objects(kube_proxy)?);
     }

@@ -2,6 +2,7 @@
 //! into the plane, at the addresses that the plane's Services have. It takes a new certificate without a restart, as
 //! kube-apiserver does (`dynamiccertificates`).
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -26,12 +27,18 @@ use crate::memory_api::{MemoryApi, NODE_ADDRESS};
 /// What kube-apiserver makes for itself.
 const NAMESPACES: [&str; 4] = ["default", "kube-system", "kube-public", "kube-node-lease"];
 
+/// Services that may be an endpoint.
+pub const PUBLIC: [&str; 2] = ["kube-apiserver-public", "kube-apiserver-public-2"];
+
 /// A running API server; ends when dropped.
 pub struct Tenant {
     /// What its certificate is from.
     certificate: Arc<Value>,
     acceptor: watch::Sender<TlsAcceptor>,
-    _listening: JoinSet<()>,
+    api: MemoryApi,
+    _inside: JoinSet<()>,
+    /// By where it listens.
+    outside: BTreeMap<Option<SocketAddr>, JoinSet<()>>,
 }
 
 impl Tenant {
@@ -45,30 +52,54 @@ impl Tenant {
         let certificate = certificate(planes, namespace)?;
         let acceptor = watch::Sender::new(acceptor(&certificate));
         let internal = planes.get("Service", namespace, "kube-apiserver")?;
-        let public = planes.get("Service", namespace, "kube-apiserver-public")?;
+        outside(planes, namespace).first()?;
         for name in NAMESPACES {
             api.create(&json!({"kind": "Namespace", "metadata": {"name": name}}));
         }
-        let at = |address: String| network.listen(address.parse::<SocketAddr>().unwrap());
         let cluster_ip = internal["spec"]["clusterIP"].as_str().unwrap();
-        let mut listening = JoinSet::new();
-        let outside = match &public["spec"]["ports"][0]["nodePort"] {
-            Value::Null => gateway::listen(network, planes, namespace, &mut listening),
-            node_port => at(format!("{NODE_ADDRESS}:{node_port}")),
-        };
-        for arriving in [at(format!("{cluster_ip}:6443")), outside] {
-            listening.spawn(listen(arriving, acceptor.subscribe(), api.clone()));
-        }
-        Some(Self { certificate, acceptor, _listening: listening })
+        let arriving = network.listen(format!("{cluster_ip}:6443").parse().unwrap());
+        let mut inside = JoinSet::new();
+        inside.spawn(listen(arriving, acceptor.subscribe(), api.clone()));
+        let (api, outside) = (api.clone(), BTreeMap::new());
+        let mut tenant = Self { certificate, acceptor, api, _inside: inside, outside };
+        tenant.follow(network, planes, namespace);
+        Some(tenant)
     }
 
-    /// Who connects from now on is shown the certificate that the plane in `namespace` has now.
-    pub fn reload(&mut self, planes: &MemoryApi, namespace: &str) {
+    /// It listens where the Services of the plane in `namespace` lead to it now, and who connects from now on is shown
+    /// the certificate that the plane has now.
+    pub fn follow(&mut self, network: &Network, planes: &MemoryApi, namespace: &str) {
         if let Some(now) = certificate(planes, namespace).filter(|now| *now != self.certificate) {
             self.acceptor.send_replace(acceptor(&now));
             self.certificate = now;
         }
+        let wanted = outside(planes, namespace);
+        self.outside.retain(|place, _| wanted.contains(place));
+        for place in wanted {
+            self.outside.entry(place).or_insert_with(|| {
+                let mut listening = JoinSet::new();
+                let arriving = match place {
+                    Some(address) => network.listen(address),
+                    None => gateway::listen(network, planes, namespace, &mut listening),
+                };
+                listening.spawn(listen(arriving, self.acceptor.subscribe(), self.api.clone()));
+                listening
+            });
+        }
     }
+}
+
+/// Where the Services of a plane lead from: node ports, and `None` for the gateway.
+fn outside(planes: &MemoryApi, namespace: &str) -> Vec<Option<SocketAddr>> {
+    let services = PUBLIC.iter().filter_map(|name| planes.get("Service", namespace, name));
+    let leading = services.filter_map(|service| {
+        if gateway::is_led(&service) {
+            return Some(None);
+        }
+        let port = service["spec"]["ports"][0]["nodePort"].as_u64()?;
+        Some(Some(SocketAddr::from((NODE_ADDRESS, u16::try_from(port).unwrap()))))
+    });
+    leading.collect()
 }
 
 fn certificate(planes: &MemoryApi, namespace: &str) -> Option<Arc<Value>> {

@@ -6,6 +6,7 @@ use nagaya_api::{Expose, TenantCluster};
 
 use super::super::Refusal;
 use super::{HOSTNAME, LONGEST_NAME, Recorded, TYPE, check_host, extra_name};
+use crate::moves::Moves;
 use crate::settings::{GatewaySettings, Settings};
 use crate::tenant::{Exposure, Way};
 use crate::tunnel;
@@ -33,6 +34,7 @@ pub(super) fn resolve(
         way: Way::Gateway { hosts: hosts(&host, expose, gateway) },
         host,
         extra_names: expose.extra_names.clone(),
+        moves: Moves::default(),
     })
 }
 
