@@ -20,8 +20,9 @@ const BACK: Duration = Duration::from_secs(10);
 /// Of every cluster here: the first address of the default network.
 const SERVICE: &str = "10.96.0.1";
 
-/// As client-go does in a pod: the Service's address, which is no name for TLS.
-const BY_ADDRESS: &str = "/kubectl get --raw /api/v1/namespaces/kube-system --request-timeout=5s";
+/// As client-go does in a pod: the Service's address, which is no name for TLS. With any option that says how to ask, such as
+/// `--request-timeout`, kubectl would not look whether it is in one.
+const BY_ADDRESS: &str = "timeout 5 /kubectl get --raw /api/v1/namespaces/kube-system";
 const BY_NAME: &str = "cd /var/run/secrets/kubernetes.io/serviceaccount && /kubectl get --raw \
     /api/v1/namespaces/kube-system --request-timeout=5s --server=https://kubernetes.default.svc \
     --certificate-authority=ca.crt --token=$(cat token)";
