@@ -30,8 +30,15 @@ use crate::{interrupt, paths, sandbox};
 const LANES: usize = 3;
 /// Emulating a machine takes both cores, and so does starting API servers under load: nothing else beside them. And there is
 /// one gateway, which those that want it install and remove.
-const ALONE: [&str; 6] =
-    ["defragmentation", "etcd_members", "gateway", "tunnel", "upgrade", "virtual_machine"];
+const ALONE: [&str; 7] = [
+    "defragmentation",
+    "etcd_members",
+    "expose_move",
+    "gateway",
+    "tunnel",
+    "upgrade",
+    "virtual_machine",
+];
 /// The longest first; those that want the sandbox to themselves at last, when nobody is held up. `blocking` asks for
 /// more than the node has, beside what `ready_truth` runs.
 const FIRST: [&str; 1] = ["ready_truth"];
@@ -57,11 +64,10 @@ pub enum Section {
 /// Programs of the ring that have a long form, which this variable asks them for.
 const LONG: [&str; 3] = ["etcd_members", "repairs", "upgrade"];
 /// Those that run only beside them. (The demo has a virtual machine of its own.)
-const ONLY_LONG: [&str; 11] = [
+const ONLY_LONG: [&str; 10] = [
     "defragmentation",
     "disasters",
     "durability",
-    "expose_move",
     "faults",
     "join_doctor",
     "manager_upgrade",
