@@ -30,10 +30,11 @@ use crate::{interrupt, paths, sandbox};
 const LANES: usize = 3;
 /// Emulating a machine takes both cores, and so does starting API servers under load: nothing else beside them. And there is
 /// one gateway, which those that want it install and remove.
-const ALONE: [&str; 7] = [
+const ALONE: [&str; 8] = [
     "defragmentation",
     "etcd_members",
     "expose_move",
+    "forwarder",
     "gateway",
     "tunnel",
     "upgrade",
