@@ -18,7 +18,6 @@ use kube::runtime::{Controller, watcher};
 use kube::{Api, Resource, ResourceExt};
 use nagaya_api::{JoinAttempt, JoinToken, JoinTokenState, JoinTokenStatus, TenantCluster, reasons};
 use nagaya_render::join_token::{JoinTokenError, parse_ttl};
-
 use tokio::sync::mpsc;
 
 use super::places::Places;
