@@ -17,7 +17,8 @@ pub(crate) use build::hex;
 pub use needs::{Need, for_control_plane, for_management, for_node};
 pub use products::Product;
 use products::{
-    CONTAINERD, COREDNS, ETCD, KONNECTIVITY, KUBERNETES, KWOK, LOCAL_PATH_PROVISIONER, VERSITYGW,
+    CONTAINERD, COREDNS, ETCD, KONNECTIVITY, KUBERNETES, KWOK, LOCAL_PATH_PROVISIONER,
+    METRICS_SERVER, VERSITYGW,
 };
 
 use crate::error::{Error, Result};
@@ -86,6 +87,12 @@ impl Component {
     #[must_use]
     pub fn versitygw() -> Self {
         Self::new(&VERSITYGW, "1.8")
+    }
+
+    /// What `kubectl top` asks.
+    #[must_use]
+    pub fn metrics_server() -> Self {
+        Self::new(&METRICS_SERVER, "0.8")
     }
 
     /// The tunnel's server and agent, as control planes of a Kubernetes minor have them (`nagaya_render::minors`).
@@ -248,6 +255,7 @@ mod tests {
             Component::containerd(),
             Component::local_path_provisioner(),
             Component::versitygw(),
+            Component::metrics_server(),
             Component::kwok(),
         ];
         for minor in KUBERNETES_MINORS {

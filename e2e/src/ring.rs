@@ -4,16 +4,20 @@
 //! Reading order: [`scenario()`] (what every test is), [`project`], [`tenant`], [`join_token`],
 //! [`machine`], [`workload`], [`invariants`] (what holds after every scenario).
 
+mod certificate;
 pub mod counter;
 pub mod doctor;
 mod explain;
 pub mod filler;
+mod firewall;
+mod forward;
 mod gateway;
 pub mod invariants;
 pub mod join_token;
 pub mod kubectl;
 pub mod machine;
 pub mod manager;
+pub mod nat;
 pub mod process;
 pub mod project;
 mod report;
@@ -21,6 +25,8 @@ pub mod s3_server;
 mod scenario;
 mod snapshots;
 pub mod tenant;
+pub mod tenant_webhook;
+pub mod tunnel;
 pub mod versions;
 pub mod wait;
 pub mod webhook;
@@ -28,10 +34,12 @@ pub mod workload;
 
 pub use counter::{Counted, Counter};
 pub use doctor::Diagnosis;
+pub use forward::Forward;
 pub use gateway::Gateway;
 pub use join_token::{JoinSecret, JoinToken};
 pub use kubectl::Kubectl;
 pub use machine::{JoinAttempt, Machine};
+pub use nat::Nat;
 pub use process::Process;
 pub use project::Project;
 pub use scenario::{alone, is_long, scenario};
