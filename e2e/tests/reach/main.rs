@@ -13,7 +13,9 @@ use e2e::install::{GATEWAY_PORT, build_forwarder_image};
 use e2e::network::MANAGEMENT_ADDRESS;
 use e2e::progress::say;
 use e2e::ring::tunnel::{await_agents, serve_a_page, spec_behind_the_gateway};
-use e2e::ring::{Gateway, Kubectl, Machine, Nat, Outcome, Project, Tenant, ensure, scenario};
+use e2e::ring::{
+    Gateway, Kubectl, Machine, Nat, Outcome, Project, Tenant, ensure, scenario, tenant_webhook,
+};
 
 /// There and back it is twice that.
 const SLOW: u32 = 300;
@@ -33,6 +35,7 @@ fn everything_works_over_a_long_and_bad_line() -> Outcome {
         let line = nat.slow_down(SLOW, LOSSY)?;
         is_slow(&machine, true)?;
         joins(&machine, &tenant, &cluster)?;
+        tenant_webhook::deploy(&cluster)?;
         used::in_every_way(&cluster)?;
         used::by_aggregated_apis(&cluster, &machine)?;
         is_slow(&machine, true)?;
@@ -53,6 +56,7 @@ fn whatever_is_pulled_comes_back() -> Outcome {
         let machine = secluded("ring-reach", &tenant, &images)?;
         let nat = Nat::before(&machine)?;
         joins(&machine, &tenant, &cluster)?;
+        tenant_webhook::deploy(&cluster)?;
         pulled::one_by_one(&tenant, &cluster, &machine, &nat)?;
         machine.is_shut_off()?;
         let other = secluded("ring-reach-2", &tenant, &images)?;

@@ -6,13 +6,16 @@ use std::time::{Duration, Instant};
 use e2e::install::NAMESPACE;
 use e2e::progress::say;
 use e2e::ring::kubectl::{each, text};
-use e2e::ring::{Kubectl, Look, Machine, Nat, Outcome, Process, Tenant, ensure, wait_until};
+use e2e::ring::{
+    Kubectl, Look, Machine, Nat, Outcome, Process, Tenant, ensure, tenant_webhook, wait_until,
+};
 use serde_json::Value;
 
 /// Of whoever is told at once that the connection is gone.
 const AFTER_A_RESET: Duration = Duration::from_secs(10);
 /// Of whoever has to find out.
 const AFTER_SILENCE: Duration = Duration::from_mins(1);
+const SOON: Duration = Duration::from_secs(30);
 /// How often a kubelet renews, unless something is wrong.
 const LEASE: Duration = Duration::from_secs(10);
 
@@ -58,24 +61,27 @@ impl Site<'_> {
     fn pulled(&self, what: &str, within: Duration, pull: impl FnOnce() -> Outcome) -> Outcome {
         logs(self.cluster)?;
         let (pods, ready) = (self.pods()?, self.machine.ready_since(self.cluster)?);
-        let began = Instant::now();
+        let (before, began) = (self.renewed()?, Instant::now());
+        let since = || Some(began.elapsed());
         pull()?;
-        let renewed =
-            wait_until("the Lease can be read", within, || self.renewed().map(Look::Done))?;
-        wait_until(&format!("logs are there again after {what} was pulled"), within, || {
-            logs(self.cluster).map(Look::Done)
+        let (mut reached, mut heard) = (None, None);
+        wait_until(&format!("{what} was pulled, and all is back"), within + LEASE, || {
+            reached = reached.or_else(|| logs(self.cluster).ok().and_then(|_| since()));
+            heard = heard
+                .or_else(|| self.renewed().ok().filter(|now| *now != before).and_then(|_| since()));
+            Ok(Look::some(reached.zip(heard), || format!("logs: {reached:?}, Lease: {heard:?}")))
         })?;
-        let reached = began.elapsed().as_secs_f64();
-        let rest = within + LEASE - began.elapsed().min(within);
-        wait_until("the kubelet has renewed its Lease", rest, || {
-            let now = self.renewed()?;
-            Ok(Look::done_if(now != renewed, || now))
-        })?;
-        let heard = began.elapsed().as_secs_f64();
         let stayed = self.machine.stayed_ready(self.cluster, &ready).is_ok();
+        let (reached, heard) = (reached.unwrap_or_default(), heard.unwrap_or_default());
         say(&format!(
-            "{what}: logs again after {reached:.1} s, the Lease after {heard:.1} s; the node stayed Ready: {stayed}"
+            "{what} pulled: logs after {:.1} s, the Lease renewed after {:.1} s; the node stayed Ready: {stayed}",
+            reached.as_secs_f64(),
+            heard.as_secs_f64(),
         ));
+        ensure(reached <= within, || format!("{what}: logs only after {reached:?}"))?;
+        wait_until("the webhook is reached, too", SOON, || {
+            tenant_webhook::judges(self.cluster).map(Look::Done)
+        })?;
         let now = self.pods()?;
         ensure(now == pods, || format!("pods were {pods:?}, and are {now:?}"))?;
         self.machine.await_ready(self.cluster, LEASE)
@@ -86,27 +92,23 @@ impl Site<'_> {
         Ok(text(&lease, "/spec/renewTime").to_owned())
     }
 
-    /// Pods that somebody would evict: who they are, that they are not going, and how often they restarted. (An
+    /// Pods that somebody would evict: who they are, whether they are going, and how often they restarted. (An
     /// agent that was killed has.)
-    fn pods(&self) -> Outcome<Vec<Value>> {
+    fn pods(&self) -> Outcome<Vec<String>> {
         let pods = self.cluster.list(&["pods", "-A"])?;
-        let mut known: Vec<Value> = pods
-            .iter()
-            .filter(|pod| text(pod, "/metadata/labels/k8s-app") != "konnectivity-agent")
+        let is_agent = |pod: &Value| text(pod, "/metadata/labels/k8s-app") == "konnectivity-agent";
+        let others = pods.iter().filter(|pod| !is_agent(pod));
+        let mut known: Vec<String> = others
             .map(|pod| {
-                let restarts = each(pod, "/status/containerStatuses")
-                    .map(|status| status["restartCount"].clone())
-                    .collect();
                 let of = &pod["metadata"];
-                Value::Array(vec![
-                    of["name"].clone(),
-                    of["uid"].clone(),
-                    of["deletionTimestamp"].clone(),
-                    Value::Array(restarts),
-                ])
+                let restarts: Vec<_> = each(pod, "/status/containerStatuses")
+                    .map(|status| status["restartCount"].to_string())
+                    .collect();
+                let going = &of["deletionTimestamp"];
+                format!("{} {} going: {going} restarts: {restarts:?}", of["name"], of["uid"])
             })
             .collect();
-        known.sort_by_key(Value::to_string);
+        known.sort();
         Ok(known)
     }
 }

@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 
 const ROLLOUT: Duration = Duration::from_mins(3);
 const NODE_READY: Duration = Duration::from_mins(2);
-/// From a server that is there to an agent that has met it.
-const RECONNECTS: Duration = Duration::from_secs(5);
+/// From a server that is there to agents that have met that very one: each second they ask for one of the two, by chance.
+const MEETS: Duration = Duration::from_secs(10);
 const SOON: Duration = Duration::from_secs(30);
 
 /// Pods on the two nodes.
@@ -46,23 +46,21 @@ fn killed(tenant: &Tenant<'_>, cluster: &Kubectl) -> Outcome {
         Ok(Look::done_if(again, || pod["status"].to_string()))
     })?;
     say(&format!("a server killed: runs again after {:.1} s", began.elapsed().as_secs_f64()));
-    reached("a server killed", tenant, cluster, &server, RECONNECTS)
+    reached("a server killed", tenant, cluster, &server, MEETS)
 }
 
 fn replaced(tenant: &Tenant<'_>, cluster: &Kubectl) -> Outcome {
     let before = servers(tenant)?.swap_remove(0);
     let gone = name(&before);
-    tenant.project.management.run(&[
-        "delete",
-        "pod",
-        "-n",
-        &tenant.plane()?,
-        gone,
-        "--timeout=2m",
-    ])?;
+    let plane = tenant.plane()?;
+    tenant.project.management.run(&["delete", "pod", "-n", &plane, gone, "--wait=false"])?;
+    wait_until("the pod has gone", ROLLOUT, || {
+        let left = servers(tenant)?.iter().any(|pod| name(pod) == gone);
+        Ok(Look::done_if(!left, || format!("{gone} is there")))
+    })?;
     await_two_servers(tenant)?;
     for server in servers(tenant)? {
-        reached("a pod replaced", tenant, cluster, &server, RECONNECTS)?;
+        reached("a pod replaced", tenant, cluster, &server, MEETS)?;
     }
     Ok(())
 }
