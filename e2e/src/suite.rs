@@ -65,9 +65,10 @@ pub enum Section {
 /// Programs of the ring that have a long form, which this variable asks them for.
 const LONG: [&str; 3] = ["etcd_members", "repairs", "upgrade"];
 /// Those that run only beside them. (The demo has a virtual machine of its own.)
-const ONLY_LONG: [&str; 11] = [
+const ONLY_LONG: [&str; 13] = [
     "defragmentation",
     "disasters",
+    "dual_stack",
     "durability",
     "faults",
     "forwarder",
@@ -76,6 +77,7 @@ const ONLY_LONG: [&str; 11] = [
     "meltdown",
     "nospace",
     "one_api_server",
+    "skew",
     "virtual_machine",
 ];
 /// Those that want three management nodes, after them.
