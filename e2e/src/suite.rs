@@ -68,9 +68,10 @@ pub enum Section {
 /// Programs of the ring that have a long form, which this variable asks them for.
 const LONG: [&str; 3] = ["etcd_members", "repairs", "upgrade"];
 /// Those that run only beside them. (The demo has a virtual machine of its own.)
-const ONLY_LONG: [&str; 12] = [
+const ONLY_LONG: [&str; 14] = [
     "defragmentation",
     "disasters",
+    "dual_stack",
     "durability",
     "faults",
     "forwarder",
@@ -80,6 +81,7 @@ const ONLY_LONG: [&str; 12] = [
     "nospace",
     "one_api_server",
     REACH,
+    "skew",
     "virtual_machine",
 ];
 /// Section of its own, too.
