@@ -22,6 +22,7 @@ const QUEUE: &str = "7";
 
 /// A router with a network namespace of its own; it goes with its handle.
 pub struct Nat {
+    namespace: String,
     machine: String,
     outside: Cell<usize>,
 }
@@ -33,9 +34,10 @@ impl Nat {
     /// # Errors
     /// The kernel refuses something.
     pub fn before(machine: &Machine) -> Outcome<Self> {
-        network::remove_namespace(&network::namespace(NAME))?;
+        let namespace = network::namespace(NAME);
+        network::remove_namespace(&namespace)?;
         network::attach_namespace(NAME, INSIDE)?;
-        let nat = Self { machine: machine.address(), outside: Cell::new(0) };
+        let nat = Self { namespace, machine: machine.address(), outside: Cell::new(0) };
         let [one, other] = OUTSIDE;
         let from_inside = format!("-s {} -d {MANAGEMENT_ADDRESS} -p tcp", nat.machine);
         nat.run(&[
@@ -86,7 +88,7 @@ impl Nat {
     pub fn slow_down(&self, milliseconds: u32, percent: u8) -> Outcome<SlowLine<'_>> {
         let program =
             built(&["--package", "e2e", "--example", "slow_line"], "debug/examples/slow_line")?;
-        let mut line = command(&network::enter(&network::namespace(NAME)));
+        let mut line = command(&network::enter(&self.namespace));
         line.arg(program).args(["--queue", QUEUE]);
         line.args(["--milliseconds", &milliseconds.to_string()]);
         line.args(["--percent", &percent.to_string()]);
@@ -120,7 +122,7 @@ impl Nat {
     }
 
     fn run(&self, script: &[&str]) -> Outcome {
-        let mut words = network::enter(&network::namespace(NAME));
+        let mut words = network::enter(&self.namespace);
         words.extend(["sh", "-ec", &script.join("\n")].map(str::to_owned));
         output(&mut command(&words)).map(drop)?;
         Ok(())
@@ -129,7 +131,7 @@ impl Nat {
 
 impl Drop for Nat {
     fn drop(&mut self) {
-        if let Err(error) = network::remove_namespace(&network::namespace(NAME)) {
+        if let Err(error) = network::remove_namespace(&self.namespace) {
             say(&format!("could not remove the NAT: {error}"));
         }
     }

@@ -64,7 +64,7 @@ fn whatever_is_pulled_comes_back() -> Outcome {
     })
 }
 
-fn born<'p>(project: &'p Project) -> Outcome<Tenant<'p>> {
+fn born(project: &Project) -> Outcome<Tenant<'_>> {
     let tenant = Tenant::create(project, "demo", &spec_behind_the_gateway(MINOR))?;
     tenant.await_ready()?;
     Ok(tenant)
