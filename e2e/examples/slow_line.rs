@@ -32,8 +32,6 @@ fn main() -> io::Result<()> {
     let mut queue = Queue::open()?;
     queue.bind(line.queue)?;
     queue.set_queue_max_len(line.queue, ROOM)?;
-    // What comes while there is no room is lost, as on any line.
-    queue.set_recv_enobufs(false)?;
     queue.set_nonblocking(true);
     println!("ready");
     thread::spawn(|| {
