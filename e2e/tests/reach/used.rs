@@ -61,10 +61,11 @@ fn attach(cluster: &Kubectl) -> Outcome {
     let pod = json!({
         "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "echo"},
         "spec": {
+            // Without `stdinOnce` the runtime lets go of whoever has nothing more to say.
             "restartPolicy": "Never", "terminationGracePeriodSeconds": 1,
             "containers": [{
                 "name": "echo", "image": BUSYBOX, "imagePullPolicy": "IfNotPresent",
-                "stdin": true, "command": ["sh", "-c", "read said; echo heard $said"],
+                "stdin": true, "stdinOnce": true, "command": ["sh", "-c", "read said; echo heard $said"],
             }],
         },
     });
