@@ -73,6 +73,42 @@ pub const FIELD_POLICIES: &[FieldPolicy] = &[
         "every kubelet has it in its kubeconfig",
     ),
     row(
+        "spec.expose.loadBalancer.class",
+        Change::FixedAtBirth,
+        "another load balancer gives another address, and every kubelet has this one in its kubeconfig",
+    ),
+    row(
+        "spec.expose.loadBalancer.address",
+        Change::FixedAtBirth,
+        "every kubelet has it in its kubeconfig; to name the one that it has is no change",
+    ),
+    row(
+        "spec.expose.loadBalancer.port",
+        Change::FixedAtBirth,
+        "every kubelet has it in its kubeconfig",
+    ),
+    row(
+        "spec.expose.loadBalancer.annotations",
+        Change::Live,
+        "what follows from it is the load balancer's",
+    ),
+    row(
+        "spec.expose.loadBalancer.sourceRanges",
+        Change::Live,
+        "connections that are open stay; the manager has to be let in too, or the cluster is not Ready",
+    ),
+    row(
+        "spec.expose.external.host",
+        Change::FixedAtBirth,
+        "every kubelet has it in its kubeconfig; further names go into spec.expose.extraNames",
+    ),
+    row("spec.expose.external.port", Change::FixedAtBirth, "every kubelet has it in its kubeconfig"),
+    row(
+        "spec.expose.external.addresses",
+        Change::Restarts(&["kube-apiserver"]),
+        "the first is what kube-apiserver calls its own; the API server's certificate is made anew",
+    ),
+    row(
         "spec.expose.hostname",
         Change::FixedAtBirth,
         "by the schema already when it has an endpoint: kubelets will have it in their kubeconfigs; further names go into spec.expose.extraNames",

@@ -15,7 +15,7 @@ mod snapshots;
 mod tenant_cluster;
 
 pub use addons::{Addons, CoreDnsAddon, KubeProxyAddon, Management};
-pub use expose::{Expose, ExposeType, NodePortExpose};
+pub use expose::{Expose, ExposeType, ExternalExpose, LoadBalancerExpose, NodePortExpose};
 pub use field_policy::{Change, FIELD_POLICIES, FieldPolicy};
 pub use join_token::{
     CloudInit, JoinToken, JoinTokenSpec, JoinTokenState, JoinTokenStatus, secret_keys,

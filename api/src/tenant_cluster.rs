@@ -194,6 +194,11 @@ pub struct TenantClusterStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub addresses: Vec<String>,
 
+    /// With `type: External`, the port on every management node that the load balancer has to lead to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 65535))]
+    pub node_port: Option<i32>,
+
     /// Namespace on the management cluster that holds the control plane.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub control_plane_namespace: Option<String>,

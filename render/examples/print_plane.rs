@@ -55,7 +55,7 @@ fn tenant(
         service_cidrs: vec!["10.96.0.0/12".parse()?],
         cluster_domain: "cluster.local".to_owned(),
         exposure: Exposure {
-            host: host.to_owned(),
+            host: Some(host.to_owned()),
             addresses: vec![host.parse()?],
             port: Some(port),
             way: Way::NodePort,

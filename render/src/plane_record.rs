@@ -1,6 +1,8 @@
 //! What is recorded on a control-plane namespace: the facts that must outlive the `TenantCluster`,
 //! its status and its Services, because nodes have them baked in.
 
+use std::net::IpAddr;
+
 use k8s_openapi::api::core::v1::Namespace;
 use nagaya_api::{Snapshot, TenantClusterSpec, labels};
 
@@ -24,6 +26,10 @@ pub struct PlaneRecord {
     pub endpoint_host: Option<String>,
     /// Port in every kubelet's kubeconfig.
     pub endpoint_port: Option<u16>,
+    /// Address that a load balancer has given to the endpoint.
+    pub endpoint_address: Option<IpAddr>,
+    /// Node port that the operator's own load balancer leads to.
+    pub node_port: Option<u16>,
     /// Version that the plane runs, or is on its way to.
     pub version: Option<KubernetesVersion>,
     /// Version at which all of it was last, while an upgrade is under way.
@@ -58,6 +64,9 @@ impl PlaneRecord {
             terminating: meta.deletion_timestamp.is_some(),
             endpoint_host: note(labels::ENDPOINT_HOST),
             endpoint_port: note(labels::ENDPOINT_PORT).and_then(|port| port.parse().ok()),
+            endpoint_address: note(labels::ENDPOINT_ADDRESS)
+                .and_then(|address| address.parse().ok()),
+            node_port: note(labels::ENDPOINT_NODE_PORT).and_then(|port| port.parse().ok()),
             version: note(labels::VERSION).and_then(|version| version.parse().ok()),
             upgrading_from: note(labels::UPGRADING_FROM).and_then(|version| version.parse().ok()),
             accepted_spec: note(labels::ACCEPTED_SPEC)

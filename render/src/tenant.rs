@@ -1,6 +1,7 @@
 //! `Tenant`: a validated spec with every name, default and version resolved. Nothing past
 //! [`crate::validate`] reads the raw object.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
@@ -62,9 +63,9 @@ pub struct Tenant {
 /// Where an API server is reached from outside.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Exposure {
-    /// Host that clients and nodes use: a DNS name or an IP address.
-    pub host: String,
-    /// IP addresses behind `host`; pods of the tenant reach the API through them.
+    /// Host that clients and nodes use: a DNS name or an IP address; `None` until a load balancer has given one.
+    pub host: Option<String>,
+    /// IP addresses behind `host`; pods of the tenant reach the API through them. None until a load balancer has given one.
     pub addresses: Vec<IpAddr>,
     /// Port beside `host`; `None` until Kubernetes has chosen a node port.
     pub port: Option<u16>,
@@ -84,6 +85,47 @@ pub enum Way {
         /// Names that clients ask it for in TLS: [`Exposure::host`] and further ones.
         hosts: Vec<String>,
     },
+    /// A Service of type LoadBalancer.
+    LoadBalancer(BalancerRequest),
+    /// A load balancer of the operator's own, which leads to a port on every management node.
+    External {
+        /// That port; `None` until Kubernetes has chosen it.
+        node_port: Option<u16>,
+    },
+}
+
+impl Way {
+    /// Where to look, beside the API server, if nobody gets through to the endpoint.
+    #[must_use]
+    pub fn suspect(&self) -> String {
+        match self {
+            Self::NodePort => "whether spec.expose.nodePort.host leads to a management node".to_owned(),
+            Self::Gateway { .. } => "whether gateway.addresses leads to the gateway".to_owned(),
+            Self::LoadBalancer(_) => "whether the load balancer leads to the Service kube-apiserver-public, and whether \
+                 spec.expose.loadBalancer.sourceRanges lets the manager in"
+                .to_owned(),
+            Self::External { node_port } => {
+                let port = node_port.map(|port| format!(" {port}")).unwrap_or_default();
+                format!(
+                    "whether the load balancer at spec.expose.external leads to port{port} of the management nodes, \
+                     and passes TLS on as it is"
+                )
+            }
+        }
+    }
+}
+
+/// What a load balancer is asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BalancerRequest {
+    /// `spec.loadBalancerClass`.
+    pub class: Option<String>,
+    /// The address that the endpoint has, or is to have; `None`: whichever it gives.
+    pub address: Option<IpAddr>,
+    /// Annotations of the Service.
+    pub annotations: BTreeMap<String, String>,
+    /// Networks that may connect; empty: all.
+    pub source_ranges: Vec<IpNet>,
 }
 
 /// The endpoint once its port is known: `host:port`.
@@ -140,15 +182,16 @@ impl Tenant {
         Self { version, minor, ..self.clone() }
     }
 
-    /// The endpoint, once the port is known.
+    /// The endpoint, once its host and its port are known.
     #[must_use]
     pub fn endpoint(&self) -> Option<Endpoint> {
-        self.exposure.port.map(|port| Endpoint { host: self.exposure.host.clone(), port })
+        let Exposure { host, port, .. } = &self.exposure;
+        Some(Endpoint { host: host.clone()?, port: (*port)? })
     }
 
     /// Labels of an object of this tenant; `component` is its `app.kubernetes.io/name`.
     #[must_use]
-    pub fn labels(&self, component: &str) -> std::collections::BTreeMap<String, String> {
+    pub fn labels(&self, component: &str) -> BTreeMap<String, String> {
         [
             (labels::NAME, component),
             (labels::MANAGED_BY, labels::MANAGER),

@@ -44,7 +44,7 @@ fn every_object_of_a_tenant_that_sets_everything_is_as_reviewed() {
     tenant.pod_cidrs = vec!["fd00:10::/56".parse().unwrap(), "10.44.0.0/16".parse().unwrap()];
     tenant.service_cidrs = vec!["fd00:20::/112".parse().unwrap(), "10.45.0.0/16".parse().unwrap()];
     tenant.cluster_domain = "acme.example".to_owned();
-    tenant.exposure.host = "demo.acme.clouds.example".to_owned();
+    tenant.exposure.host = Some("demo.acme.clouds.example".to_owned());
     tenant.exposure.addresses = ["192.0.2.1", "2001:db8::1", "192.0.2.2", "2001:db8::2"]
         .map(|address| address.parse().unwrap())
         .to_vec();

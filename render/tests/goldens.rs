@@ -93,6 +93,16 @@ fn a_tenant_behind_the_gateway_is_as_reviewed() {
     snapshot_as("gateway", &[json!(foundation.namespace), json!(foundation.api_server_public)]);
 }
 
+#[test]
+fn tenants_behind_load_balancers_are_as_reviewed() {
+    let load_balancer = fixture::tenant_by_a_load_balancer();
+    let external = fixture::tenant_behind_an_external_one();
+    for (name, tenant) in [("load-balancer", load_balancer), ("external", external)] {
+        let foundation = build_foundation(&tenant, &EtcdShape::newborn());
+        snapshot_as(name, &[json!(foundation.namespace), json!(foundation.api_server_public)]);
+    }
+}
+
 /// Without its value, which is another one each time.
 #[test]
 fn the_secret_of_the_admin_kubeconfig_is_as_reviewed() {

@@ -2,6 +2,7 @@
 
 mod announce;
 mod apply;
+mod balancer;
 mod bounded_client;
 mod bucket;
 mod cleanup;
@@ -31,6 +32,7 @@ use kube::runtime::reflector::{self, ObjectRef};
 use kube::runtime::{Controller, WatchStreamExt, watcher};
 use kube::{Api, Resource, ResourceExt};
 use nagaya_api::{TenantCluster, TenantClusterStatus};
+use nagaya_render::load_balancer::with_given_address;
 use nagaya_render::status::{Findings, Probed, compute_status};
 use nagaya_render::tenant::Tenant;
 use nagaya_render::validate::{Refusal, last_accepted, validate};
@@ -148,6 +150,8 @@ async fn pass(context: &Context, raw: &TenantCluster, key: &TenantKey) -> Result
         Ok(tenant) => (Some(tenant), None),
         Err(refusal) => (last_accepted(raw, around), Some(refusal)),
     };
+    let tenant =
+        tenant.map(|tenant| with_given_address(tenant, &observed.balancer, observed.born()));
     let mut raw = Cow::Borrowed(raw);
     let (progress, mut trouble) = match &tenant {
         Some(tenant) => Box::pin(make(context, &mut raw, key, tenant, &observed, now)).await,
@@ -163,7 +167,10 @@ async fn pass(context: &Context, raw: &TenantCluster, key: &TenantKey) -> Result
             trouble = trouble.or(followed.err()).or(attended.err()).or(progress.kubeconfig_failure);
             Some(progress.tenant)
         }
-        None => tenant,
+        None => {
+            balancer::forget_endpoint(context, key, tenant.as_ref());
+            tenant
+        }
     };
     let verdict = Verdict {
         tenant: tenant.as_ref(),
@@ -238,7 +245,7 @@ async fn make(
         Box::pin(apply::apply(context, raw, key, tenant, observed, now)).await
     };
     match apply.await {
-        Ok(progress) => (Some(progress), None),
+        Ok(progress) => (progress, None),
         Err(error) => (look_on().await.ok().flatten(), Some(error)),
     }
 }
@@ -276,6 +283,7 @@ fn status(
         workloads: &observed.workloads,
         etcd: context.etcd.seen(key).map(|seen| seen.findings()).as_ref(),
         jobs: &observed.jobs,
+        balancer: &observed.balancer,
         content: &context.content.state(key),
         probed: match &seen {
             Some(seen) if seen.report.unreachable() && context.prober.store().blind() => {

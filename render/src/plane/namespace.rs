@@ -8,7 +8,7 @@ use nagaya_api::labels;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use crate::tenant::Tenant;
+use crate::tenant::{Exposure, Tenant, Way};
 use crate::turns::Templates;
 
 /// Characters of a DNS label (RFC 1123), which a namespace's name is.
@@ -45,7 +45,6 @@ pub(super) fn build_namespace(tenant: &Tenant) -> Namespace {
 /// Services are gone.
 fn record(tenant: &Tenant) -> BTreeMap<String, String> {
     let mut record = BTreeMap::from([
-        (labels::ENDPOINT_HOST.to_owned(), tenant.exposure.host.clone()),
         (labels::VERSION.to_owned(), tenant.version.to_string()),
         (labels::WAIT_IMAGE.to_owned(), tenant.wait_image.clone()),
         (labels::ACCEPTED_SPEC.to_owned(), json!(tenant.spec).to_string()),
@@ -68,8 +67,24 @@ fn record(tenant: &Tenant) -> BTreeMap<String, String> {
     if let Some(class) = &tenant.etcd.storage_class {
         record.insert(labels::STORAGE_CLASS.to_owned(), class.clone());
     }
-    if let Some(port) = tenant.exposure.port {
-        record.insert(labels::ENDPOINT_PORT.to_owned(), port.to_string());
-    }
+    record.extend(endpoint(&tenant.exposure));
     record
+}
+
+/// What nodes have baked in, and what leads there.
+fn endpoint(exposure: &Exposure) -> impl Iterator<Item = (String, String)> {
+    let Exposure { host, addresses, port, way, extra_names: _ } = exposure;
+    let (given, node_port) = match way {
+        Way::NodePort | Way::Gateway { .. } => (None, None),
+        Way::LoadBalancer(_) => (addresses.first(), None),
+        Way::External { node_port } => (None, *node_port),
+    };
+    [
+        (labels::ENDPOINT_HOST, host.clone()),
+        (labels::ENDPOINT_PORT, port.map(|port| port.to_string())),
+        (labels::ENDPOINT_ADDRESS, given.map(ToString::to_string)),
+        (labels::ENDPOINT_NODE_PORT, node_port.map(|port| port.to_string())),
+    ]
+    .into_iter()
+    .filter_map(|(key, value)| Some((key.to_owned(), value?)))
 }

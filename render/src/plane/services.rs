@@ -9,7 +9,7 @@ use nagaya_api::labels;
 
 use super::{names, pod};
 use crate::membership::EtcdShape;
-use crate::tenant::{Tenant, Way};
+use crate::tenant::{BalancerRequest, Tenant, Way};
 
 /// Names for the members. A member needs the others' names before it is ready, so they are published
 /// before that.
@@ -52,23 +52,54 @@ pub(super) fn build_api_server(tenant: &Tenant) -> Service {
 
 /// The endpoint. Only ready replicas, so that a new one gets no clients during a rollout.
 pub(super) fn build_api_server_public(tenant: &Tenant) -> Service {
-    let (type_, node_port) = match &tenant.exposure.way {
-        Way::NodePort => ("NodePort", tenant.exposure.port),
-        Way::Gateway { .. } => ("ClusterIP", None),
-    };
-    let spec = ServiceSpec {
-        type_: Some(type_.to_owned()),
-        ports: Some(vec![ServicePort {
-            node_port: node_port.map(i32::from),
-            ..port("https", names::API_SERVER_PORT)
-        }]),
-        ..ServiceSpec::default()
+    let https = port("https", names::API_SERVER_PORT);
+    let exposed = tenant.exposure.port;
+    let spec = match &tenant.exposure.way {
+        Way::NodePort => by_node_port(https, exposed),
+        Way::External { node_port } => by_node_port(https, *node_port),
+        Way::Gateway { .. } => typed("ClusterIP", https),
+        Way::LoadBalancer(request) => by_load_balancer(https, exposed, request),
     };
     let mut service = build(tenant, names::API_SERVER_PUBLIC, names::API_SERVER, spec);
-    if let Way::Gateway { hosts } = &tenant.exposure.way {
-        lead_gateway_to(&mut service, hosts);
+    match &tenant.exposure.way {
+        Way::Gateway { hosts } => lead_gateway_to(&mut service, hosts),
+        Way::LoadBalancer(BalancerRequest { annotations, .. }) if !annotations.is_empty() => {
+            service.metadata.annotations = Some(annotations.clone());
+        }
+        Way::NodePort | Way::External { .. } | Way::LoadBalancer(_) => {}
     }
     service
+}
+
+fn typed(type_: &str, port: ServicePort) -> ServiceSpec {
+    ServiceSpec {
+        type_: Some(type_.to_owned()),
+        ports: Some(vec![port]),
+        ..ServiceSpec::default()
+    }
+}
+
+fn by_node_port(port: ServicePort, node_port: Option<u16>) -> ServiceSpec {
+    typed("NodePort", ServicePort { node_port: node_port.map(i32::from), ..port })
+}
+
+/// Which node port it goes through is between Kubernetes and the load balancer.
+fn by_load_balancer(
+    port: ServicePort,
+    exposed: Option<u16>,
+    request: &BalancerRequest,
+) -> ServiceSpec {
+    let BalancerRequest { class, address, annotations: _, source_ranges } = request;
+    let ranges: Vec<String> = source_ranges.iter().map(ToString::to_string).collect();
+    ServiceSpec {
+        load_balancer_class: class.clone(),
+        load_balancer_ip: address.map(|address| address.to_string()),
+        load_balancer_source_ranges: Some(ranges).filter(|ranges| !ranges.is_empty()),
+        ..typed(
+            "LoadBalancer",
+            ServicePort { port: exposed.map_or(port.port, i32::from), ..port },
+        )
+    }
 }
 
 /// By which the gateway finds it, and the names under which clients find it there.

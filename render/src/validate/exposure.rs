@@ -1,6 +1,8 @@
 //! Where the API server is reached: decided at birth, then recorded, because kubelets have it baked in.
 
+mod external;
 mod gateway;
+mod load_balancer;
 mod node_port;
 
 use std::net::IpAddr;
@@ -23,13 +25,31 @@ pub(super) fn resolve(
     let expose = &raw.spec.expose;
     let recorded = record.map(|record| recorded(record, expose.type_)).transpose()?;
     let recorded = recorded.unwrap_or_default();
+    refuse_other_members(expose)?;
     for (index, name) in expose.extra_names.iter().enumerate() {
         check_name(&extra_name(index), name)?;
     }
     match expose.type_ {
         ExposeType::NodePort => node_port::resolve(raw, settings, &recorded),
         ExposeType::Gateway => gateway::resolve(raw, settings, &recorded),
+        ExposeType::LoadBalancer => load_balancer::resolve(raw, &recorded),
+        ExposeType::External => external::resolve(raw, &recorded),
     }
+}
+
+/// A union has the members of its type alone.
+fn refuse_other_members(expose: &Expose) -> Result<(), Refusal> {
+    let members = [
+        ("nodePort", ExposeType::NodePort, expose.node_port.is_some()),
+        ("loadBalancer", ExposeType::LoadBalancer, expose.load_balancer.is_some()),
+        ("external", ExposeType::External, expose.external.is_some()),
+    ];
+    let other = members.into_iter().find(|(_, of, is_set)| *is_set && *of != expose.type_);
+    let Some((member, of, _)) = other else { return Ok(()) };
+    Err(Refusal::new(
+        format!("spec.expose.{member}"),
+        format!("belongs to type {of:?}; remove it, or set spec.expose.type to {of:?}"),
+    ))
 }
 
 /// What is known of the endpoint already.
@@ -37,6 +57,10 @@ pub(super) fn resolve(
 struct Recorded<'a> {
     host: Option<&'a str>,
     port: Option<u16>,
+    /// Given by a load balancer.
+    address: Option<IpAddr>,
+    /// Behind the operator's own load balancer.
+    node_port: Option<u16>,
     /// Kubelets may have it in their kubeconfigs.
     born: bool,
     /// What was accepted last.
@@ -46,6 +70,7 @@ struct Recorded<'a> {
 /// The type may be corrected while no kubelet knows the endpoint; then what is recorded is that of the other one.
 fn recorded(record: &PlaneRecord, asked: ExposeType) -> Result<Recorded<'_>, Refusal> {
     let PlaneRecord { endpoint_host: host, endpoint_port: port, born, .. } = record;
+    let (address, node_port) = (record.endpoint_address, record.node_port);
     let accepted = record.accepted_spec.as_ref().map(|spec| &spec.expose);
     match accepted.map(|expose| expose.type_) {
         Some(made) if made != asked && *born => Err(Refusal::new(
@@ -58,8 +83,35 @@ fn recorded(record: &PlaneRecord, asked: ExposeType) -> Result<Recorded<'_>, Ref
             ),
         )),
         Some(made) if made != asked => Ok(Recorded::default()),
-        _ => Ok(Recorded { host: host.as_deref(), port: *port, born: *born, accepted }),
+        _ => {
+            let host = host.as_deref();
+            Ok(Recorded { host, port: *port, address, node_port, born: *born, accepted })
+        }
     }
+}
+
+/// The schema has its limits already.
+fn port_number(field: &str, port: i32) -> Result<u16, Refusal> {
+    let number = u16::try_from(port).ok().filter(|port| *port > 0);
+    number.ok_or_else(|| Refusal::new(field, format!("{port} is not a port number")))
+}
+
+fn ip_address(field: &str, text: &str) -> Result<IpAddr, Refusal> {
+    let address = text.parse().ok().filter(|address| !is_of_no_machine(address));
+    address.ok_or_else(|| {
+        Refusal::new(field, format!("{text:?} is no IP address that nodes could reach"))
+    })
+}
+
+/// `asked` in place of what every kubelet has.
+fn is_fixed(field: &str, what: &str, recorded: &str, asked: &str) -> Refusal {
+    Refusal::new(
+        field,
+        format!(
+            "the endpoint's {what} is {recorded} since the cluster was created and every kubelet has it in its \
+             kubeconfig, not {asked}; set it back"
+        ),
+    )
 }
 
 fn extra_name(index: usize) -> String {

@@ -5,12 +5,14 @@
 
 mod blocked;
 mod etcd;
+mod load_balancer;
 mod snapshots;
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use nagaya_api::{TenantCluster, TenantClusterStatus};
 use nagaya_render::diagnosis::{Blockage, Blocked};
+use nagaya_render::load_balancer::{BalancerView, with_given_address};
 use nagaya_render::membership::EtcdFindings;
 use nagaya_render::plane_record::PlaneRecord;
 use nagaya_render::probe::{Finding, ProbeReport, Reason};
@@ -92,10 +94,13 @@ struct Pass {
     workloads: Workloads,
     etcd: Option<EtcdFindings>,
     jobs: PlaneJobs,
+    balancer: BalancerView,
     content: ContentState,
     failure: Option<Failure>,
     contested: Option<Blocked>,
     cut_off_since: Option<Timestamp>,
+    /// By which it was born, if a load balancer leads to it.
+    given: BalancerView,
     born: bool,
 }
 
@@ -109,10 +114,12 @@ impl Pass {
             workloads: running(),
             etcd: None,
             jobs: PlaneJobs::default(),
+            balancer: BalancerView::default(),
             content: ContentState::Applied,
             failure: None,
             contested: None,
             cut_off_since: None,
+            given: BalancerView::default(),
             born: true,
         }
     }
@@ -120,6 +127,10 @@ impl Pass {
     fn status(&self) -> TenantClusterStatus {
         let cut_off_since = self.cut_off_since;
         let tenant = resolved(&self.raw).map(|tenant| Tenant { cut_off_since, ..tenant });
+        self.status_of(tenant.map(|tenant| with_given_address(tenant, &self.given, false)))
+    }
+
+    fn status_of(&self, tenant: Result<Tenant, Refusal>) -> TenantClusterStatus {
         compute_status(&Findings {
             raw: &self.raw,
             now: self.now,
@@ -132,6 +143,7 @@ impl Pass {
             workloads: &self.workloads,
             etcd: self.etcd.as_ref(),
             jobs: &self.jobs,
+            balancer: &self.balancer,
             content: &self.content,
             probed: match &self.probed {
                 _ if self.blind => Probed::Blind,
