@@ -8,6 +8,7 @@ use std::sync::Arc;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use nagaya_api::labels;
 use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject as _;
@@ -21,7 +22,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::signers::text;
 use super::{Network, gateway};
-use crate::memory_api::{MemoryApi, NODE_ADDRESS};
+use crate::memory_api::{EXTERNAL_ADDRESS, MemoryApi, NODE_ADDRESS};
 
 /// What kube-apiserver makes for itself.
 const NAMESPACES: [&str; 4] = ["default", "kube-system", "kube-public", "kube-node-lease"];
@@ -52,11 +53,23 @@ impl Tenant {
         let at = |address: String| network.listen(address.parse::<SocketAddr>().unwrap());
         let cluster_ip = internal["spec"]["clusterIP"].as_str().unwrap();
         let mut listening = JoinSet::new();
-        let outside = match &public["spec"]["ports"][0]["nodePort"] {
-            Value::Null => gateway::listen(network, planes, namespace, &mut listening),
-            node_port => at(format!("{NODE_ADDRESS}:{node_port}")),
-        };
-        for arriving in [at(format!("{cluster_ip}:6443")), outside] {
+        let mut arriving = vec![at(format!("{cluster_ip}:6443"))];
+        match public["spec"]["type"].as_str().unwrap() {
+            "LoadBalancer" => {
+                let ingress = &public["status"]["loadBalancer"]["ingress"][0];
+                let (address, port) = (ingress["ip"].as_str()?, &public["spec"]["ports"][0]["port"]);
+                arriving.push(at(format!("{address}:{port}")));
+            }
+            "NodePort" => {
+                let node_port = &public["spec"]["ports"][0]["nodePort"];
+                arriving.push(at(format!("{NODE_ADDRESS}:{node_port}")));
+                if leads_from_outside(planes, namespace, node_port) {
+                    arriving.push(at(format!("{EXTERNAL_ADDRESS}:6443")));
+                }
+            }
+            _ => arriving.push(gateway::listen(network, planes, namespace, &mut listening)),
+        }
+        for arriving in arriving {
             listening.spawn(listen(arriving, acceptor.subscribe(), api.clone()));
         }
         Some(Self { certificate, acceptor, _listening: listening })
@@ -69,6 +82,13 @@ impl Tenant {
             self.certificate = now;
         }
     }
+}
+
+/// The operator leads his load balancer to the node port that was recorded for it.
+fn leads_from_outside(planes: &MemoryApi, namespace: &str, node_port: &Value) -> bool {
+    let plane = planes.get("Namespace", "", namespace).unwrap_or_default();
+    let recorded = &plane["metadata"]["annotations"][labels::ENDPOINT_NODE_PORT];
+    recorded.as_str() == Some(node_port.to_string().as_str())
 }
 
 fn certificate(planes: &MemoryApi, namespace: &str) -> Option<Arc<Value>> {
