@@ -102,7 +102,11 @@ pub const FIELD_POLICIES: &[FieldPolicy] = &[
         Change::FixedAtBirth,
         "every kubelet has it in its kubeconfig; further names go into spec.expose.extraNames",
     ),
-    row("spec.expose.external.port", Change::FixedAtBirth, "every kubelet has it in its kubeconfig"),
+    row(
+        "spec.expose.external.port",
+        Change::FixedAtBirth,
+        "every kubelet has it in its kubeconfig",
+    ),
     row(
         "spec.expose.external.addresses",
         Change::Restarts(&["kube-apiserver"]),

@@ -99,11 +99,15 @@ impl Way {
     #[must_use]
     pub fn suspect(&self) -> String {
         match self {
-            Self::NodePort => "whether spec.expose.nodePort.host leads to a management node".to_owned(),
+            Self::NodePort => {
+                "whether spec.expose.nodePort.host leads to a management node".to_owned()
+            }
             Self::Gateway { .. } => "whether gateway.addresses leads to the gateway".to_owned(),
-            Self::LoadBalancer(_) => "whether the load balancer leads to the Service kube-apiserver-public, and whether \
+            Self::LoadBalancer(_) => {
+                "whether the load balancer leads to the Service kube-apiserver-public, and whether \
                  spec.expose.loadBalancer.sourceRanges lets the manager in"
-                .to_owned(),
+                    .to_owned()
+            }
             Self::External { node_port } => {
                 let port = node_port.map(|port| format!(" {port}")).unwrap_or_default();
                 format!(

@@ -99,7 +99,8 @@ async fn a_tenant_waits_for_its_address_in_words_and_nothing_of_it_runs() {
     assert_eq!(service(&stage)["spec"]["type"], "LoadBalancer");
     assert_eq!(service(&stage)["spec"]["ports"][0]["port"], 6443);
     let workloads = stage.planes.names_in(&Stage::plane()).into_iter();
-    let workloads = workloads.filter(|id| ["StatefulSet", "Deployment", "Secret"].contains(&id.kind));
+    let workloads =
+        workloads.filter(|id| ["StatefulSet", "Deployment", "Secret"].contains(&id.kind));
     assert_eq!(workloads.count(), 0);
     assert_eq!(status(&stage)["endpoint"], Value::Null);
 }
@@ -201,7 +202,8 @@ async fn until_it_was_healthy_class_address_and_type_can_be_corrected() {
 async fn what_may_change_later_restarts_nothing_and_reaches_the_service() {
     let stage = ready().await;
     let before = pods(&stage);
-    let asked = json!({"annotations": {"example.com/pool": "b"}, "sourceRanges": ["203.0.113.0/24"]});
+    let asked =
+        json!({"annotations": {"example.com/pool": "b"}, "sourceRanges": ["203.0.113.0/24"]});
     change(&stage, &json!({"loadBalancer": asked}));
     stage.settled().await;
     assert!(stage.is_settled(), "{:#}", status(&stage));

@@ -72,11 +72,7 @@ pub(super) fn build_api_server_public(tenant: &Tenant) -> Service {
 }
 
 fn typed(type_: &str, port: ServicePort) -> ServiceSpec {
-    ServiceSpec {
-        type_: Some(type_.to_owned()),
-        ports: Some(vec![port]),
-        ..ServiceSpec::default()
-    }
+    ServiceSpec { type_: Some(type_.to_owned()), ports: Some(vec![port]), ..ServiceSpec::default() }
 }
 
 fn by_node_port(port: ServicePort, node_port: Option<u16>) -> ServiceSpec {
@@ -95,10 +91,7 @@ fn by_load_balancer(
         load_balancer_class: class.clone(),
         load_balancer_ip: address.map(|address| address.to_string()),
         load_balancer_source_ranges: Some(ranges).filter(|ranges| !ranges.is_empty()),
-        ..typed(
-            "LoadBalancer",
-            ServicePort { port: exposed.map_or(port.port, i32::from), ..port },
-        )
+        ..typed("LoadBalancer", ServicePort { port: exposed.map_or(port.port, i32::from), ..port })
     }
 }
 

@@ -95,9 +95,9 @@ pub(super) fn endpoint(findings: &Findings<'_>) -> Option<Verdict> {
             reasons::REACHABLE,
             "the public endpoint answers as it should",
         ),
-        Finding::Failed { reason, message } => findings
-            .astray()
-            .unwrap_or_else(|| Verdict::new(State::False, reason.into(), message)),
+        Finding::Failed { reason, message } => {
+            findings.astray().unwrap_or_else(|| Verdict::new(State::False, reason.into(), message))
+        }
         Finding::Unknown => not_probed(),
     })
 }

@@ -20,10 +20,9 @@ fn unreachable() -> Option<ProbeReport> {
 fn a_tenant_without_an_address_says_that_and_nothing_of_what_would_follow() {
     let service = BalancerView { service: true, ..BalancerView::default() };
     // Also where it was exposed otherwise a moment ago, and its pods are well.
-    for (born, workloads, probed) in [
-        (false, Workloads::default(), None),
-        (true, running(), Some(joinable())),
-    ] {
+    for (born, workloads, probed) in
+        [(false, Workloads::default(), None), (true, running(), Some(joinable()))]
+    {
         let balancer = service.clone();
         let status = Pass { born, workloads, probed, balancer, ..balanced() }.status();
         assert_eq!(says(&status, "Ready"), "False LoadBalancerPending");
@@ -54,7 +53,10 @@ fn another_address_than_nodes_have_is_said_where_nobody_gets_through() {
     assert_eq!(says(&astray, "Ready"), "False AddressChanged");
     assert_eq!(says(&astray, "EndpointReachable"), "False AddressChanged");
     let words = condition(&astray, "Ready").unwrap().message.clone();
-    assert!(words.contains("gives 198.51.100.99") && words.contains("have 198.51.100.20"), "{words}");
+    assert!(
+        words.contains("gives 198.51.100.99") && words.contains("have 198.51.100.20"),
+        "{words}"
+    );
     assert_eq!(astray.endpoint.as_deref(), Some("198.51.100.20:6443"));
     let service = BalancerView { service: true, ..BalancerView::default() };
     let lost = with(service, unreachable()).status();

@@ -56,7 +56,8 @@ fn until_it_is_given_there_is_no_endpoint_and_then_it_is_the_address() {
 
 #[test]
 fn a_hostname_is_the_endpoint_and_the_address_is_awaited_all_the_same() {
-    let expose = json!({"type": "LoadBalancer", "hostname": "api.example", "loadBalancer": {"port": 443}});
+    let expose =
+        json!({"type": "LoadBalancer", "hostname": "api.example", "loadBalancer": {"port": 443}});
     let raw = object(json!({"version": "v1.35.4", "expose": expose}));
     let tenant = check(&raw, &[]).unwrap();
     assert_eq!(tenant.endpoint().unwrap().authority(), "api.example:443");
@@ -97,7 +98,11 @@ fn what_cannot_be_served_is_refused_by_its_field() {
         (json!({"annotations": {"a b": ""}}), of("annotations"), "\"a b\""),
         (json!({"annotations": {"nagaya.dev/gateway": "true"}}), of("annotations"), "Nagaya's own"),
         (json!({"annotations": {"x.nagaya.dev/a": ""}}), of("annotations"), "Nagaya's own"),
-        (json!({"sourceRanges": ["10.0.0.0/8", "10.0.0.1"]}), of("sourceRanges[1]"), "192.0.2.0/24"),
+        (
+            json!({"sourceRanges": ["10.0.0.0/8", "10.0.0.1"]}),
+            of("sourceRanges[1]"),
+            "192.0.2.0/24",
+        ),
     ] {
         let refusal = check(&asked(members.clone()), &[]).unwrap_err();
         assert_eq!(refusal.field, field, "{members}");

@@ -7,7 +7,7 @@ use k8s_openapi::api::events::v1::Event;
 use kube::api::ListParams;
 use kube::runtime::reflector::ObjectRef;
 use kube::{Api, ResourceExt};
-use nagaya_api::{TenantCluster, labels};
+use nagaya_api::{ExposeType, TenantCluster, labels};
 use nagaya_render::load_balancer::{BalancerView, newest_warning};
 use nagaya_render::plane::names;
 use nagaya_render::plane_record::PlaneRecord;
@@ -23,6 +23,11 @@ const MOST_EVENTS: u32 = 100;
 
 /// What is seen of the load balancer of the plane's endpoint. Only words are asked for, and only while there is no address.
 pub async fn observe(context: &Context, raw: &TenantCluster, plane: &PlaneRecord) -> BalancerView {
+    let accepted = plane.accepted_spec.as_ref().map(|spec| spec.expose.type_);
+    // Others are not to pay for a look at their Service.
+    if ![Some(raw.spec.expose.type_), accepted].contains(&Some(ExposeType::LoadBalancer)) {
+        return BalancerView::default();
+    }
     let Some(service) = public(context, &plane.namespace) else { return BalancerView::default() };
     let view = BalancerView::of(&service);
     if !view.service {
@@ -30,10 +35,9 @@ pub async fn observe(context: &Context, raw: &TenantCluster, plane: &PlaneRecord
     }
     let waits = view.addresses.is_empty() && view.names.is_empty();
     let given = view.addresses.first().copied().or(plane.endpoint_address);
-    let taken_by = given.filter(|_| !plane.born).and_then(|given| {
-        let of = (given, port(raw));
-        owner_of(context, plane, of)
-    });
+    let taken_by = given
+        .filter(|_| !plane.born)
+        .and_then(|given| owner_of(context, plane, (given, port(raw))));
     let warning = if waits { warning(context, &plane.namespace).await } else { None };
     BalancerView { taken_by, warning, ..view }
 }
@@ -48,7 +52,11 @@ fn port(raw: &TenantCluster) -> i32 {
 }
 
 /// Who has that endpoint: nodes know it once its tenant is born, and of two that are not the older one keeps it.
-fn owner_of(context: &Context, plane: &PlaneRecord, (given, port): (IpAddr, i32)) -> Option<String> {
+fn owner_of(
+    context: &Context,
+    plane: &PlaneRecord,
+    (given, port): (IpAddr, i32),
+) -> Option<String> {
     let (given, port) = (given.to_string(), port.to_string());
     let planes = context.caches.planes.state();
     let age = |one: &Namespace| (one.creation_timestamp().map(|time| time.0), one.uid());

@@ -4,9 +4,9 @@ use std::net::IpAddr;
 
 use k8s_openapi::api::core::v1::Service;
 use kube::runtime::reflector::ObjectRef;
+use nagaya_render::load_balancer::BalancerView;
 use nagaya_render::membership::EtcdShape;
 use nagaya_render::plane::{Foundation, build_foundation};
-use nagaya_render::load_balancer::BalancerView;
 use nagaya_render::tenant::{Exposure, Tenant, Way};
 
 use super::Error;
@@ -102,11 +102,7 @@ fn asking_for_nothing(tenant: &Tenant) -> Tenant {
 
 /// Whether the Service is as it was made, before anybody knew which node port Kubernetes or which address a load balancer
 /// gives it, and has the one that is recorded. That is asked for only where it would get another one.
-fn keeps_what_it_has(
-    cache: &TextStore<Service>,
-    as_made: &Service,
-    exposure: &Exposure,
-) -> bool {
+fn keeps_what_it_has(cache: &TextStore<Service>, as_made: &Service, exposure: &Exposure) -> bool {
     let Some(live) = cache.get(&ObjectRef::from_obj(as_made)) else { return false };
     let has = match (&exposure.way, exposure.addresses.first()) {
         (Way::NodePort | Way::External { .. }, _) => {

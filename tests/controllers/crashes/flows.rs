@@ -5,9 +5,9 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use nagaya_api::{conditions, labels};
 use serde_json::{Value, json};
 
-use crate::{former_secrets, load_balancers};
 use crate::memory_api::{Id, Kind};
 use crate::stage::{PROJECT, Picture, Stage, spec, tenant_id};
+use crate::{former_secrets, load_balancers};
 
 /// One after the other.
 pub struct Flow {

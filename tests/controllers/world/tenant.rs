@@ -57,7 +57,8 @@ impl Tenant {
         match public["spec"]["type"].as_str().unwrap() {
             "LoadBalancer" => {
                 let ingress = &public["status"]["loadBalancer"]["ingress"][0];
-                let (address, port) = (ingress["ip"].as_str()?, &public["spec"]["ports"][0]["port"]);
+                let (address, port) =
+                    (ingress["ip"].as_str()?, &public["spec"]["ports"][0]["port"]);
                 arriving.push(at(format!("{address}:{port}")));
             }
             "NodePort" => {

@@ -65,7 +65,9 @@ fn addresses(external: &ExternalExpose) -> Result<Vec<IpAddr>, Refusal> {
         )),
         (Err(_), []) => Err(Refusal::new(
             ADDRESSES,
-            format!("pods of the tenant reach the API by address: set the IP addresses behind {host}"),
+            format!(
+                "pods of the tenant reach the API by address: set the IP addresses behind {host}"
+            ),
         )),
         (Err(_), all) => {
             let field = |index| format!("{ADDRESSES}[{index}]");

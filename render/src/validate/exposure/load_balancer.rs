@@ -73,7 +73,8 @@ fn keep(
     let accepted = recorded.accepted.and_then(|expose| expose.load_balancer.as_ref());
     let class = accepted.and_then(|accepted| accepted.class.clone());
     if recorded.accepted.is_some() && class != asked.class {
-        let words = |class: &Option<String>| class.clone().unwrap_or_else(|| "the default".to_owned());
+        let words =
+            |class: &Option<String>| class.clone().unwrap_or_else(|| "the default".to_owned());
         return Err(is_fixed(CLASS, "load balancer", &words(&class), &words(&asked.class)));
     }
     match (recorded.address, address, recorded.port) {
@@ -120,9 +121,8 @@ fn check_qualified_name(field: &str, text: &str) -> Result<(), Refusal> {
         && name.bytes().all(is_inner)
         && is_end(bytes.first())
         && is_end(bytes.last());
-    let is_prefix = prefix.is_none_or(|prefix| {
-        super::check_name(field, prefix).is_ok() && !prefix.starts_with("*.")
-    });
+    let is_prefix = prefix
+        .is_none_or(|prefix| super::check_name(field, prefix).is_ok() && !prefix.starts_with("*."));
     if is_name && is_prefix {
         return Ok(());
     }
