@@ -35,8 +35,8 @@ pub fn give(stage: &Stage, address: &str) {
 
 fn give_to(stage: &Stage, plane: &str, address: &str) {
     let id = Id::new(Kind::named("Service"), plane, PUBLIC);
-    let given = json!({"status": {"loadBalancer": {"ingress": [{"ip": address}]}}});
-    stage.planes.patch(&id, &given);
+    let given = json!({"loadBalancer": {"ingress": [{"ip": address}]}});
+    stage.planes.patch_status(&id, &given);
 }
 
 fn service(stage: &Stage) -> Value {
@@ -190,7 +190,8 @@ async fn until_it_was_healthy_class_address_and_type_can_be_corrected() {
     stage.settled().await;
     let words = stage.condition(conditions::READY)["message"].to_string();
     assert!(words.contains("spec.expose.loadBalancer.address is 198.51.100.21"), "{words}");
-    change(&stage, &json!({"type": "NodePort", "loadBalancer": null}));
+    let by_port = json!({"type": "NodePort", "loadBalancer": null, "nodePort": {"port": 31_777}});
+    change(&stage, &by_port);
     stage.settled().await;
     assert_eq!(service(&stage)["spec"]["type"], "NodePort");
     stage.add_nodes();
