@@ -34,6 +34,8 @@ pub const SNAPSHOTS_READY: &str = "SnapshotsReady";
 /// No node renews its Lease any more, though the API server answers: nodes and pods are left alone. Absent before the first
 /// time.
 pub const NODES_CUT_OFF: &str = "NodesCutOff";
+/// Every node is known to use the endpoint, and none the former one. There only while there is a former one.
+pub const NODES_MOVED: &str = "NodesMoved";
 /// The token of a `JoinToken` is in the tenant cluster.
 pub const ISSUED: &str = "Issued";
 

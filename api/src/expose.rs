@@ -38,6 +38,13 @@ pub struct Expose {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32), inner(length(min = 1, max = 253)))]
     pub extra_names: Vec<String>,
+
+    /// The former endpoint (`status.formerEndpoint.endpoint`, `host:port`) that is to end. After a change of `type` the
+    /// endpoint of before is served until it is named here; nodes that still use it are cut off then. Has to be removed
+    /// before `type` can change again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 260))]
+    pub retired_endpoint: Option<String>,
 }
 
 /// Ways to expose an API server.

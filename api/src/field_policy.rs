@@ -59,8 +59,14 @@ pub const FIELD_POLICIES: &[FieldPolicy] = &[
     row("spec.networking.clusterDomain", Change::Immutable, "kubelets and certificates hold it"),
     row(
         "spec.expose.type",
-        Change::FixedAtBirth,
-        "every kubelet has the endpoint in its kubeconfig; to move a running cluster is not there yet",
+        Change::Restarts(&["kube-apiserver"]),
+        "where the addresses differ; the endpoint follows, and the former one is served until \
+         spec.expose.retiredEndpoint names it, for kubelets have it in their kubeconfigs",
+    ),
+    row(
+        "spec.expose.retiredEndpoint",
+        Change::Live,
+        "the former endpoint ends at once; nodes that still use it are cut off",
     ),
     row(
         "spec.expose.nodePort.host",

@@ -33,6 +33,13 @@ pub const ENDPOINT_PORT: &str = "nagaya.dev/endpoint-port";
 pub const ENDPOINT_ADDRESS: &str = "nagaya.dev/endpoint-address";
 /// Annotation on a control-plane namespace: the node port that the operator's own load balancer leads to.
 pub const ENDPOINT_NODE_PORT: &str = "nagaya.dev/endpoint-node-port";
+/// Annotation on a control-plane namespace: the Service of the endpoint, where it is not the one that it was born with.
+pub const ENDPOINT_SERVICE: &str = "nagaya.dev/endpoint-service";
+/// Annotation on a control-plane namespace: the endpoint of before `spec.expose.type` was changed, as JSON, until it is
+/// ended.
+pub const FORMER_ENDPOINT: &str = "nagaya.dev/former-endpoint";
+/// Annotation on a tenant's Node: the endpoint (`host:port`) that its kubelet was told to use since it joined.
+pub const NODE_ENDPOINT: &str = "nagaya.dev/endpoint";
 /// Annotation on a control-plane namespace whose owner was deleted under `deletionPolicy: Retain`; the
 /// value is that owner's UID.
 pub const RETAINED: &str = "nagaya.dev/retained";

@@ -24,8 +24,8 @@ pub use networking::Networking;
 pub use snapshot_bucket::{SnapshotBucket, bucket_keys};
 pub use snapshots::{RestoreFrom, Snapshot, SnapshotVolume, Snapshots};
 pub use tenant_cluster::{
-    ControlPlane, DeletionPolicy, Etcd, EtcdStorage, TenantCluster, TenantClusterSpec,
-    TenantClusterStatus,
+    ControlPlane, DeletionPolicy, Etcd, EtcdStorage, FormerEndpoint, TenantCluster,
+    TenantClusterSpec, TenantClusterStatus,
 };
 
 /// API group of every kind here.

@@ -77,6 +77,13 @@ pub const ETCD_IS_FULL: &str = "EtcdIsFull";
 /// `NodesCutOff`: all is as usual again.
 pub const NODES_LOOKED_AFTER: &str = "NodesLookedAfter";
 
+/// `NodesMoved`: every node is known to use the endpoint.
+pub const MOVED: &str = "Moved";
+/// `NodesMoved`: some nodes are not known to use the endpoint, and may still use the former one.
+pub const NODES_LEFT: &str = "NodesLeft";
+/// `NodesMoved`: the nodes were not listed since the endpoint changed.
+pub const NODES_NOT_SEEN: &str = "NodesNotSeen";
+
 /// A failed pass: the API server of the management cluster refused, or could not be reached.
 pub const API_CALL: &str = "ApiCall";
 /// A failed pass: an object that Nagaya needs exists and is not Nagaya's.

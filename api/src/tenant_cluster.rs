@@ -24,7 +24,7 @@ use crate::{Addons, Expose, Networking, RestoreFrom, Snapshot, Snapshots};
     doc = "A Kubernetes control plane that Nagaya runs for one tenant.",
     validation = Rule::new("size(self.metadata.name) <= 40 && self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')")
         .message("metadata.name must be a DNS label of at most 40 characters that starts with a letter: it becomes part of host names and of a namespace"),
-    validation = Rule::new("!has(oldSelf.status) || !has(oldSelf.status.endpoint) || (has(oldSelf.spec.expose.hostname) ? (has(self.spec.expose.hostname) && self.spec.expose.hostname == oldSelf.spec.expose.hostname) || !oldSelf.status.endpoint.startsWith(oldSelf.spec.expose.hostname + ':') : !has(self.spec.expose.hostname))")
+    validation = Rule::new("!has(oldSelf.status) || !has(oldSelf.status.endpoint) || (has(oldSelf.spec.expose.hostname) ? (has(self.spec.expose.hostname) && self.spec.expose.hostname == oldSelf.spec.expose.hostname) || !oldSelf.status.endpoint.startsWith(oldSelf.spec.expose.hostname + ':') : !has(self.spec.expose.hostname)) || self.spec.expose.type != oldSelf.spec.expose.type")
         .message("spec.expose.hostname cannot be set, changed or removed once the cluster has an endpoint: every kubelet has it in its kubeconfig; add names with spec.expose.extraNames"),
     printcolumn(name = "Version", type_ = "string", json_path = ".status.version"),
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
@@ -199,6 +199,10 @@ pub struct TenantClusterStatus {
     #[schemars(range(min = 1, max = 65535))]
     pub node_port: Option<i32>,
 
+    /// The endpoint of before `spec.expose.type` was changed; it is served until `spec.expose.retiredEndpoint` names it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub former_endpoint: Option<FormerEndpoint>,
+
     /// Namespace on the management cluster that holds the control plane.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub control_plane_namespace: Option<String>,
@@ -216,6 +220,23 @@ pub struct TenantClusterStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "crate::conditions::schema")]
     pub conditions: Vec<Condition>,
+}
+
+/// An endpoint that is served beside the present one.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct FormerEndpoint {
+    /// `host:port`.
+    #[schemars(length(max = 260))]
+    pub endpoint: String,
+
+    /// Nodes that are not known to use the present endpoint, in order; not more than 20 of them. `NodesMoved` says how
+    /// many there are.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub nodes: Vec<String>,
+
+    /// What to run there as root: the kubelet uses the present endpoint from then on, and its Node says so.
+    pub command: String,
 }
 
 fn one() -> i32 {

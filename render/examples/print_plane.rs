@@ -11,6 +11,7 @@ use k8s_openapi::api::core::v1::Secret;
 use nagaya_render::certificates::{Authorities, Authority, build_authority_secret, plan_leaves};
 use nagaya_render::membership::EtcdShape;
 use nagaya_render::minors::{KubernetesVersion, Minor};
+use nagaya_render::moves::Moves;
 use nagaya_render::plane::{
     Foundation, PlaneObjects, build_etcd_state, build_foundation, build_plane, plane_namespace_name,
 };
@@ -60,6 +61,7 @@ fn tenant(
             port: Some(port),
             way: Way::NodePort,
             extra_names: Vec::new(),
+            moves: Moves::default(),
         },
         wait_image: wait_image.to_owned(),
         upgrading_from: None,

@@ -17,6 +17,7 @@ pub mod load_balancer;
 pub mod meltdown;
 pub mod membership;
 pub mod minors;
+pub mod moves;
 pub mod plane;
 pub mod plane_record;
 pub mod probe;

@@ -64,6 +64,8 @@ pub struct Foundation {
     pub api_server: Service,
     /// `kube-apiserver-public`: the endpoint.
     pub api_server_public: Service,
+    /// The endpoint of before, which is served too.
+    pub api_server_former: Option<Service>,
 }
 
 /// What runs, to be applied once the certificates are there. The ConfigMap `etcd-state`
@@ -112,7 +114,14 @@ pub fn build_foundation(tenant: &Tenant, members: &EtcdShape) -> Foundation {
         etcd_client: services::build_etcd_client(tenant, members),
         api_server: services::build_api_server(tenant),
         api_server_public: services::build_api_server_public(tenant),
+        api_server_former: services::build_api_server_former(tenant, true),
     }
+}
+
+/// The Service of the endpoint of before, as Kubernetes was asked for it when it had still to choose a node port.
+#[must_use]
+pub fn build_api_server_former_as_made(tenant: &Tenant) -> Option<Service> {
+    services::build_api_server_former(tenant, false)
 }
 
 /// The components, each at the version that an upgrade has come to, with the members that etcd has.

@@ -7,6 +7,7 @@ use k8s_openapi::api::core::v1::Namespace;
 use nagaya_api::{Snapshot, TenantClusterSpec, labels};
 
 use crate::minors::KubernetesVersion;
+use crate::moves::{Former, PublicService};
 use crate::turns::Templates;
 
 /// Facts recorded as labels and annotations of a control-plane namespace.
@@ -30,6 +31,10 @@ pub struct PlaneRecord {
     pub endpoint_address: Option<IpAddr>,
     /// Node port that the operator's own load balancer leads to.
     pub node_port: Option<u16>,
+    /// Service of the endpoint.
+    pub endpoint_service: PublicService,
+    /// The endpoint of before, which is served too; an error says why it cannot be read.
+    pub former_endpoint: Option<Result<Former, String>>,
     /// Version that the plane runs, or is on its way to.
     pub version: Option<KubernetesVersion>,
     /// Version at which all of it was last, while an upgrade is under way.
@@ -67,6 +72,11 @@ impl PlaneRecord {
             endpoint_address: note(labels::ENDPOINT_ADDRESS)
                 .and_then(|address| address.parse().ok()),
             node_port: note(labels::ENDPOINT_NODE_PORT).and_then(|port| port.parse().ok()),
+            endpoint_service: note(labels::ENDPOINT_SERVICE)
+                .map(|name| PublicService::named(&name))
+                .unwrap_or_default(),
+            former_endpoint: note(labels::FORMER_ENDPOINT)
+                .map(|text| serde_json::from_str(&text).map_err(|error| error.to_string())),
             version: note(labels::VERSION).and_then(|version| version.parse().ok()),
             upgrading_from: note(labels::UPGRADING_FROM).and_then(|version| version.parse().ok()),
             accepted_spec: note(labels::ACCEPTED_SPEC)

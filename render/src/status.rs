@@ -2,6 +2,7 @@
 //! success and on failure alike.
 
 mod conditions;
+mod moved;
 mod nodes;
 mod parts;
 mod probed;
@@ -17,6 +18,7 @@ pub use conditions::{State, Verdict, merge};
 use crate::diagnosis::{Blockage, Blocked};
 use crate::load_balancer::{self, BalancerView};
 use crate::membership::EtcdFindings;
+use crate::moves::NodesLeft;
 use crate::probe::ProbeReport;
 use crate::snapshots::PlaneJobs;
 use crate::tenant::{Tenant, Way};
@@ -67,6 +69,8 @@ pub enum ContentState {
 pub enum Probed<'a> {
     /// Not yet probed by this manager.
     NotYet,
+    /// The endpoint is another one since.
+    Elsewhere,
     /// So many tenants fail at once that the prober itself is suspect.
     Blind,
     /// The last report.
@@ -106,6 +110,8 @@ pub struct Findings<'a> {
     pub probed: Probed<'a>,
     /// Number of nodes, when known.
     pub nodes: Option<i32>,
+    /// Nodes that are not known to use the endpoint, when known; asked for while there is a former one.
+    pub nodes_left: Option<&'a NodesLeft>,
     /// The plane was ready once: from then on an etcd that does not come up is lost data, not a slow start.
     pub born: bool,
 }
@@ -178,6 +184,7 @@ pub fn compute_status(findings: &Findings<'_>) -> TenantClusterStatus {
             Way::External { node_port } => node_port.map(i32::from),
             _ => None,
         },
+        former_endpoint: moved::former_endpoint(findings),
         control_plane_namespace: if findings.plane_exists {
             Some(tenant.plane_namespace.clone())
         } else {
@@ -218,6 +225,7 @@ fn verdicts(findings: &Findings<'_>) -> Vec<(&'static str, Option<Verdict>)> {
         (types::ENDPOINT_REACHABLE, probed::endpoint(findings)),
         (types::SNAPSHOTS_READY, snapshots::taken(findings)),
         (types::NODES_CUT_OFF, nodes::cut_off(findings)),
+        (types::NODES_MOVED, moved::nodes(findings)),
     ]);
     found
 }

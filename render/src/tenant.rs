@@ -7,9 +7,11 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use jiff::Timestamp;
 use nagaya_api::{TenantClusterSpec, labels};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::minors::{KubernetesVersion, Minor};
+use crate::moves::Moves;
 use crate::snapshots::Snapshots;
 use crate::turns::Templates;
 
@@ -73,10 +75,20 @@ pub struct Exposure {
     pub way: Way,
     /// Further names and addresses in the serving certificate.
     pub extra_names: Vec<String>,
+    /// What is beside it since it was changed.
+    pub moves: Moves,
 }
 
-/// What leads from an endpoint to the API server.
-#[derive(Clone, Debug, PartialEq, Eq)]
+impl Exposure {
+    /// Host and port, once they are known.
+    #[must_use]
+    pub fn endpoint(&self) -> Option<Endpoint> {
+        Some(Endpoint { host: self.host.clone()?, port: self.port? })
+    }
+}
+
+/// What leads from an endpoint to the API server. Recorded of a former endpoint as it is here.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Way {
     /// A port on every management node.
     NodePort,
@@ -120,7 +132,7 @@ impl Way {
 }
 
 /// What a load balancer is asked for.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BalancerRequest {
     /// `spec.loadBalancerClass`.
     pub class: Option<String>,
@@ -186,11 +198,11 @@ impl Tenant {
         Self { version, minor, ..self.clone() }
     }
 
-    /// The endpoint, once its host and its port are known.
+    /// The endpoint, once the port is known. One that the cluster moves to is nothing to be told until that is recorded.
     #[must_use]
     pub fn endpoint(&self) -> Option<Endpoint> {
-        let Exposure { host, port, .. } = &self.exposure;
-        Some(Endpoint { host: host.clone()?, port: (*port)? })
+        let former = self.exposure.moves.former.as_ref();
+        self.exposure.endpoint().filter(|own| former.is_none_or(|former| former.hands_out(own)))
     }
 
     /// Labels of an object of this tenant; `component` is its `app.kubernetes.io/name`.

@@ -79,8 +79,10 @@ pub fn validate(raw: &TenantCluster, around: Surroundings<'_>) -> Result<Tenant,
     let networks = networks::parse(&spec.networking)?;
     let exposure = exposure::resolve(raw, around.settings, owner.record)?;
     let born = owner.record.is_some_and(|record| record.born);
-    if !born {
+    if !born || exposure.moves.unmade {
         networks::check(&networks, &exposure.addresses)?;
+    }
+    if !born {
         storage::check(&spec.etcd.storage)?;
     }
     let quota = storage::quota(&spec.etcd)?;

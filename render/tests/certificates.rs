@@ -182,6 +182,21 @@ fn an_endpoint_with_a_name_is_served_under_that_name() {
 }
 
 #[test]
+fn both_endpoints_of_a_cluster_that_moves_are_in_the_certificate() {
+    let (_, authorities, leaves) = made();
+    let tenant = fixture::tenant_that_moved_to_the_gateway();
+    let second = plan(&tenant, &authorities, &leaves, fixture::noon());
+    let served = text(&second.to_write[0], "apiserver.crt");
+    let info = CertificateInfo::parse(&served).expect("readable");
+    for name in ["demo.acme.k8s.example.com", "demo.acme.clouds.example", "old.demo.example"] {
+        assert!(info.dns_names.contains(name), "{name}: {:?}", info.dns_names);
+    }
+    for address in ["198.51.100.7", "172.30.0.1"] {
+        assert!(info.ip_addresses.contains(&address.parse().expect("an address")), "{address}");
+    }
+}
+
+#[test]
 fn growing_etcd_reissues_nothing() {
     let (mut tenant, authorities, leaves) = made();
     tenant.etcd.replicas = 5;

@@ -128,6 +128,19 @@ fn the_api_endpoints_are_of_the_family_of_the_service_and_else_of_what_there_is(
     );
 }
 
+#[test]
+fn pods_keep_the_former_endpoint_as_long_as_it_leads_by_an_address_and_the_gateway_does_not() {
+    let mut tenant = fixture::tenant_that_moved_to_the_gateway();
+    let led = |tenant: &Tenant| {
+        let objects = objects(tenant, &Settings::default());
+        let slice = find(&objects, "EndpointSlice", "kubernetes");
+        (slice["endpoints"][0]["addresses"][0].clone(), slice["ports"][0]["port"].clone())
+    };
+    assert_eq!(led(&tenant), (json!("172.30.0.1"), json!(30_443)));
+    tenant.exposure.moves.former = None;
+    assert_eq!(led(&tenant), (json!("198.51.100.7"), json!(443)));
+}
+
 /// Who asks the gateway by an address is led nowhere.
 #[test]
 fn behind_the_gateway_nothing_of_ours_asks_by_the_address_of_the_service() {

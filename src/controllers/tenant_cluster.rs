@@ -271,6 +271,7 @@ fn status(
     let now = context.now();
     let failure = verdict.trouble.map(|error| error.failure(raw, now));
     let seen = context.prober.store().get(key);
+    let endpoint = verdict.tenant.and_then(Tenant::endpoint).map(|endpoint| endpoint.authority());
     compute_status(&Findings {
         raw,
         now,
@@ -286,6 +287,7 @@ fn status(
         balancer: &observed.balancer,
         content: &context.content.state(key),
         probed: match &seen {
+            Some(seen) if endpoint.is_some() && seen.place != endpoint => Probed::Elsewhere,
             Some(seen) if seen.report.unreachable() && context.prober.store().blind() => {
                 Probed::Blind
             }
@@ -293,6 +295,7 @@ fn status(
             None => Probed::NotYet,
         },
         nodes: context.watches.nodes(key),
+        nodes_left: context.watches.nodes_left(key).as_ref(),
         born: observed.born(),
     })
 }

@@ -41,6 +41,10 @@ pub trait Target: Clone + Send + Sync + 'static {
     fn tenant(&self) -> &TenantKey;
     /// Whether it was `Ready` before.
     fn established(&self) -> bool;
+    /// Where it is looked at, if that can change: what was seen elsewhere says nothing of it.
+    fn place(&self) -> Option<String> {
+        None
+    }
 }
 
 impl Target for ProbeTarget {
@@ -50,6 +54,10 @@ impl Target for ProbeTarget {
 
     fn established(&self) -> bool {
         self.established
+    }
+
+    fn place(&self) -> Option<String> {
+        Some(self.endpoint.authority())
     }
 }
 
@@ -85,14 +93,16 @@ impl<P: Probe> Prober<P> {
         Self { shared: Arc::new(shared), tasks: Mutex::default() }
     }
 
-    /// Starts to probe a tenant, or goes on with another target; probes at once only in the first case.
+    /// Starts to probe a tenant, or goes on with another target; probes at once only in the first case, and where the
+    /// place is another one.
     /// Must be called inside a tokio runtime.
     pub fn watch(&self, target: P::Target) {
         let mut tasks = self.tasks();
         if let Some(task) = tasks.get(target.tenant()) {
             task.target.send_if_modified(|current| {
+                let is_elsewhere = current.place() != target.place();
                 *current = target;
-                false
+                is_elsewhere
             });
         } else {
             let tenant = target.tenant().clone();
@@ -146,7 +156,8 @@ impl<P: Probe> Shared<P> {
                 ill_since = Instant::now();
             }
             let pause = self.pace.pause(established, &report, ill_since.elapsed());
-            for tenant in self.store.put(target.tenant(), &report, established) {
+            let seen = Seen { report: report.clone(), place: target.place() };
+            for tenant in self.store.put(target.tenant(), &seen, established) {
                 self.wakeups.wake(&tenant);
             }
             drop((target, report));

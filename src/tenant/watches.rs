@@ -1,11 +1,12 @@
 //! Narrow watches over a tenant's connection: how many nodes there are (`nodes.rs`), which serving
 //! certificates are asked for (`requests.rs`), whether our own objects are still as we left them
-//! (`drift.rs`), and whether nodes renew their Leases (`leases.rs`). Nothing of the tenant's is kept but counts and
+//! (`drift.rs`), whether nodes renew their Leases (`leases.rs`), and which ones use a former endpoint (`left.rs`). Nothing of the tenant's is kept but counts and
 //! versions, and a watch that is silent costs next to nothing (`follow.rs`).
 
 mod drift;
 mod follow;
 mod leases;
+mod left;
 mod nodes;
 mod requests;
 mod retry;
@@ -15,6 +16,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use nagaya_render::meltdown::Heartbeats;
+use nagaya_render::moves::{Former, NodesLeft};
 use tokio::task::AbortHandle;
 
 use super::content::{Contents, Ledger};
@@ -40,6 +42,7 @@ struct Watched {
 struct SeenInTenant {
     nodes: nodes::Count,
     leases: leases::Leases,
+    left: left::Left,
     drift: AtomicU64,
     changes: Changes,
 }
@@ -106,6 +109,19 @@ impl TenantWatches {
         self.tenants().get(tenant).and_then(|watched| watched.seen.nodes.get())
     }
 
+    /// From now on it is told which nodes are not known to use the endpoint that is given beside the former one.
+    pub fn follow_move(&self, tenant: &TenantKey, endpoints: Option<(Former, String)>) {
+        if let Some(watched) = self.tenants().get(tenant) {
+            watched.seen.left.follow(endpoints);
+        }
+    }
+
+    /// Those nodes; `None` while they are not known.
+    #[must_use]
+    pub fn nodes_left(&self, tenant: &TenantKey) -> Option<NodesLeft> {
+        self.tenants().get(tenant).and_then(|watched| watched.seen.left.get())
+    }
+
     /// Whether nodes renew their Leases.
     #[must_use]
     pub fn heartbeats(&self, tenant: &TenantKey) -> Heartbeats {
@@ -147,6 +163,7 @@ async fn watch_all(watcher: Watcher) {
     tokio::join!(
         nodes::count(&watcher),
         leases::look(&watcher),
+        left::look(&watcher),
         requests::answer(&watcher),
         drift::note(&watcher),
     );

@@ -78,6 +78,11 @@ async fn no_fault_of_any_write_changes_what_a_refused_spec_leaves_behind() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn no_fault_of_any_write_changes_how_a_cluster_is_exposed_another_way() {
+    later(&flows::MOVE).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn no_fault_of_any_write_changes_the_end_of_a_restore() {
     later(&flows::RESTORE).await;
 }

@@ -20,6 +20,11 @@ fn samples(snapshot: &Value) -> Vec<(&'static str, Value)> {
         ("spec.controlPlane.replicas", json!({"controlPlane": {"replicas": 2}})),
         ("spec.etcd.quota", json!({"etcd": {"quota": "512Mi"}})),
         ("spec.expose.type", json!({"expose": {"type": "Gateway"}})),
+        ("spec.expose.type", json!({"expose": {"type": "NodePort"}})),
+        (
+            "spec.expose.retiredEndpoint",
+            json!({"expose": {"retiredEndpoint": "demo.acme.k8s.example.com:443"}}),
+        ),
         ("spec.expose.nodePort.host", json!({"expose": {"nodePort": {"host": "192.0.2.9"}}})),
         ("spec.expose.nodePort.port", json!({"expose": {"nodePort": {"port": 31999}}})),
         (

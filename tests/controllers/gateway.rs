@@ -196,15 +196,3 @@ async fn until_it_was_healthy_the_type_can_be_corrected_both_ways() {
     assert!(stage.is_settled(), "{:#}", status(&stage));
     assert_eq!(status(&stage)["endpoint"], ENDPOINT);
 }
-
-#[tokio::test(start_paused = true)]
-async fn a_running_cluster_stays_where_it_is() {
-    let stage = ready().await;
-    change(&stage, &json!({"type": "NodePort"}));
-    stage.settled().await;
-    let accepted = stage.condition(conditions::ACCEPTED);
-    assert!(accepted["message"].as_str().unwrap().starts_with("spec.expose.type: "), "{accepted}");
-    assert_eq!(stage.condition(conditions::READY)["status"], "True");
-    assert_eq!(service(&stage).0, "ClusterIP");
-    assert_eq!(status(&stage)["endpoint"], ENDPOINT);
-}

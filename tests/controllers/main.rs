@@ -11,6 +11,7 @@ mod crashes;
 mod creating;
 mod deleting;
 mod ending;
+mod expose_move;
 mod field_changes;
 mod former_secrets;
 mod gateway;

@@ -90,7 +90,7 @@ impl World {
                 let ready = workloads::is_serving(&planes, &namespace, "kube-apiserver");
                 match &mut serving {
                     Some(tenant) if ready => {
-                        tenant.reload(&planes, &namespace);
+                        tenant.follow(&network, &planes, &namespace);
                         signers::tick(&api, || {
                             planes.get("Secret", &namespace, "client-ca-1").unwrap()
                         });

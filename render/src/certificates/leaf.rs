@@ -9,6 +9,7 @@ use strum::EnumIter;
 
 use super::Authorities;
 use super::secret_data::{certificate, private_key};
+use crate::moves::Former;
 use crate::plane::mounts::CLIENT_CONFIG_DIR;
 use crate::plane::names;
 use crate::tenant::Tenant;
@@ -143,6 +144,7 @@ fn api_server_names(tenant: &Tenant) -> Vec<String> {
     all.extend(tenant.kubernetes_service_ips().iter().map(IpAddr::to_string));
     all.extend(tenant.exposure.addresses.iter().map(IpAddr::to_string));
     all.extend(tenant.exposure.extra_names.iter().cloned());
+    all.extend(tenant.exposure.moves.former.iter().flat_map(Former::names));
     all.extend(service_names(names::API_SERVER, tenant));
     all.extend(loopback());
     all

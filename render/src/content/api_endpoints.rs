@@ -10,7 +10,7 @@ use k8s_openapi::api::discovery::v1 as slices;
 
 use super::manifest::labelled_meta;
 use super::objects::ApiEndpoints;
-use crate::tenant::{Endpoint, Tenant};
+use crate::tenant::{Endpoint, Exposure, Tenant, Way};
 
 const NAMESPACE: &str = "default";
 const NAME: &str = "kubernetes";
@@ -18,18 +18,29 @@ const PORT_NAME: &str = "https";
 const PROTOCOL: &str = "TCP";
 
 pub(super) fn build_api_endpoints(tenant: &Tenant, endpoint: &Endpoint) -> ApiEndpoints {
-    let addresses = addresses_of_one_family(tenant);
-    let port = i32::from(endpoint.port);
+    let (addresses, port) = leading(tenant, endpoint);
+    let addresses = of_one_family(tenant, addresses);
     ApiEndpoints {
-        endpoints: build_endpoints(&addresses, port),
-        endpoint_slice: build_endpoint_slice(&addresses, port),
+        endpoints: build_endpoints(&addresses, i32::from(port)),
+        endpoint_slice: build_endpoint_slice(&addresses, i32::from(port)),
+    }
+}
+
+/// The gateway leads nowhere who asks by an address. As long as a former endpoint is served that does, pods have that one.
+fn leading<'a>(tenant: &'a Tenant, endpoint: &Endpoint) -> (&'a [IpAddr], u16) {
+    let Exposure { addresses, way, moves, .. } = &tenant.exposure;
+    let wants_a_name = |way: &Way| matches!(way, Way::Gateway { .. });
+    match &moves.former {
+        Some(former) if wants_a_name(way) && !wants_a_name(&former.way) => {
+            (&former.addresses, former.port)
+        }
+        _ => (addresses, endpoint.port),
     }
 }
 
 /// Addresses of the family that default/kubernetes has, which is that of the first Service network; if
 /// there is none, the others are still better than nothing.
-fn addresses_of_one_family(tenant: &Tenant) -> Vec<IpAddr> {
-    let all = &tenant.exposure.addresses;
+fn of_one_family(tenant: &Tenant, all: &[IpAddr]) -> Vec<IpAddr> {
     let wanted = tenant.service_cidrs.first().map(|net| net.addr().is_ipv4());
     let family = all
         .iter()

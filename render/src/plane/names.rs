@@ -19,6 +19,8 @@ pub const ETCD_STATE: &str = "etcd-state";
 pub const API_SERVER: &str = "kube-apiserver";
 /// Service of the endpoint.
 pub const API_SERVER_PUBLIC: &str = "kube-apiserver-public";
+/// Service of the endpoint of a cluster that was born with another one ([`crate::moves`]).
+pub const API_SERVER_PUBLIC_2: &str = "kube-apiserver-public-2";
 /// ConfigMap with kube-apiserver's `AuthenticationConfiguration`.
 pub const API_SERVER_AUTHENTICATION: &str = "kube-apiserver-authentication";
 /// StatefulSet of kube-controller-manager.

@@ -8,6 +8,7 @@ use nagaya_api::labels;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
+use crate::moves::{Moves, PublicService};
 use crate::tenant::{Exposure, Tenant, Way};
 use crate::turns::Templates;
 
@@ -73,7 +74,11 @@ fn record(tenant: &Tenant) -> BTreeMap<String, String> {
 
 /// What nodes have baked in, and what leads there.
 fn endpoint(exposure: &Exposure) -> impl Iterator<Item = (String, String)> {
-    let Exposure { host, addresses, port, way, extra_names: _ } = exposure;
+    let Exposure { host, addresses, port, way, extra_names: _, moves } = exposure;
+    let Moves { service, former, unmade } = moves;
+    // A port that is recorded is one that somebody may know.
+    let port = port.filter(|_| !unmade);
+    let service = Some(service).filter(|service| **service != PublicService::default());
     let (given, node_port) = match way {
         Way::NodePort | Way::Gateway { .. } => (None, None),
         Way::LoadBalancer(_) => (addresses.first(), None),
@@ -84,6 +89,8 @@ fn endpoint(exposure: &Exposure) -> impl Iterator<Item = (String, String)> {
         (labels::ENDPOINT_PORT, port.map(|port| port.to_string())),
         (labels::ENDPOINT_ADDRESS, given.map(ToString::to_string)),
         (labels::ENDPOINT_NODE_PORT, node_port.map(|port| port.to_string())),
+        (labels::ENDPOINT_SERVICE, service.map(|service| service.name().to_owned())),
+        (labels::FORMER_ENDPOINT, former.as_ref().map(|former| json!(former).to_string())),
     ]
     .into_iter()
     .filter_map(|(key, value)| Some((key.to_owned(), value?)))

@@ -9,7 +9,8 @@ use nagaya_api::labels;
 
 use super::{names, pod};
 use crate::membership::EtcdShape;
-use crate::tenant::{BalancerRequest, Tenant, Way};
+use crate::moves::PublicService;
+use crate::tenant::{BalancerRequest, Exposure, Tenant, Way};
 
 /// Names for the members. A member needs the others' names before it is ready, so they are published
 /// before that.
@@ -50,18 +51,35 @@ pub(super) fn build_api_server(tenant: &Tenant) -> Service {
     build(tenant, names::API_SERVER, names::API_SERVER, spec)
 }
 
-/// The endpoint. Only ready replicas, so that a new one gets no clients during a rollout.
+/// The endpoint.
 pub(super) fn build_api_server_public(tenant: &Tenant) -> Service {
+    let Exposure { port, way, moves, .. } = &tenant.exposure;
+    build_public(tenant, moves.service, way, *port)
+}
+
+/// The endpoint of before, as it was. `by_number`: a node port is asked for.
+pub(super) fn build_api_server_former(tenant: &Tenant, by_number: bool) -> Option<Service> {
+    let former = tenant.exposure.moves.former.as_ref()?;
+    let port = by_number.then_some(former.port);
+    Some(build_public(tenant, former.service, &former.way, port))
+}
+
+/// Only ready replicas, so that a new one gets no clients during a rollout.
+fn build_public(
+    tenant: &Tenant,
+    service: PublicService,
+    way: &Way,
+    exposed: Option<u16>,
+) -> Service {
     let https = port("https", names::API_SERVER_PORT);
-    let exposed = tenant.exposure.port;
-    let spec = match &tenant.exposure.way {
+    let spec = match way {
         Way::NodePort => by_node_port(https, exposed),
         Way::External { node_port } => by_node_port(https, *node_port),
         Way::Gateway { .. } => typed("ClusterIP", https),
         Way::LoadBalancer(request) => by_load_balancer(https, exposed, request),
     };
-    let mut service = build(tenant, names::API_SERVER_PUBLIC, names::API_SERVER, spec);
-    match &tenant.exposure.way {
+    let mut service = build(tenant, service.name(), names::API_SERVER, spec);
+    match way {
         Way::Gateway { hosts } => lead_gateway_to(&mut service, hosts),
         Way::LoadBalancer(BalancerRequest { annotations, .. }) if !annotations.is_empty() => {
             service.metadata.annotations = Some(annotations.clone());

@@ -41,6 +41,7 @@ pub(super) fn ready(findings: &Findings<'_>) -> Verdict {
                 "the last probe ran out of time before it had seen everything; it is repeated",
             ),
         },
+        Probed::Elsewhere => not_probed(),
         Probed::Blind => blind(findings),
         Probed::NotYet if findings.born => {
             let is_probed = findings.tenant.is_some() && findings.failure.is_none();
@@ -87,6 +88,7 @@ pub(super) fn endpoint(findings: &Findings<'_>) -> Option<Verdict> {
             let before = findings.as_before(types::ENDPOINT_REACHABLE);
             return before.filter(|_| findings.tenant.is_some());
         }
+        Probed::Elsewhere => return Some(not_probed()),
         Probed::Blind => return Some(blind(findings)),
     };
     Some(match &report.endpoint {

@@ -1,8 +1,10 @@
-//! Where the API server is reached: decided at birth, then recorded, because kubelets have it baked in.
+//! Where the API server is reached: decided at birth, then recorded, because kubelets have it baked in. How a running
+//! cluster gets another endpoint is in `exposure/moves.rs`.
 
 mod external;
 mod gateway;
 mod load_balancer;
+mod moves;
 mod node_port;
 
 use std::net::IpAddr;
@@ -23,17 +25,26 @@ pub(super) fn resolve(
     record: Option<&PlaneRecord>,
 ) -> Result<Exposure, Refusal> {
     let expose = &raw.spec.expose;
-    let recorded = record.map(|record| recorded(record, expose.type_)).transpose()?;
-    let recorded = recorded.unwrap_or_default();
     refuse_other_members(expose)?;
     for (index, name) in expose.extra_names.iter().enumerate() {
         check_name(&extra_name(index), name)?;
     }
-    match expose.type_ {
-        ExposeType::NodePort => node_port::resolve(raw, settings, &recorded),
-        ExposeType::Gateway => gateway::resolve(raw, settings, &recorded),
-        ExposeType::LoadBalancer => load_balancer::resolve(raw, &recorded),
-        ExposeType::External => external::resolve(raw, &recorded),
+    match record {
+        None => of_type(raw, settings, &Recorded::default()),
+        Some(record) => moves::resolve(raw, settings, record),
+    }
+}
+
+fn of_type(
+    raw: &TenantCluster,
+    settings: &Settings,
+    recorded: &Recorded<'_>,
+) -> Result<Exposure, Refusal> {
+    match raw.spec.expose.type_ {
+        ExposeType::NodePort => node_port::resolve(raw, settings, recorded),
+        ExposeType::Gateway => gateway::resolve(raw, settings, recorded),
+        ExposeType::LoadBalancer => load_balancer::resolve(raw, recorded),
+        ExposeType::External => external::resolve(raw, recorded),
     }
 }
 
@@ -65,29 +76,6 @@ struct Recorded<'a> {
     born: bool,
     /// What was accepted last.
     accepted: Option<&'a Expose>,
-}
-
-/// The type may be corrected while no kubelet knows the endpoint; then what is recorded is that of the other one.
-fn recorded(record: &PlaneRecord, asked: ExposeType) -> Result<Recorded<'_>, Refusal> {
-    let PlaneRecord { endpoint_host: host, endpoint_port: port, born, .. } = record;
-    let (address, node_port) = (record.endpoint_address, record.node_port);
-    let accepted = record.accepted_spec.as_ref().map(|spec| &spec.expose);
-    match accepted.map(|expose| expose.type_) {
-        Some(made) if made != asked && *born => Err(Refusal::new(
-            TYPE,
-            format!(
-                "the endpoint is {} by {made:?} since the cluster was created and every kubelet has it in its \
-                 kubeconfig; a running cluster cannot be moved to {asked:?} yet: set it back to {made:?}, or create a \
-                 new TenantCluster",
-                host.as_deref().unwrap_or_default()
-            ),
-        )),
-        Some(made) if made != asked => Ok(Recorded::default()),
-        _ => {
-            let host = host.as_deref();
-            Ok(Recorded { host, port: *port, address, node_port, born: *born, accepted })
-        }
-    }
 }
 
 /// The schema has its limits already.

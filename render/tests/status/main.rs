@@ -6,14 +6,16 @@
 mod blocked;
 mod etcd;
 mod load_balancer;
+mod moved;
 mod snapshots;
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
-use nagaya_api::{TenantCluster, TenantClusterStatus};
+use nagaya_api::{TenantCluster, TenantClusterStatus, conditions};
 use nagaya_render::diagnosis::{Blockage, Blocked};
 use nagaya_render::load_balancer::{BalancerView, with_given_address};
 use nagaya_render::membership::EtcdFindings;
+use nagaya_render::moves::{Former, NodesLeft};
 use nagaya_render::plane_record::PlaneRecord;
 use nagaya_render::probe::{Finding, ProbeReport, Reason};
 use nagaya_render::settings::{GatewaySettings, Settings};
@@ -91,6 +93,7 @@ struct Pass {
     now: Timestamp,
     probed: Option<ProbeReport>,
     blind: bool,
+    elsewhere: bool,
     workloads: Workloads,
     etcd: Option<EtcdFindings>,
     jobs: PlaneJobs,
@@ -101,6 +104,8 @@ struct Pass {
     cut_off_since: Option<Timestamp>,
     /// By which it was born, if a load balancer leads to it.
     given: BalancerView,
+    former: Option<Former>,
+    nodes_left: Option<NodesLeft>,
     born: bool,
 }
 
@@ -111,6 +116,7 @@ impl Pass {
             now: Timestamp::UNIX_EPOCH,
             probed: Some(joinable()),
             blind: false,
+            elsewhere: false,
             workloads: running(),
             etcd: None,
             jobs: PlaneJobs::default(),
@@ -120,13 +126,18 @@ impl Pass {
             contested: None,
             cut_off_since: None,
             given: BalancerView::default(),
+            former: None,
+            nodes_left: None,
             born: true,
         }
     }
 
     fn status(&self) -> TenantClusterStatus {
         let cut_off_since = self.cut_off_since;
-        let tenant = resolved(&self.raw).map(|tenant| Tenant { cut_off_since, ..tenant });
+        let tenant = resolved(&self.raw).map(|mut tenant| {
+            tenant.exposure.moves.former.clone_from(&self.former);
+            Tenant { cut_off_since, ..tenant }
+        });
         self.status_of(tenant.map(|tenant| with_given_address(tenant, &self.given, false)))
     }
 
@@ -147,10 +158,12 @@ impl Pass {
             content: &self.content,
             probed: match &self.probed {
                 _ if self.blind => Probed::Blind,
+                _ if self.elsewhere => Probed::Elsewhere,
                 Some(report) => Probed::Report(report),
                 None => Probed::NotYet,
             },
             nodes: Some(2),
+            nodes_left: self.nodes_left.as_ref(),
             born: self.born,
         })
     }

@@ -1,5 +1,6 @@
 //! What `spec.expose.type: External` leads to, and what it is refused with.
 
+use nagaya_render::moves::Moves;
 use nagaya_render::tenant::{Exposure, Way};
 
 use super::*;
@@ -22,6 +23,7 @@ fn the_endpoint_is_the_load_balancers_and_the_port_behind_it_is_kubernetes_choic
         port: Some(443),
         way: Way::External { node_port: None },
         extra_names: Vec::new(),
+        moves: Moves::default(),
     };
     assert_eq!(found, wanted);
     let found = check(&asked(json!({"host": "198.51.100.30"})), &[]).unwrap();

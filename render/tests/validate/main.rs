@@ -6,6 +6,7 @@
 mod external;
 mod gateway;
 mod load_balancer;
+mod moves;
 mod snapshots;
 mod versions;
 

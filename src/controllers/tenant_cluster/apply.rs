@@ -65,6 +65,7 @@ pub async fn apply(
     let (tenant, phase) = snapshots::catch_up(tenant, observed, now);
     let tenant = protect(context, key, tenant, observed, now);
     let asks = end_of_upgrade(context, key, &tenant, observed);
+    let asks = note_move(context, key, asks, now);
     let versions = next_step(context, key, &asks, observed, now);
     let members = observed.members.shape(&asks);
     let rendered = build_plane(&asks, &versions, &members, context.settings());
@@ -89,7 +90,7 @@ pub async fn apply(
     let keys = || Box::pin(make_keys(context, key, tenant, access, now));
     let keys = permitted(new_rights, keys).await;
     let (services, keys) = (services?, keys?);
-    let tenant = with_node_port(tenant, services.node_port);
+    let tenant = made_at(tenant, services.node_port, now);
     let stopped = phase.stops_plane();
     if stopped {
         // What it said of its members is not so any more when it is filled.
@@ -245,4 +246,28 @@ fn end_of_upgrade(
         is_written && Versions::next(tenant, &observed.workloads, None) == Versions::done(tenant);
     let upgrading_from = tenant.upgrading_from.filter(|_| !done);
     Tenant { upgrading_from, ..tenant.clone() }
+}
+
+/// Its Service is there: from what this pass records on, somebody may know it.
+fn made_at(tenant: &Tenant, node_port: Option<u16>, now: Timestamp) -> Tenant {
+    let mut tenant = with_node_port(tenant, node_port);
+    let Some(endpoint) = tenant.exposure.endpoint() else { return tenant };
+    let moves = &mut tenant.exposure.moves;
+    moves.unmade = false;
+    if let Some(former) = &mut moves.former {
+        former.begin(&endpoint, now);
+    }
+    tenant
+}
+
+/// Notes that everything that nodes read has the endpoint to which the cluster has moved.
+fn note_move(context: &Context, key: &TenantKey, mut tenant: Tenant, now: Timestamp) -> Tenant {
+    let endpoint = tenant.endpoint();
+    let is_written = endpoint.is_some()
+        && context.content.state(key) == ContentState::Applied
+        && context.planes.get(key).is_some_and(|plane| Some(&plane.endpoint) == endpoint.as_ref());
+    if let Some(former) = tenant.exposure.moves.former.as_mut().filter(|_| is_written) {
+        former.complete(now);
+    }
+    tenant
 }

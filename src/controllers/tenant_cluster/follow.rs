@@ -56,6 +56,8 @@ pub fn follow(
     if raw.spec.paused || context.content.state(key) == ContentState::Applied {
         context.watches.watch(key, &identity, &client);
     }
+    let move_ = tenant.exposure.moves.former.clone().map(|former| (former, endpoint.authority()));
+    context.watches.follow_move(key, move_);
     let plane = Plane {
         tenant: tenant.clone(),
         endpoint: endpoint.clone(),

@@ -6,11 +6,11 @@ use k8s_openapi::api::core::v1::Service;
 use kube::runtime::reflector::ObjectRef;
 use nagaya_render::load_balancer::BalancerView;
 use nagaya_render::membership::EtcdShape;
-use nagaya_render::plane::{Foundation, build_foundation};
+use nagaya_render::plane::{Foundation, build_api_server_former_as_made, build_foundation};
 use nagaya_render::tenant::{Exposure, Tenant, Way};
 
 use super::Error;
-use super::bounded_client::{BoundedClient, apply_one};
+use super::bounded_client::{BoundedClient, apply_one, apply_or_remove};
 use crate::caches::TextStore;
 use crate::controllers::Context;
 use crate::kube_ops::{self, Applied};
@@ -38,6 +38,7 @@ pub async fn apply_services(
         etcd_client,
         api_server,
         api_server_public,
+        api_server_former,
     } = foundation;
     let cache = &context.caches.services;
     let as_made = build_foundation(&asking_for_nothing(tenant), members).api_server_public;
@@ -46,12 +47,21 @@ pub async fn apply_services(
     } else {
         api_server_public
     };
-    let (etcd, etcd_client, api_server_now, public_now) = tokio::join!(
+    let former_as_made = build_api_server_former_as_made(tenant);
+    let former = tenant.exposure.moves.former.as_ref();
+    // A former endpoint is by a node port or the gateway.
+    let keeps = |made: &&Service| keeps_port(cache, made, former.map(|former| former.port));
+    let api_server_former = former_as_made.as_ref().filter(keeps).or(api_server_former.as_ref());
+    let other = tenant.exposure.moves.service.other().name();
+    let namespace = &tenant.plane_namespace;
+    let (etcd, etcd_client, api_server_now, public_now, former_now) = tokio::join!(
         apply_one(planes, cache, etcd),
         apply_one(planes, cache, etcd_client),
         apply_one(planes, cache, api_server),
         apply_one(planes, cache, api_server_public),
+        apply_or_remove(planes, cache, namespace, other, api_server_former),
     );
+    former_now?;
     etcd?;
     etcd_client?;
     let live = |service: &Service| cache.get(&ObjectRef::from_obj(service));
@@ -112,6 +122,11 @@ fn keeps_what_it_has(cache: &TextStore<Service>, as_made: &Service, exposure: &E
         (Way::LoadBalancer(_), None) | (Way::Gateway { .. }, _) => false,
     };
     has && kube_ops::is_there(&live, as_made)
+}
+
+fn keeps_port(cache: &TextStore<Service>, as_made: &Service, recorded: Option<u16>) -> bool {
+    let live = cache.get(&ObjectRef::from_obj(as_made));
+    live.is_some_and(|live| node_port(&live) == recorded && kube_ops::is_there(&live, as_made))
 }
 
 fn node_port(service: &Service) -> Option<u16> {

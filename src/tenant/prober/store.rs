@@ -20,10 +20,12 @@ struct Inner {
 }
 
 /// What was seen of one tenant.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Seen {
     /// The last report.
     pub report: ProbeReport,
+    /// Where the tenant was looked at ([`super::Target::place`]).
+    pub place: Option<String>,
 }
 
 #[derive(Debug)]
@@ -48,22 +50,17 @@ impl ProbeStore {
 
     /// Keeps a report; tells whose status it changes: the tenant's own if the report is another one than
     /// before, and that of everyone who cannot be reached if the prober has become blind or sees again.
-    pub(super) fn put(
-        &self,
-        tenant: &TenantKey,
-        report: &ProbeReport,
-        established: bool,
-    ) -> Vec<TenantKey> {
+    pub(super) fn put(&self, tenant: &TenantKey, seen: &Seen, established: bool) -> Vec<TenantKey> {
         let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
         let was_blind = inner.eyesight.blind();
-        inner.eyesight.count(report, established);
-        let entry = Entry { seen: Seen { report: report.clone() }, established };
+        inner.eyesight.count(&seen.report, established);
+        let entry = Entry { seen: seen.clone(), established };
         let before = inner.tenants.insert(tenant.clone(), entry);
         if let Some(before) = &before {
             inner.eyesight.discount(&before.seen.report, before.established);
         }
         let mut affected = Vec::new();
-        if before.is_none_or(|before| before.seen.report != *report) {
+        if before.is_none_or(|before| before.seen != *seen) {
             affected.push(tenant.clone());
         }
         if inner.eyesight.blind() != was_blind {

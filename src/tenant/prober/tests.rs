@@ -26,6 +26,7 @@ struct FakeTarget {
     key: TenantKey,
     tenant: Arc<Mutex<Tenant>>,
     established: bool,
+    place: &'static str,
     probes: Arc<AtomicUsize>,
 }
 
@@ -36,6 +37,10 @@ impl Target for FakeTarget {
 
     fn established(&self) -> bool {
         self.established
+    }
+
+    fn place(&self) -> Option<String> {
+        Some(self.place.to_owned())
     }
 }
 
@@ -50,6 +55,7 @@ impl FakeTarget {
             key,
             tenant: Arc::new(Mutex::new(tenant)),
             established: true,
+            place: "here",
             probes: Arc::default(),
         }
     }
@@ -237,6 +243,22 @@ async fn a_new_target_of_a_known_tenant_waits_its_turn() {
     prober.watch(target.clone());
     pass(1).await;
     assert_eq!(target.probes(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tenant_that_is_to_be_looked_at_elsewhere_is_probed_there_at_once() {
+    let (prober, _, mut woken) = prober(4);
+    let target = FakeTarget::new("demo", Tenant::Joinable);
+    prober.watch(target.clone());
+    pass(1).await;
+    let (probes, _) = (target.probes(), count(&mut woken));
+    let place = || prober.store().get(&target.key).unwrap().place;
+    assert_eq!(place().as_deref(), Some("here"));
+    prober.watch(FakeTarget { place: "there", ..target.clone() });
+    assert_eq!(place().as_deref(), Some("here"), "nobody has looked there yet");
+    pass(1).await;
+    assert_eq!((target.probes(), count(&mut woken)), (probes + 1, 1));
+    assert_eq!(place().as_deref(), Some("there"));
 }
 
 #[tokio::test(start_paused = true)]

@@ -139,6 +139,60 @@ pub const REFUSAL: Flow = Flow {
     ],
 };
 
+/// To the gateway, back, and there again; then the node port ends.
+pub const MOVE: Flow = Flow {
+    least_writes: 20,
+    acts: &[
+        Act {
+            does: |stage| ask(stage, &json!({"expose": {"type": "Gateway"}})),
+            comes_to: "an endpoint at the gateway",
+            done: |stage| has_moved_to(stage, AT_THE_GATEWAY),
+        },
+        Act {
+            does: |stage| ask(stage, &json!({"expose": {"type": "NodePort"}})),
+            comes_to: "the endpoint of before",
+            done: |stage| {
+                let former = stage.tenant().unwrap_or_default()["status"]["formerEndpoint"].clone();
+                let back = status(stage, "endpoint").as_str().unwrap_or_default().to_owned();
+                former["endpoint"] == AT_THE_GATEWAY && has_moved_to(stage, &back)
+            },
+        },
+        Act {
+            does: |stage| ask(stage, &json!({"expose": {"type": "Gateway"}})),
+            comes_to: "an endpoint at the gateway again",
+            done: |stage| has_moved_to(stage, AT_THE_GATEWAY),
+        },
+        Act {
+            does: |stage| {
+                let former = status(stage, "formerEndpoint")["endpoint"].clone();
+                ask(stage, &json!({"expose": {"retiredEndpoint": former}}));
+            },
+            comes_to: "no former endpoint",
+            done: |stage| {
+                let service = of_plane("Service", "kube-apiserver-public");
+                stage.is_settled()
+                    && status(stage, "formerEndpoint").is_null()
+                    && !stage.planes.names_in(&Stage::plane()).contains(&service)
+            },
+        },
+    ],
+};
+
+const AT_THE_GATEWAY: &str = "demo.acme.k8s.example.com:443";
+
+/// And nodes that join are known to be handed it.
+fn has_moved_to(stage: &Stage, endpoint: &str) -> bool {
+    let plane = stage.planes.get("Namespace", "", &Stage::plane()).unwrap_or_default();
+    let former = plane["metadata"]["annotations"][labels::FORMER_ENDPOINT].as_str().map(|text| {
+        let former: Value = serde_json::from_str(text).unwrap();
+        former["handedOut"].as_array().and_then(|all| all.last()).cloned().unwrap_or_default()
+    });
+    stage.is_settled()
+        && status(stage, "endpoint") == endpoint
+        && former.is_some_and(|last| last["endpoint"] == endpoint)
+        && stage.condition(conditions::NODES_MOVED)["status"] == "True"
+}
+
 /// A snapshot that is due, and the way back to it.
 pub const RESTORE: Flow = Flow {
     least_writes: 12,

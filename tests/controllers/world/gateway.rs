@@ -5,12 +5,14 @@ use std::net::SocketAddr;
 
 use nagaya_api::labels;
 use rustls::server::Acceptor;
+use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, copy_bidirectional, duplex};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::task::JoinSet;
 
 use super::Network;
 use super::network::ROOM;
+use super::tenant::PUBLIC;
 use crate::memory_api::{GATEWAY_ADDRESS, MemoryApi};
 
 const PORT: u16 = 443;
@@ -63,9 +65,16 @@ async fn read_hello(client: &mut DuplexStream) -> Option<(String, Vec<u8>)> {
 }
 
 fn hosts(planes: &MemoryApi, namespace: &str) -> Vec<String> {
-    let service = planes.get("Service", namespace, "kube-apiserver-public").unwrap_or_default();
-    let meta = &service["metadata"];
-    let is_led = meta["labels"][labels::GATEWAY] == labels::GATEWAY_ENABLED;
-    let hosts = meta["annotations"][labels::GATEWAY_HOSTS].as_str().filter(|_| is_led);
-    hosts.unwrap_or_default().split(',').map(str::to_owned).collect()
+    let services = PUBLIC.iter().filter_map(|name| planes.get("Service", namespace, name));
+    let led = services.filter(|service| is_led(service)).flat_map(|service| {
+        let hosts = service["metadata"]["annotations"][labels::GATEWAY_HOSTS].as_str();
+        let hosts = hosts.unwrap_or_default().split(',').map(str::to_owned);
+        hosts.collect::<Vec<_>>()
+    });
+    led.collect()
+}
+
+/// Whether the gateway looks at a Service at all.
+pub fn is_led(service: &Value) -> bool {
+    service["metadata"]["labels"][labels::GATEWAY] == labels::GATEWAY_ENABLED
 }

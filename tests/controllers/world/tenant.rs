@@ -2,6 +2,7 @@
 //! into the plane, at the addresses that the plane's Services have. It takes a new certificate without a restart, as
 //! kube-apiserver does (`dynamiccertificates`).
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -27,12 +28,18 @@ use crate::memory_api::{EXTERNAL_ADDRESS, MemoryApi, NODE_ADDRESS};
 /// What kube-apiserver makes for itself.
 const NAMESPACES: [&str; 4] = ["default", "kube-system", "kube-public", "kube-node-lease"];
 
+/// Services that may be an endpoint.
+pub const PUBLIC: [&str; 2] = ["kube-apiserver-public", "kube-apiserver-public-2"];
+
 /// A running API server; ends when dropped.
 pub struct Tenant {
     /// What its certificate is from.
     certificate: Arc<Value>,
     acceptor: watch::Sender<TlsAcceptor>,
-    _listening: JoinSet<()>,
+    api: MemoryApi,
+    _inside: JoinSet<()>,
+    /// By where it listens.
+    outside: BTreeMap<Option<SocketAddr>, JoinSet<()>>,
 }
 
 impl Tenant {
@@ -46,47 +53,69 @@ impl Tenant {
         let certificate = certificate(planes, namespace)?;
         let acceptor = watch::Sender::new(acceptor(&certificate));
         let internal = planes.get("Service", namespace, "kube-apiserver")?;
-        let public = planes.get("Service", namespace, "kube-apiserver-public")?;
+        outside(planes, namespace).first()?;
         for name in NAMESPACES {
             api.create(&json!({"kind": "Namespace", "metadata": {"name": name}}));
         }
-        let at = |address: String| network.listen(address.parse::<SocketAddr>().unwrap());
         let cluster_ip = internal["spec"]["clusterIP"].as_str().unwrap();
-        let mut listening = JoinSet::new();
-        let mut arriving = vec![at(format!("{cluster_ip}:6443"))];
-        match public["spec"]["type"].as_str().unwrap() {
-            "LoadBalancer" => {
-                let ingress = &public["status"]["loadBalancer"]["ingress"][0];
-                let (address, port) =
-                    (ingress["ip"].as_str()?, &public["spec"]["ports"][0]["port"]);
-                arriving.push(at(format!("{address}:{port}")));
-            }
-            "NodePort" => {
-                let node_port = &public["spec"]["ports"][0]["nodePort"];
-                arriving.push(at(format!("{NODE_ADDRESS}:{node_port}")));
-                if leads_from_outside(planes, namespace, node_port) {
-                    arriving.push(at(format!("{EXTERNAL_ADDRESS}:6443")));
-                }
-            }
-            _ => arriving.push(gateway::listen(network, planes, namespace, &mut listening)),
-        }
-        for arriving in arriving {
-            listening.spawn(listen(arriving, acceptor.subscribe(), api.clone()));
-        }
-        Some(Self { certificate, acceptor, _listening: listening })
+        let arriving = network.listen(format!("{cluster_ip}:6443").parse().unwrap());
+        let mut inside = JoinSet::new();
+        inside.spawn(listen(arriving, acceptor.subscribe(), api.clone()));
+        let (api, outside) = (api.clone(), BTreeMap::new());
+        let mut tenant = Self { certificate, acceptor, api, _inside: inside, outside };
+        tenant.follow(network, planes, namespace);
+        Some(tenant)
     }
 
-    /// Who connects from now on is shown the certificate that the plane in `namespace` has now.
-    pub fn reload(&mut self, planes: &MemoryApi, namespace: &str) {
+    /// It listens where the Services of the plane in `namespace` lead to it now, and who connects from now on is shown
+    /// the certificate that the plane has now.
+    pub fn follow(&mut self, network: &Network, planes: &MemoryApi, namespace: &str) {
         if let Some(now) = certificate(planes, namespace).filter(|now| *now != self.certificate) {
             self.acceptor.send_replace(acceptor(&now));
             self.certificate = now;
         }
+        let wanted = outside(planes, namespace);
+        self.outside.retain(|place, _| wanted.contains(place));
+        for place in wanted {
+            self.outside.entry(place).or_insert_with(|| {
+                let mut listening = JoinSet::new();
+                let arriving = match place {
+                    Some(address) => network.listen(address),
+                    None => gateway::listen(network, planes, namespace, &mut listening),
+                };
+                listening.spawn(listen(arriving, self.acceptor.subscribe(), self.api.clone()));
+                listening
+            });
+        }
     }
 }
 
+/// Where the Services of a plane lead from: addresses, and `None` for the gateway.
+fn outside(planes: &MemoryApi, namespace: &str) -> Vec<Option<SocketAddr>> {
+    let services = PUBLIC.iter().filter_map(|name| planes.get("Service", namespace, name));
+    services.flat_map(|service| places(planes, namespace, &service)).collect()
+}
+
+fn places(planes: &MemoryApi, namespace: &str, service: &Value) -> Vec<Option<SocketAddr>> {
+    if gateway::is_led(service) {
+        return vec![None];
+    }
+    let port = &service["spec"]["ports"][0];
+    if service["spec"]["type"] == "LoadBalancer" {
+        let given = service["status"]["loadBalancer"]["ingress"][0]["ip"].as_str();
+        let place = |ip: &str| format!("{ip}:{}", port["port"]).parse::<SocketAddr>().ok();
+        return given.map(place).into_iter().collect();
+    }
+    let Some(node_port) = port["nodePort"].as_u64() else { return Vec::new() };
+    let node_port = u16::try_from(node_port).unwrap();
+    let node = Some(SocketAddr::from((NODE_ADDRESS, node_port)));
+    let external = leads_from_outside(planes, namespace, node_port)
+        .then(|| Some(SocketAddr::from((EXTERNAL_ADDRESS, 6443))));
+    std::iter::once(node).chain(external).collect()
+}
+
 /// The operator leads his load balancer to the node port that was recorded for it.
-fn leads_from_outside(planes: &MemoryApi, namespace: &str, node_port: &Value) -> bool {
+fn leads_from_outside(planes: &MemoryApi, namespace: &str, node_port: u16) -> bool {
     let plane = planes.get("Namespace", "", namespace).unwrap_or_default();
     let recorded = &plane["metadata"]["annotations"][labels::ENDPOINT_NODE_PORT];
     recorded.as_str() == Some(node_port.to_string().as_str())

@@ -6,6 +6,7 @@ use nagaya_api::{Expose, ExternalExpose, TenantCluster};
 
 use super::super::Refusal;
 use super::{HOSTNAME, Recorded, check_host, ip_address, is_fixed, port_number};
+use crate::moves::Moves;
 use crate::tenant::{Exposure, Way};
 
 const EXTERNAL: &str = "spec.expose.external";
@@ -33,6 +34,7 @@ pub(super) fn resolve(raw: &TenantCluster, recorded: &Recorded<'_>) -> Result<Ex
         port: Some(port),
         way: Way::External { node_port: recorded.node_port },
         extra_names: expose.extra_names.clone(),
+        moves: Moves::default(),
     })
 }
 

@@ -6,6 +6,7 @@ use nagaya_api::{Expose, TenantCluster};
 
 use super::super::Refusal;
 use super::{HOSTNAME, LONGEST_NAME, Recorded, TYPE, check_host, extra_name};
+use crate::moves::Moves;
 use crate::settings::{GatewaySettings, Settings};
 use crate::tenant::{Exposure, Way};
 
@@ -32,6 +33,7 @@ pub(super) fn resolve(
         way: Way::Gateway { hosts: hosts(&host, expose, gateway) },
         host: Some(host),
         extra_names: expose.extra_names.clone(),
+        moves: Moves::default(),
     })
 }
 

@@ -7,6 +7,7 @@ use nagaya_api::{Expose, LoadBalancerExpose, TenantCluster};
 
 use super::super::Refusal;
 use super::{HOSTNAME, Recorded, check_host, ip_address, is_fixed, port_number};
+use crate::moves::Moves;
 use crate::tenant::{BalancerRequest, Exposure, Way};
 
 const CLASS: &str = "spec.expose.loadBalancer.class";
@@ -43,6 +44,7 @@ pub(super) fn resolve(raw: &TenantCluster, recorded: &Recorded<'_>) -> Result<Ex
         port: Some(port),
         way: Way::LoadBalancer(request),
         extra_names: expose.extra_names.clone(),
+        moves: Moves::default(),
     })
 }
 

@@ -6,6 +6,7 @@ use nagaya_api::TenantCluster;
 
 use super::super::Refusal;
 use super::{HOSTNAME, Recorded, check_host};
+use crate::moves::Moves;
 use crate::settings::Settings;
 use crate::tenant::{Exposure, Way};
 
@@ -56,6 +57,7 @@ pub(super) fn resolve(
         port: port(raw, recorded)?,
         way: Way::NodePort,
         extra_names: expose.extra_names.clone(),
+        moves: Moves::default(),
     })
 }
 

@@ -1,0 +1,177 @@
+//! A cluster with a machine and a workload moves from its node port to the gateway: both ways work until the operator ends
+//! the old one, and the machine takes the new one by the command that the status gives.
+
+use std::time::Duration;
+
+use e2e::install::{GATEWAY_DOMAIN, GATEWAY_PORT, install_gateway, remove_gateway};
+use e2e::network::MANAGEMENT_ADDRESS;
+use e2e::progress::say;
+use e2e::ring::kubectl::{each, name, text};
+use e2e::ring::{
+    Kubectl, Look, Machine, Outcome, Tenant, ensure, ensure_says, scenario, wait_until, workload,
+};
+use serde_json::{Value, json};
+
+const MINOR: &str = "1.37";
+const NODE_READY: Duration = Duration::from_mins(1);
+const SOON: Duration = Duration::from_mins(1);
+/// Six renewals of a Lease, and longer than kube-controller-manager waits for one.
+const RENEWED: Duration = Duration::from_mins(1);
+
+#[test]
+fn a_cluster_moves_to_the_gateway_and_its_node_port_ends_when_it_is_named() -> Outcome {
+    scenario("expose-move", |project| {
+        let _gateway = Gateway::install()?;
+        let host = format!("demo.{}.{GATEWAY_DOMAIN}", project.name);
+        let tenant = Tenant::ready(project, "demo", MINOR)?;
+        let old = tenant.status("/endpoint")?.as_str().unwrap_or_default().to_owned();
+        let old_machine = machine("ring-move-old", &host)?;
+        let token = tenant.token("nodes", "1h")?;
+        old_machine.join(&token.secret()?)?;
+        let by_port = tenant.admin()?;
+        old_machine.await_ready(&by_port, NODE_READY)?;
+        workload::deploy(&by_port)?;
+        let (since, pods) = (old_machine.ready_since(&by_port)?, pods(&by_port)?);
+
+        tenant.patch(&json!({"spec": {"expose": {"type": "Gateway"}}}))?;
+        tenant.await_ready()?;
+        let new = format!("{host}:{GATEWAY_PORT}");
+        is_said(&tenant, "/endpoint", &json!(new))?;
+        is_said(&tenant, "/formerEndpoint/endpoint", &json!(old))?;
+        await_named(&tenant, &json!([old_machine.name()]))?;
+        old_machine.stayed_ready(&by_port, &since)?;
+
+        let secret = wait_until("the join command names the new endpoint", SOON, || {
+            let secret = token.secret()?;
+            let names_it = secret.command.starts_with(&format!("kubeadm join {new} "));
+            Ok(Look::some(names_it.then(|| secret.clone()), || secret.command))
+        })?;
+        let new_machine = machine("ring-move-new", &host)?;
+        new_machine.join(&secret)?;
+        new_machine.await_ready(&by_port, NODE_READY)?;
+        server_is(&new_machine, &new)?;
+        server_is(&old_machine, &old)?;
+
+        // The new one has joined so soon that nobody can know by what; it says so by the same command.
+        let (old_name, new_name) = (old_machine.name(), new_machine.name());
+        await_named(&tenant, &json!([new_name, old_name]))?;
+        run_command(&tenant, &old_machine, &new)?;
+        await_named(&tenant, &json!([new_name]))?;
+        run_command(&tenant, &new_machine, &new)?;
+        await_named(&tenant, &Value::Null)?;
+        tenant.await_condition("NodesMoved", "True", SOON)?;
+        server_is(&old_machine, &new)?;
+
+        tenant.patch(&json!({"spec": {"expose": {"retiredEndpoint": old}}}))?;
+        await_refusal(&old_machine, &old)?;
+        let cluster = through_the_gateway(&tenant, &host)?;
+        for machine in [&old_machine, &new_machine] {
+            renews(&cluster, machine)?;
+            machine.await_ready(&cluster, NODE_READY)?;
+        }
+        old_machine.stayed_ready(&cluster, &since)?;
+        tenant.await_ready()?;
+        is_said(&tenant, "/formerEndpoint", &Value::Null)?;
+        let left = self::pods(&cluster)?;
+        ensure(left == pods, || format!("the pods were {pods:?} and are {left:?}"))
+    })
+}
+
+/// Goes when the test ends.
+struct Gateway;
+
+impl Gateway {
+    fn install() -> Outcome<Self> {
+        let gateway = Self;
+        install_gateway()?;
+        Ok(gateway)
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        if let Err(error) = remove_gateway() {
+            say(&format!("could not remove the gateway: {error}"));
+        }
+    }
+}
+
+/// One that finds the gateway by the name of the cluster.
+fn machine(name: &str, host: &str) -> Outcome<Machine> {
+    let machine = Machine::add(name, MINOR)?;
+    // What DNS does elsewhere.
+    let known = format!("echo {MANAGEMENT_ADDRESS} {host} >> /etc/hosts");
+    machine.run(&["sh", "-c", &known])?;
+    Ok(machine)
+}
+
+/// The pods of the workload, with how often their containers were restarted.
+fn pods(cluster: &Kubectl) -> Outcome<Vec<String>> {
+    let pods = cluster.list(&["pods", "-n", "default"])?;
+    let told = pods.iter().map(|pod| {
+        let restarts: u64 = each(pod, "/status/containerStatuses")
+            .filter_map(|one| one["restartCount"].as_u64())
+            .sum();
+        format!("{} {} restarted {restarts} times", name(pod), text(pod, "/metadata/uid"))
+    });
+    Ok(told.collect())
+}
+
+fn is_said(tenant: &Tenant, pointer: &str, wanted: &Value) -> Outcome {
+    let said = tenant.status(pointer)?;
+    ensure(said == *wanted, || format!("{pointer} is {said}, not {wanted}"))
+}
+
+fn await_named(tenant: &Tenant, nodes: &Value) -> Outcome {
+    wait_until(&format!("the nodes that are left are {nodes}"), SOON, || {
+        let said = tenant.status("/formerEndpoint/nodes")?;
+        Ok(Look::done_if(said == *nodes, || said.to_string()))
+    })
+}
+
+/// The very line that the status has, as somebody would paste it.
+fn run_command(tenant: &Tenant, machine: &Machine, endpoint: &str) -> Outcome {
+    let command = tenant.status("/formerEndpoint/command")?;
+    let command = command.as_str().unwrap_or_default();
+    let said = machine.run(&["bash", "-c", command])?;
+    ensure_says(&said, &[&format!("{} uses {endpoint}", machine.name())])
+}
+
+fn server_is(machine: &Machine, endpoint: &str) -> Outcome {
+    let kubeconfig = machine.run(&["cat", "/etc/kubernetes/kubelet.conf"])?;
+    ensure_says(&kubeconfig, &[&format!("server: https://{endpoint}")])
+}
+
+fn await_refusal(machine: &Machine, endpoint: &str) -> Outcome {
+    let url = format!("https://{endpoint}/livez");
+    let curl = ["curl", "--silent", "--show-error", "--insecure", "--max-time", "5", &url];
+    wait_until(&format!("{endpoint} refuses"), SOON, || {
+        Ok(match machine.run(&curl) {
+            Ok(answer) => Look::done_if(false, || answer),
+            Err(_) => Look::done_if(true, String::new),
+        })
+    })
+}
+
+/// Its kubelet reaches the API server still.
+fn renews(cluster: &Kubectl, machine: &Machine) -> Outcome {
+    let renewed = || {
+        let lease = cluster.get(&["lease", "-n", "kube-node-lease", machine.name()])?;
+        Outcome::Ok(text(&lease, "/spec/renewTime").to_owned())
+    };
+    let before = renewed()?;
+    wait_until(&format!("{} renews its Lease", machine.name()), RENEWED, || {
+        let now = renewed()?;
+        Ok(Look::done_if(now > before, || now.clone()))
+    })
+}
+
+/// kubectl by the kubeconfig that the owner is handed. It runs where the name does not resolve: the address is put in its place,
+/// and the name asked for in TLS alone.
+fn through_the_gateway(tenant: &Tenant, host: &str) -> Outcome<Kubectl> {
+    let cluster = tenant.admin()?;
+    let server = format!("--server=https://{MANAGEMENT_ADDRESS}:{GATEWAY_PORT}");
+    let name = format!("--tls-server-name={host}");
+    cluster.run(&["config", "set-cluster", &tenant.name, &server, &name])?;
+    Ok(cluster)
+}
