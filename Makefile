@@ -3,7 +3,7 @@
 E2E := cargo run --locked --quiet --package e2e --bin
 
 .DEFAULT_GOAL := help
-.PHONY: help prerequisites programs demo demo-down test test-lifecycle test-long ring bench bench-check bench-scale bench-gateway lint build image gateway-image doctor install generate
+.PHONY: help prerequisites programs demo demo-down test test-lifecycle test-long ring bench bench-check bench-scale bench-gateway lint build image gateway-image forwarder-image doctor install generate
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ image: programs ## The manager as an image of one static program; prints the arc
 
 gateway-image: programs ## The same for the gateway
 	@$(E2E) install gateway-image
+
+forwarder-image: programs ## The same for the forwarder on the nodes of tenants behind the gateway
+	@$(E2E) install forwarder-image
 
 doctor: programs ## The join doctor, one static program for any machine; prints where it is
 	@$(E2E) install doctor

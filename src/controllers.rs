@@ -66,6 +66,7 @@ pub async fn run(manager: Arc<Manager>) -> Result<(), Error> {
 
     let (wakeups, woken) = tenant::wakeups();
     let (enabled, enabled_projects) = mpsc::unbounded_channel();
+    let (shown, shown_tokens) = mpsc::unbounded_channel();
     let (caches, watch) = Caches::new(&manager.clients, &wakeups, enabled);
     let probes_at_once = usize::from(manager.config.manager.probe_pool_size.get());
     let pace = Pace { probes_at_once, ..Pace::default() };
@@ -85,7 +86,7 @@ pub async fn run(manager: Arc<Manager>) -> Result<(), Error> {
             wakeups.clone(),
         ),
         prober: Prober::new(JoinProbe::default(), pace, wakeups.clone()),
-        watches: TenantWatches::new(wakeups.clone(), Arc::clone(&contents)),
+        watches: TenantWatches::new(wakeups.clone(), shown, Arc::clone(&contents)),
         content: ContentKeeper::new(probes_at_once, wakeups, contents),
         planes: Planes::default(),
         turns: Turns::default(),
@@ -108,7 +109,7 @@ pub async fn run(manager: Arc<Manager>) -> Result<(), Error> {
             context.manager.metrics.leads(true);
             tokio::join!(
                 tenant_cluster::run(Arc::clone(&context), woken, enabled_projects),
-                join_token::run(Arc::clone(&context)),
+                join_token::run(Arc::clone(&context), shown_tokens),
             );
         };
         context.manager.leadership.lead(shutdown.cancelled(), Box::pin(controllers)).await

@@ -15,7 +15,7 @@ use kube::{Api, Client};
 use nagaya_pki::{BootstrapToken, Leaf};
 use nagaya_render::certificates::{
     Authorities, CertificateError, LeafInputs, LeafSecret, first_expiry, mint_etcd_identity,
-    mint_manager_identity, plan_leaves,
+    mint_manager_identity, plan_leaves, tunnel_certificate_digest,
 };
 use nagaya_render::signing_token::{SIGNING_TOKEN_SECRET, read_signing_token};
 use nagaya_render::tenant::Tenant;
@@ -43,6 +43,8 @@ pub struct Keys {
     pub next_due: Timestamp,
     /// When the first certificate that is in the control-plane namespace expires.
     pub first_expiry: Option<Timestamp>,
+    /// Of the certificate that the tunnel's server shows; `None`: there is no tunnel.
+    pub tunnel_certificate: Option<String>,
     /// Whether the administrator has a kubeconfig that was found to be made of them.
     pub handed_out: HandedOut,
 }
@@ -131,7 +133,7 @@ impl Keyring {
             if let Some(keys) = self.current(key, &inputs, access, now) {
                 return Ok(keys);
             }
-            read(&secrets).await?
+            read(&secrets, tenant).await?
         };
         let found = self.fingerprints.of(&versions(&existing));
         if let Some(keys) = self.unchanged(key, &inputs, found, access, now) {
@@ -166,6 +168,10 @@ impl Keyring {
             etcd_identity,
             next_due,
             first_expiry,
+            // The Secret of a tunnel of before may still be there.
+            tunnel_certificate: tenant
+                .tunnel_host()
+                .and_then(|_| tunnel_certificate_digest(&existing)),
             handed_out: HandedOut::default(),
         });
         let known = Known {

@@ -36,4 +36,4 @@ pub use prober::{ProbeStore, Prober};
 pub use tls::TlsError;
 pub(crate) use tls::{ClientCertificate, client_config};
 pub use wakeups::{Wakeups, wakeups};
-pub use watches::{Changes, TenantWatches};
+pub use watches::{Changes, ShownToken, TenantWatches};

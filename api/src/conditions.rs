@@ -1,7 +1,7 @@
 //! Condition types, after the Kubernetes API conventions and kstatus.
 //!
 //! `Ready` is True exactly when a stock `kubeadm join` would succeed now. `Reconciling` and `Stalled`
-//! are present only while True (kstatus). `NodesCutOff` is False while all is well. Every other type is one
+//! are present only while True (kstatus). `NodesCutOff` is False while all is well. `NodesReady` is the tenant's matter. Every other type is one
 //! part of the way to `Ready`.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
@@ -31,6 +31,8 @@ pub const CONTENT_READY: &str = "ContentReady";
 pub const ENDPOINT_REACHABLE: &str = "EndpointReachable";
 /// The last attempt to save etcd succeeded; absent before the first one.
 pub const SNAPSHOTS_READY: &str = "SnapshotsReady";
+/// Every node is Ready; absent while there is none. It is the tenant's, and no part of the way to `Ready`.
+pub const NODES_READY: &str = "NodesReady";
 /// No node renews its Lease any more, though the API server answers: nodes and pods are left alone. Absent before the first
 /// time.
 pub const NODES_CUT_OFF: &str = "NodesCutOff";

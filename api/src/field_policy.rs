@@ -39,7 +39,12 @@ pub const FIELD_POLICIES: &[FieldPolicy] = &[
         "newer patches and one minor up, never down; then kube-proxy and CoreDNS roll out on the nodes. About \
          a minute; the API stays up",
     ),
-    row("spec.controlPlane.replicas", Change::Live, "API servers come or go, 10 to 20 s for each"),
+    row(
+        "spec.controlPlane.replicas",
+        Change::Live,
+        "API servers come or go, 10 to 20 s for each; with `spec.expose.type: Gateway` those that stay are replaced too, one after \
+         the other: the tunnel's agents are told how many there are",
+    ),
     row(
         "spec.etcd.replicas",
         Change::Restarts(&["kube-apiserver"]),
@@ -139,6 +144,16 @@ pub const FIELD_POLICIES: &[FieldPolicy] = &[
         "spec.addons.coreDNS.management",
         Change::Live,
         "`Unmanaged`: what is there stays, and is yours from then on",
+    ),
+    row(
+        "spec.addons.forwarder.management",
+        Change::Live,
+        "`Unmanaged`: what is there stays, and is yours from then on; CoreDNS rolls out on the nodes, and asks by the endpoint's name",
+    ),
+    row(
+        "spec.addons.konnectivity.management",
+        Change::Live,
+        "`Unmanaged`: what is there stays, and is yours from then on; without agents of yours the API server reaches no node",
     ),
     row("spec.snapshots.suspend", Change::Live, "at once; those that are there stay"),
     row("spec.snapshots.schedule", Change::Live, "counts from the last snapshot on"),

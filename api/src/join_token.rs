@@ -25,6 +25,8 @@ use serde::{Deserialize, Serialize};
     printcolumn(name = "State", type_ = "string", json_path = ".status.state"),
     printcolumn(name = "Expires", type_ = "string", json_path = ".status.expirationTime"),
     printcolumn(name = "Secret", type_ = "string", json_path = ".status.secretName"),
+    printcolumn(name = "Last node", type_ = "string", json_path = ".status.lastAttempt.node", priority = 1),
+    printcolumn(name = "Outcome", type_ = "string", json_path = ".status.lastAttempt.outcome", priority = 1),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]
@@ -88,6 +90,11 @@ pub struct JoinTokenStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_name: Option<String>,
 
+    /// The last time that a machine showed the token to the API server and asked for its certificate. A token that the
+    /// API server does not know, or no longer, is refused before it is told whose it is: that is not seen here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_attempt: Option<JoinAttempt>,
+
     /// What is true of the token now. `Issued`: it is in the tenant cluster.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "crate::conditions::schema")]
@@ -103,6 +110,46 @@ pub enum JoinTokenState {
     Issued,
     /// Its life is over; it is gone from the tenant and is never issued again.
     Expired,
+}
+
+/// A machine that showed a token to the API server, and what became of its request for a certificate.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct JoinAttempt {
+    /// When it asked.
+    pub time: Time,
+
+    /// Name of the node that it wants to be; empty where its request cannot be read.
+    pub node: String,
+
+    /// What it got.
+    pub outcome: JoinOutcome,
+
+    /// Why, where it got no certificate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}
+
+impl JoinAttempt {
+    /// Whether the other one is the newer. The API server tells seconds apart; those of one second are told apart by their
+    /// nodes, so that in whatever order they are seen the same is the last.
+    #[must_use]
+    pub fn is_before(&self, other: &Self) -> bool {
+        (self.time.0, &self.node) < (other.time.0, &other.node)
+    }
+}
+
+/// What a machine got that asked for its certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum JoinOutcome {
+    /// A certificate: from then on it is on its own.
+    Issued,
+    /// Nothing yet.
+    Pending,
+    /// Somebody denied it.
+    Denied,
+    /// It was approved, and could not be signed.
+    Failed,
 }
 
 /// Keys of the Secret `NAME-join`.

@@ -85,6 +85,10 @@ pub const SNAPSHOT_LOCATION: &str = "nagaya.dev/snapshot-location";
 /// Annotation on the Job that restores a snapshot: its name.
 pub const RESTORES: &str = "nagaya.dev/restores";
 
+/// Annotation on the pod template of kube-apiserver behind the gateway: a digest of the certificate that the tunnel's server shows.
+/// It reads it only when it starts.
+pub const TUNNEL_CERTIFICATE: &str = "nagaya.dev/tunnel-certificate";
+
 /// Label on a Service in a control-plane namespace that the gateway leads to; the value is [`GATEWAY_ENABLED`].
 pub const GATEWAY: &str = "nagaya.dev/gateway";
 /// Value of [`GATEWAY`] that turns it on.

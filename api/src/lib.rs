@@ -14,11 +14,12 @@ mod snapshot_bucket;
 mod snapshots;
 mod tenant_cluster;
 
-pub use addons::{Addons, CoreDnsAddon, KubeProxyAddon, Management};
+pub use addons::{Addons, CoreDnsAddon, KonnectivityAddon, KubeProxyAddon, Management};
 pub use expose::{Expose, ExposeType, ExternalExpose, LoadBalancerExpose, NodePortExpose};
 pub use field_policy::{Change, FIELD_POLICIES, FieldPolicy};
 pub use join_token::{
-    CloudInit, JoinToken, JoinTokenSpec, JoinTokenState, JoinTokenStatus, secret_keys,
+    CloudInit, JoinAttempt, JoinOutcome, JoinToken, JoinTokenSpec, JoinTokenState, JoinTokenStatus,
+    secret_keys,
 };
 pub use networking::Networking;
 pub use snapshot_bucket::{SnapshotBucket, bucket_keys};

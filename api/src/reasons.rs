@@ -43,11 +43,12 @@ pub const ISSUED: &str = "Issued";
 /// `CertificatesReady`, `ContentReady`: not all of it is there yet.
 pub const PENDING: &str = "Pending";
 
-/// Of a component: enough replicas of it are ready.
+/// Of a component: enough replicas of it are ready. `NodesReady`: every node is.
 pub const READY: &str = "Ready";
 /// Of a component: it has not been created yet.
 pub const MISSING: &str = "Missing";
-/// Of a component: it is there and not ready yet, and nothing is known to block it.
+/// Of a component: it is there and not ready yet, and nothing is known to block it. `NodesReady`: the message names nodes
+/// that are not, and says why.
 pub const NOT_READY: &str = "NotReady";
 
 /// `ContentReady`: everything that kubeadm and nodes read is in place.

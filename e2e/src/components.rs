@@ -88,10 +88,11 @@ impl Component {
         Self::new(&VERSITYGW, "1.8")
     }
 
-    /// The tunnel's server and agent.
+    /// The tunnel's server and agent, as control planes of a Kubernetes minor have them (`nagaya_render::minors`).
     #[must_use]
-    pub fn konnectivity() -> Self {
-        Self::new(&KONNECTIVITY, "0.34")
+    pub fn konnectivity(kubernetes_minor: &str) -> Self {
+        let line = if kubernetes_minor == "1.35" { "0.34" } else { "0.36" };
+        Self::new(&KONNECTIVITY, line)
     }
 
     /// What plays kubelets.
@@ -246,13 +247,13 @@ mod tests {
             Component::etcd(),
             Component::containerd(),
             Component::local_path_provisioner(),
-            Component::konnectivity(),
             Component::versitygw(),
             Component::kwok(),
         ];
         for minor in KUBERNETES_MINORS {
             all.push(Component::kubernetes(minor).unwrap());
             all.push(Component::coredns(minor));
+            all.push(Component::konnectivity(minor));
         }
         all
     }

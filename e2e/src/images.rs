@@ -20,6 +20,8 @@ use archive::Image;
 pub const MANAGER: &str = "ghcr.io/nagaya-dev/nagaya:dev";
 /// The gateway.
 pub const GATEWAY: &str = "ghcr.io/nagaya-dev/nagaya-gateway:dev";
+/// What leads pods of tenants behind it.
+pub const FORWARDER: &str = "ghcr.io/nagaya-dev/nagaya-forwarder:dev";
 /// The web server that demo and tests run on a tenant's node.
 pub const NGINX: &str = "docker.io/library/nginx:1.22";
 /// A shell with the usual small programs.
@@ -54,6 +56,7 @@ pub fn control_plane(minor: &str) -> Result<Vec<PathBuf>> {
     for binary in ["kube-apiserver", "kube-controller-manager", "kube-scheduler"] {
         images.push(c::control_plane(minor, binary)?);
     }
+    images.push(c::konnectivity(minor, "proxy-server")?);
     assemble_all(&images)
 }
 
@@ -67,6 +70,7 @@ pub fn node(minor: &str) -> Result<Vec<PathBuf>> {
         c::pause(minor)?,
         c::kube_proxy(minor)?,
         c::coredns(minor)?,
+        c::konnectivity(minor, "proxy-agent")?,
         c::nginx()?,
         c::busybox()?,
     ])
@@ -86,6 +90,14 @@ pub fn manager_image(binary: &Path) -> Result<PathBuf> {
 /// The binary cannot be read.
 pub fn gateway_image(binary: &Path) -> Result<PathBuf> {
     assemble(&catalogue::gateway(binary))
+}
+
+/// [`manager_image`] for the forwarder.
+///
+/// # Errors
+/// The binary cannot be read.
+pub fn forwarder_image(binary: &Path) -> Result<PathBuf> {
+    assemble(&catalogue::forwarder(binary))
 }
 
 /// The archives for what a user names: a file, a reference of ours, or `kubernetes-MINOR` for all
@@ -131,6 +143,10 @@ fn references() -> Result<Vec<(String, Recipe)>> {
         known.push((c::coredns_reference(minor)?, Box::new(move || c::coredns(minor))));
         let proxy = c::kubernetes_reference(minor, "kube-proxy")?;
         known.push((proxy, Box::new(move || c::kube_proxy(minor))));
+        for binary in ["proxy-server", "proxy-agent"] {
+            let reference = c::konnectivity_reference(minor, binary)?;
+            known.push((reference, Box::new(move || c::konnectivity(minor, binary))));
+        }
         for binary in ["kube-apiserver", "kube-controller-manager", "kube-scheduler"] {
             let reference = c::kubernetes_reference(minor, binary)?;
             known.push((reference, Box::new(move || c::control_plane(minor, binary))));

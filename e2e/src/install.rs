@@ -10,7 +10,9 @@ mod previous;
 use std::path::Path;
 
 pub use gateway::{GATEWAY_DOMAIN, GATEWAY_PORT, install_gateway, remove_gateway};
-pub use manager::{build_doctor, build_gateway_image, build_image, build_manager};
+pub use manager::{
+    build_doctor, build_forwarder_image, build_gateway_image, build_image, build_manager,
+};
 pub use previous::install_previous;
 
 use crate::error::{Error, Result};

@@ -8,6 +8,7 @@ pub mod counter;
 pub mod doctor;
 mod explain;
 pub mod filler;
+mod gateway;
 pub mod invariants;
 pub mod join_token;
 pub mod kubectl;
@@ -27,6 +28,7 @@ pub mod workload;
 
 pub use counter::{Counted, Counter};
 pub use doctor::Diagnosis;
+pub use gateway::Gateway;
 pub use join_token::{JoinSecret, JoinToken};
 pub use kubectl::Kubectl;
 pub use machine::{JoinAttempt, Machine};

@@ -28,8 +28,10 @@ use crate::{interrupt, paths, sandbox};
 
 /// Test programs of the real ring that run at once: most of their time is waiting.
 const LANES: usize = 3;
-/// Emulating a machine takes both cores, and so does starting API servers under load: nothing else beside them.
-const ALONE: [&str; 4] = ["defragmentation", "etcd_members", "upgrade", "virtual_machine"];
+/// Emulating a machine takes both cores, and so does starting API servers under load: nothing else beside them. And there is
+/// one gateway, which those that want it install and remove.
+const ALONE: [&str; 6] =
+    ["defragmentation", "etcd_members", "gateway", "tunnel", "upgrade", "virtual_machine"];
 /// The longest first; those that want the sandbox to themselves at last, when nobody is held up. `blocking` asks for
 /// more than the node has, beside what `ready_truth` runs.
 const FIRST: [&str; 1] = ["ready_truth"];

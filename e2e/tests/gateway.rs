@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use e2e::install::{GATEWAY_DOMAIN, GATEWAY_PORT, install_gateway, remove_gateway};
+use e2e::install::{GATEWAY_DOMAIN, GATEWAY_PORT, build_forwarder_image, remove_gateway};
 use e2e::network::MANAGEMENT_ADDRESS;
-use e2e::progress::say;
 use e2e::ring::tenant::spec_for_namespaces;
 use e2e::ring::{
-    Kubectl, Look, Machine, Outcome, Tenant, ensure, ensure_says, scenario, wait_until,
+    Gateway, Kubectl, Look, Machine, Outcome, Tenant, ensure, ensure_says, scenario, wait_until,
 };
 use serde_json::json;
 
@@ -23,7 +22,7 @@ fn a_machine_joins_through_the_gateway_by_the_name_of_its_cluster() -> Outcome {
         let mut spec = spec_for_namespaces("1.37");
         spec["expose"]["type"] = json!("Gateway");
         let tenant = Tenant::create(project, "demo", &spec)?;
-        let host = format!("demo.{}.{GATEWAY_DOMAIN}", project.name);
+        let host = tenant.host();
         let endpoint = format!("{host}:{GATEWAY_PORT}");
         tenant.await_condition("APIServerReady", "True", BIRTH)?;
         let missing = tenant.await_condition("EndpointReachable", "False", SOON)?;
@@ -32,11 +31,10 @@ fn a_machine_joins_through_the_gateway_by_the_name_of_its_cluster() -> Outcome {
         tenant.await_ready()?;
         let said = tenant.status("/endpoint")?;
         ensure(said == endpoint.as_str(), || format!("the endpoint is {said}, not {endpoint}"))?;
-        let cluster = through_the_gateway(&tenant, &host)?;
+        let cluster = tenant.through_the_gateway()?;
         let machine = Machine::add("ring-gateway", "1.37")?;
-        // What DNS does elsewhere.
-        let known = format!("echo {MANAGEMENT_ADDRESS} {host} >> /etc/hosts");
-        machine.run(&["sh", "-c", &known])?;
+        machine.load(&build_forwarder_image()?)?;
+        machine.knows_the_gateway_as(&host)?;
         machine.join(&tenant.token("nodes", "1h")?.secret()?)?;
         machine.await_ready(&cluster, NODE_READY)?;
         let kubeconfig = machine.run(&["cat", "/etc/kubernetes/kubelet.conf"])?;
@@ -47,36 +45,7 @@ fn a_machine_joins_through_the_gateway_by_the_name_of_its_cluster() -> Outcome {
     })
 }
 
-/// Goes when the test ends.
-struct Gateway;
-
-impl Gateway {
-    fn install() -> Outcome<Self> {
-        let gateway = Self;
-        install_gateway()?;
-        Ok(gateway)
-    }
-}
-
-impl Drop for Gateway {
-    fn drop(&mut self) {
-        if let Err(error) = remove_gateway() {
-            say(&format!("could not remove the gateway: {error}"));
-        }
-    }
-}
-
-/// kubectl by the kubeconfig that the owner is handed. It runs where the name does not resolve: the address is put in its place,
-/// and the name asked for in TLS alone.
-fn through_the_gateway(tenant: &Tenant, host: &str) -> Outcome<Kubectl> {
-    let cluster = tenant.admin()?;
-    let server = format!("--server=https://{MANAGEMENT_ADDRESS}:{GATEWAY_PORT}");
-    let name = format!("--tls-server-name={host}");
-    cluster.run(&["config", "set-cluster", &tenant.name, &server, &name])?;
-    Ok(cluster)
-}
-
-/// Pods that ask the API server: with an address alone the gateway would lead them nowhere.
+/// Pods that ask the API server by the address of its Service: the forwarder leads them.
 fn await_core_dns(cluster: &Kubectl) -> Outcome {
     wait_until("CoreDNS is ready", ADDON_READY, || {
         let found = cluster.get(&["deployment", "-n", "kube-system", "coredns"])?;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use e2e::host::namespaces::CNI_CONFIG;
 use e2e::network::MANAGEMENT_ADDRESS;
 use e2e::ring::kubectl::{each, text};
 use e2e::ring::tenant::spec_for_namespaces;
@@ -40,8 +41,22 @@ fn a_hostname_is_corrected_until_there_is_an_endpoint_and_kubelets_keep_it() -> 
         machine.join(&tenant.token("nodes", "1h")?.secret()?)?;
         await_ready(&machine, &endpoint)?;
         let kubeconfig = machine.run(&["cat", "/etc/kubernetes/kubelet.conf"])?;
-        ensure_says(&kubeconfig, &[&format!("server: https://{endpoint}")])
+        ensure_says(&kubeconfig, &[&format!("server: https://{endpoint}")])?;
+        a_node_that_loses_its_network_is_named(&tenant, &machine)
     })
+}
+
+fn a_node_that_loses_its_network_is_named(tenant: &Tenant, machine: &Machine) -> Outcome {
+    tenant.await_condition("NodesReady", "True", NODE_READY)?;
+    let removed = format!("{CNI_CONFIG}.off");
+    machine.run(&["mv", CNI_CONFIG, &removed])?;
+    // Nobody writes it again meanwhile.
+    machine.run(&["mkdir", CNI_CONFIG])?;
+    let told = tenant.await_condition("NodesReady", "False", NODE_READY)?;
+    ensure_says(&told.message, &["1 of 1 nodes", machine.name(), "no CNI: install one"])?;
+    machine.run(&["rmdir", CNI_CONFIG])?;
+    machine.run(&["mv", &removed, CNI_CONFIG])?;
+    tenant.await_condition("NodesReady", "True", NODE_READY).map(drop)
 }
 
 fn hostname(name: &Value) -> Value {

@@ -6,10 +6,13 @@ use e2e::ring::{
     JoinAttempt, JoinSecret, JoinToken, Kubectl, Look, Machine, Outcome, Tenant, ensure,
     ensure_says, manager, scenario, stays, wait_until,
 };
+use serde_json::json;
 
 /// A token of one minute, and what the manager and the tenant take to notice.
 const EXPIRY: Duration = Duration::from_secs(75);
 const SOON: Duration = Duration::from_secs(10);
+/// A node that there will never be.
+const STRANGE: &str = "denied";
 const STAYS: Duration = Duration::from_secs(10);
 
 #[test]
@@ -27,7 +30,8 @@ fn only_a_live_token_with_the_right_hash_lets_a_machine_in() -> Outcome {
 }
 
 fn wrong_secrets_are_refused(tenant: &Tenant, machine: &Machine) -> Outcome {
-    let secret = tenant.token("good", "1h")?.secret()?;
+    let token = tenant.token("good", "1h")?;
+    let secret = token.secret()?;
     let good = JoinAttempt::from(&secret);
     let unknown = JoinAttempt { token: "abcdef.0123456789abcdef".to_owned(), ..good.clone() };
     let forged =
@@ -40,7 +44,42 @@ fn wrong_secrets_are_refused(tenant: &Tenant, machine: &Machine) -> Outcome {
     // The machine itself is not what was refused.
     let joined = machine.try_join(&good)?;
     ensure(joined.is_ok(), || format!("the right token was refused: {joined:?}"))?;
+    await_last_attempt(&token, machine.name(), "Issued")?;
+    ask_for_what_nobody_approves(machine, &good)?;
+    tenant.admin()?.run(&["certificate", "deny", STRANGE])?;
+    await_last_attempt(&token, STRANGE, "Denied")?;
     machine.reset()
+}
+
+/// kube-controller-manager approves by itself what may be used as a kubelet uses it, and nothing else.
+fn ask_for_what_nobody_approves(machine: &Machine, attempt: &JoinAttempt) -> Outcome {
+    let openssl = "openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout /dev/null -subj";
+    let subject = format!("/O=system:nodes/CN=system:node:{STRANGE}");
+    let script = format!("{openssl} {subject} 2> /dev/null | base64 --wrap 0");
+    let request = json!({
+        "apiVersion": "certificates.k8s.io/v1",
+        "kind": "CertificateSigningRequest",
+        "metadata": {"name": STRANGE},
+        "spec": {
+            "signerName": "kubernetes.io/kube-apiserver-client-kubelet",
+            "usages": ["client auth"],
+            "request": machine.run(&["sh", "-c", &script])?,
+        },
+    });
+    let bearer = format!("Authorization: Bearer {}", attempt.token);
+    let path = "apis/certificates.k8s.io/v1/certificatesigningrequests";
+    let url = format!("https://{}/{path}", attempt.endpoint);
+    let curl = ["curl", "--silent", "--show-error", "--fail", "--insecure", "--max-time", "10"];
+    let said = ["--header", &bearer, "--json", &request.to_string(), &url];
+    machine.run(&[&curl[..], &said[..]].concat()).map(drop)
+}
+
+fn await_last_attempt(token: &JoinToken, node: &str, outcome: &str) -> Outcome {
+    wait_until("the last attempt is told", SOON, || {
+        let last = token.object()?.unwrap_or_default()["status"]["lastAttempt"].take();
+        let told = last["node"] == node && last["outcome"] == outcome;
+        Ok(Look::done_if(told, || last.to_string()))
+    })
 }
 
 fn deletion_revokes(tenant: &Tenant, machine: &Machine) -> Outcome {

@@ -28,8 +28,8 @@ const METHODS: [&[u8]; 10] = [
 pub enum Progress {
     /// It goes on.
     More,
-    /// All of it. The name in lower case, without a final dot.
-    Complete(String),
+    /// All of it. The name in lower case, without a final dot; none: it asks for none, or for an address.
+    Complete(Option<String>),
 }
 
 /// A `ClientHello` on its way in, in pieces of any size.
@@ -62,7 +62,7 @@ impl HelloReader {
             self.acceptor.read_tls(&mut rest).map_err(|_| Refusal::HelloTooLong)?;
             match self.acceptor.accept() {
                 Ok(None) => {}
-                Ok(Some(accepted)) => return named(accepted.client_hello().server_name()),
+                Ok(Some(accepted)) => return Ok(named(accepted.client_hello().server_name())),
                 Err((error, _)) => {
                     tracing::debug!(%error, "a ClientHello is refused");
                     return Err(Refusal::InvalidHello);
@@ -91,9 +91,13 @@ impl HelloReader {
     }
 }
 
-fn named(name: Option<&str>) -> Result<Progress, Refusal> {
-    let name = name.ok_or(Refusal::NoName)?;
-    Ok(Progress::Complete(name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase()))
+fn named(name: Option<&str>) -> Progress {
+    Progress::Complete(name.map(compared))
+}
+
+/// A name as routes have it: in lower case, without a final dot.
+pub(crate) fn compared(name: &str) -> String {
+    name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase()
 }
 
 #[cfg(test)]

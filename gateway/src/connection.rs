@@ -8,22 +8,20 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use nagaya_relay::{Relay, scratch, sockets};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
-use tokio::time::{timeout, timeout_at};
+use tokio::time::timeout;
 
-use crate::client_hello::{self, HelloReader};
 use crate::config::Settings;
 use crate::gateway::OpenGuard;
+use crate::head::{Head, read_head};
 use crate::meter::Place;
 use crate::metrics::Metrics;
 use crate::pending::{Pending, PendingPlace};
-use crate::proxy_protocol;
 use crate::refusal::Refusal;
-use crate::relay::{Relay, scratch};
 use crate::routes::{Route, Table};
-use crate::sockets;
 
 /// How long a refused client is listened to, so that its kernel shows it our answer: bytes that nobody reads would make
 /// ours answer with a reset, which takes the answer away.
@@ -41,13 +39,6 @@ pub struct Context {
     pub pending: Arc<Pending>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
-}
-
-/// What a client has said.
-struct Head {
-    name: String,
-    /// All that came so far, for the API server.
-    bytes: Vec<u8>,
 }
 
 /// Serves one client, up to where the copying begins.
@@ -95,10 +86,10 @@ async fn lead(
 ) -> Result<(Arc<Route>, Place, TcpStream), Refusal> {
     let Context { settings, tables, metrics, .. } = context;
     sockets::prepare(client, settings.dead_peer_timeout).map_err(|_| Refusal::EndedEarly)?;
-    let head = read_head(client, peer, settings).await?;
-    let route = tables.borrow().find(&head.name).cloned();
+    let Head { name, forwarded, bytes } = read_head(client, peer, settings).await?;
+    let route = tables.borrow().find(&name).cloned();
     let route = route.ok_or_else(|| {
-        tracing::debug!(client = %peer, name = head.name, "no route has that name");
+        tracing::debug!(client = %peer, name, forwarded, "no route has that name");
         Refusal::UnknownName
     })?;
     let place = route.meter.admit(route.limits, Instant::now()).inspect_err(|refusal| {
@@ -107,11 +98,11 @@ async fn lead(
     // From now on it is counted by its route, and no longer among those that have said nothing.
     *pending = None;
     let started = Instant::now();
-    let backend = timeout(settings.connect_timeout, connect(&route, &head.bytes, settings))
+    let backend = timeout(settings.connect_timeout, connect(&route, &bytes, settings))
         .await
         .unwrap_or_else(|_| Err(ErrorKind::TimedOut.into()))
         .map_err(|error| unreachable(&route, &error))?;
-    metrics.opened(started.elapsed());
+    metrics.opened(started.elapsed(), forwarded);
     Ok((route, place, backend))
 }
 
@@ -128,74 +119,6 @@ fn unreachable(route: &Route, error: &io::Error) -> Refusal {
         ErrorKind::ConnectionRefused => Refusal::BackendRefuses,
         ErrorKind::TimedOut => Refusal::BackendSilent,
         _ => Refusal::BackendUnreachable,
-    }
-}
-
-/// Reads the PROXY protocol header, if there has to be one, and the `ClientHello`.
-async fn read_head(
-    client: &TcpStream,
-    peer: &mut SocketAddr,
-    settings: &Settings,
-) -> Result<Head, Refusal> {
-    let deadline = tokio::time::Instant::now() + settings.hello_timeout;
-    let mut hello = HelloReader::new(settings.hello_limit);
-    let mut progress = client_hello::Progress::More;
-    if settings.proxy_protocol {
-        let header = read_proxy_header(client, settings.hello_limit);
-        let header = timeout(settings.proxy_protocol_timeout, header).await;
-        let (address, rest) = header.unwrap_or(Err(Refusal::ProxyHeaderTooLate))?;
-        *peer = address.unwrap_or(*peer);
-        progress = hello.feed(&rest)?;
-    }
-    let rest = async {
-        loop {
-            if let client_hello::Progress::Complete(name) = progress {
-                return Ok(name);
-            }
-            progress = read(client, settings.hello_limit, |bytes| hello.feed(bytes)).await?;
-        }
-    };
-    let name = timeout_at(deadline, rest).await.unwrap_or(Err(Refusal::HelloTooLate))?;
-    Ok(Head { name, bytes: hello.into_bytes() })
-}
-
-/// Whose connection it is, and what came after the header.
-async fn read_proxy_header(
-    client: &TcpStream,
-    most: usize,
-) -> Result<(Option<SocketAddr>, Vec<u8>), Refusal> {
-    let mut seen = Vec::new();
-    loop {
-        let progress = read(client, most, |bytes| {
-            seen.extend_from_slice(bytes);
-            proxy_protocol::read(&seen)
-        });
-        if let proxy_protocol::Progress::Complete { length, client } = progress.await? {
-            return Ok((client, seen.split_off(length)));
-        }
-    }
-}
-
-/// Waits for some bytes, and has them looked at.
-async fn read<T>(
-    client: &TcpStream,
-    most: usize,
-    mut look: impl FnMut(&[u8]) -> Result<T, Refusal>,
-) -> Result<T, Refusal> {
-    loop {
-        client.readable().await.map_err(|_| Refusal::EndedEarly)?;
-        let seen = scratch::with(|buffer| {
-            let most = most.clamp(1, buffer.len());
-            match client.try_read(&mut buffer[..most]) {
-                Ok(0) => Err(Refusal::EndedEarly),
-                Ok(length) => look(&buffer[..length]).map(Some),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(None),
-                Err(_) => Err(Refusal::EndedEarly),
-            }
-        })?;
-        if let Some(seen) = seen {
-            return Ok(seen);
-        }
     }
 }
 

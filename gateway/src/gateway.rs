@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use nagaya_relay::sockets;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Builder;
@@ -22,7 +23,6 @@ use crate::metrics::Metrics;
 use crate::pending::Pending;
 use crate::refusal::Refusal;
 use crate::routes::Table;
-use crate::sockets;
 
 /// Files that are no clients' connections: the watch, the admin port, pipes.
 const OTHER_FILES: u64 = 256;

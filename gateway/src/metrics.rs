@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use nagaya_relay::End;
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -13,7 +14,6 @@ use prometheus_client::registry::{Registry, Unit};
 use strum::IntoEnumIterator as _;
 
 use crate::refusal::Refusal;
-use crate::relay::End;
 use crate::routes::Table;
 
 /// Upper bounds, in seconds: a connection inside a cluster takes well under a millisecond.
@@ -27,6 +27,7 @@ pub struct Metrics {
     /// Those that have not.
     pub pending: Gauge,
     opened: Counter,
+    forwarded: Counter,
     ended: Family<ReasonLabels, Counter>,
     refused: Family<ReasonLabels, Counter>,
     limited: Family<LimitLabels, Counter>,
@@ -54,6 +55,7 @@ impl Default for Metrics {
             connections: Gauge::default(),
             pending: Gauge::default(),
             opened: Counter::default(),
+            forwarded: Counter::default(),
             ended: Family::default(),
             refused: Family::default(),
             limited: Family::default(),
@@ -85,6 +87,8 @@ impl Metrics {
         all.register("pending", help, self.pending.clone());
         let help = "Connections that were led to an API server";
         all.register("opened", help, self.opened.clone());
+        let help = "Those of them whose host a forwarder on a node named";
+        all.register("forwarded", help, self.forwarded.clone());
         all.register("ended", "Ends of those, by reason", self.ended.clone());
         all.register("refused", "Connections that were not, by reason", self.refused.clone());
         let help = "Connections refused by a tenant's limits, by reason";
@@ -102,9 +106,10 @@ impl Metrics {
         all
     }
 
-    /// A connection is led to an API server, which took so long to accept it.
-    pub fn opened(&self, connecting: Duration) {
+    /// A connection is led to an API server, which took so long to accept it. `forwarded`: a forwarder said where to.
+    pub fn opened(&self, connecting: Duration, forwarded: bool) {
         self.opened.inc();
+        self.forwarded.inc_by(u64::from(forwarded));
         self.connect_time.observe(connecting.as_secs_f64());
     }
 

@@ -1,11 +1,13 @@
-//! The header by which a load balancer in front says whose connection it is: PROXY protocol, version 2
-//! (<https://www.haproxy.org/download/3.2/doc/proxy-protocol.txt>), read by the crate `ppp`.
+//! The header by which somebody in front says what a connection is: PROXY protocol, version 2
+//! (<https://www.haproxy.org/download/3.2/doc/proxy-protocol.txt>), read by the crate `ppp`. A load balancer says whose it
+//! is, a forwarder on a tenant's node which host it is for.
 
 use std::net::{SocketAddr, SocketAddrV6};
 
 use ppp::PartialResult as _;
-use ppp::v2::{Addresses, Command, Header};
+use ppp::v2::{Addresses, Command, Header, PROTOCOL_PREFIX, Type};
 
+use crate::client_hello::compared;
 use crate::refusal::Refusal;
 
 /// What a header may add to its addresses (TLVs) is no more than this, in bytes with the header itself.
@@ -20,9 +22,24 @@ pub enum Progress {
     Complete {
         /// How many bytes it has; what follows them is the client's.
         length: usize,
-        /// Whose connection it is; none: the load balancer's own, or not an address.
-        client: Option<SocketAddr>,
+        /// What it says.
+        header: ProxyHeader,
     },
+}
+
+/// What a header says.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct ProxyHeader {
+    /// Whose connection it is; none: the load balancer's own, or not an address.
+    pub client: Option<SocketAddr>,
+    /// The host that the client wants (`PP2_TYPE_AUTHORITY`), as routes have it.
+    pub authority: Option<String>,
+}
+
+/// Whether those bytes are no other protocol's that is known here: nothing else begins with CR.
+#[must_use]
+pub fn may_begin(bytes: &[u8]) -> bool {
+    bytes.first() == PROTOCOL_PREFIX.first()
 }
 
 /// Looks at all that has come of a connection.
@@ -38,64 +55,41 @@ pub fn read(bytes: &[u8]) -> Result<Progress, Refusal> {
             return Err(Refusal::NoProxyHeader);
         }
     };
-    let client = match (header.command, header.addresses) {
-        (Command::Proxy, Addresses::IPv4(ip)) => {
-            Some(SocketAddr::from((ip.source_address, ip.source_port)))
+    let length = header.len();
+    let header = match header.command {
+        Command::Proxy => {
+            ProxyHeader { authority: authority(&header), client: client(&header.addresses) }
         }
-        (Command::Proxy, Addresses::IPv6(ip)) => {
+        // The sender's own connection, a health check: the rest says nothing of it.
+        Command::Local => ProxyHeader::default(),
+    };
+    Ok(Progress::Complete { length, header })
+}
+
+fn client(addresses: &Addresses) -> Option<SocketAddr> {
+    match addresses {
+        Addresses::IPv4(ip) => Some(SocketAddr::from((ip.source_address, ip.source_port))),
+        Addresses::IPv6(ip) => {
             Some(SocketAddrV6::new(ip.source_address, ip.source_port, 0, 0).into())
         }
         _ => None,
-    };
-    Ok(Progress::Complete { length: header.len(), client })
+    }
+}
+
+/// None also where there are two, or the values do not end where the header does.
+fn authority(header: &Header<'_>) -> Option<String> {
+    let mut found = None;
+    for value in header.tlvs() {
+        let value = value.ok()?;
+        if value.kind == u8::from(Type::Authority) {
+            let name = compared(std::str::from_utf8(&value.value).ok()?);
+            if found.replace(name).is_some() {
+                return None;
+            }
+        }
+    }
+    found
 }
 
 #[cfg(test)]
-mod tests {
-    use ppp::v2::{Builder, Protocol, Version};
-
-    use super::*;
-
-    fn header(command: Command) -> Vec<u8> {
-        let addresses: (SocketAddr, SocketAddr) =
-            ("192.0.2.7:4711".parse().unwrap(), "198.51.100.1:443".parse().unwrap());
-        let builder = Builder::with_addresses(
-            Version::Two | command,
-            Protocol::Stream,
-            Addresses::from(addresses),
-        );
-        builder.write_tlv(ppp::v2::Type::NoOp, &[0; 20]).unwrap().build().unwrap()
-    }
-
-    #[test]
-    fn a_header_in_pieces_is_read_up_to_its_end() {
-        let whole = header(Command::Proxy);
-        for length in 0..whole.len() {
-            assert_eq!(read(&whole[..length]), Ok(Progress::More), "{length}");
-        }
-        let mut more = whole.clone();
-        more.extend(b"what follows");
-        let client = Some("192.0.2.7:4711".parse().unwrap());
-        assert_eq!(read(&more), Ok(Progress::Complete { length: whole.len(), client }));
-    }
-
-    #[test]
-    fn a_load_balancers_own_connection_has_no_client() {
-        let whole = header(Command::Local);
-        assert_eq!(read(&whole), Ok(Progress::Complete { length: whole.len(), client: None }));
-    }
-
-    #[test]
-    fn what_is_no_header_is_refused_at_its_first_wrong_byte() {
-        assert_eq!(read(b"\x16\x03\x01\x00"), Err(Refusal::NoProxyHeader));
-        assert_eq!(read(b"PROXY TCP4 192.0.2.7"), Err(Refusal::NoProxyHeader));
-    }
-
-    #[test]
-    fn a_header_that_does_not_end_is_refused() {
-        let mut whole = header(Command::Proxy);
-        whole[14..16].copy_from_slice(&u16::MAX.to_be_bytes());
-        whole.resize(LIMIT, 0);
-        assert_eq!(read(&whole), Err(Refusal::NoProxyHeader));
-    }
-}
+mod tests;

@@ -39,6 +39,14 @@ pub enum Refusal {
     /// Not there within `--proxy-protocol-timeout`.
     #[error("its PROXY protocol header took too long")]
     ProxyHeaderTooLate,
+    /// The beginning of a forwarder's PROXY protocol header, and then something else.
+    #[error("it begins as a PROXY protocol header of version 2, and is none")]
+    InvalidForwarderHeader,
+    /// A PROXY protocol header without a name (or with two), though `--proxy-protocol` wants none: a load balancer's?
+    #[error(
+        "its PROXY protocol header names no host (PP2_TYPE_AUTHORITY), and from load balancers none is wanted"
+    )]
+    NoAuthority,
     /// The process has no room for one more.
     #[error("this process has as many connections as it may have files")]
     ProcessFull,
@@ -102,6 +110,8 @@ impl Refusal {
             | Self::TooManyPending
             | Self::NoProxyHeader
             | Self::ProxyHeaderTooLate
+            | Self::InvalidForwarderHeader
+            | Self::NoAuthority
             | Self::ProcessFull => &[],
         }
     }

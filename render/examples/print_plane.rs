@@ -76,6 +76,8 @@ fn tenant(
         kubelet_patch: None,
         kube_proxy: None,
         core_dns: false,
+        forwarder: None,
+        tunnel_agents: false,
         templates: Templates::default(),
         cut_off_since: None,
     })
@@ -83,11 +85,20 @@ fn tenant(
 
 /// In an order in which each finds what it needs.
 fn objects(tenant: &Tenant, settings: &Settings) -> Result<Vec<Value>, Box<dyn Error>> {
-    let Foundation { namespace, role_binding, etcd, etcd_client, api_server, api_server_public } =
-        build_foundation(tenant, &EtcdShape::newborn());
+    let Foundation {
+        namespace,
+        role_binding,
+        etcd,
+        etcd_client,
+        api_server,
+        api_server_public,
+        api_server_former,
+        tunnel,
+    } = build_foundation(tenant, &EtcdShape::newborn());
     let mut objects = vec![json!(namespace), json!(role_binding)];
     objects
         .extend([etcd, etcd_client, api_server, api_server_public].map(|service| json!(service)));
+    objects.extend([api_server_former, tunnel].into_iter().flatten().map(|service| json!(service)));
     objects.extend(secrets(tenant)?.iter().map(|secret| json!(secret)));
     objects.push(json!(build_etcd_state(tenant, false, &EtcdShape::newborn())));
     let PlaneObjects {

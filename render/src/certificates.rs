@@ -10,6 +10,7 @@
 //! | `expiry.rs` | when the first of them ends |
 //! | `identity.rs` | the manager's own client certificates |
 //! | `snapshot_client.rs` | the certificate with which a snapshot is taken |
+//! | `tunnel_serving.rs` | which certificate the tunnel's server has to have read |
 //! | `admin.rs` | the kubeconfig handed to the project |
 //! | `secret_data.rs` | the keys of those Secrets |
 
@@ -22,6 +23,7 @@ mod leaf_secret;
 mod plan;
 pub(crate) mod secret_data;
 mod snapshot_client;
+mod tunnel_serving;
 
 pub use admin::{
     AdminKubeconfig, admin_secret_name, build_admin_kubeconfig, plan_admin_kubeconfig,
@@ -33,6 +35,7 @@ pub use leaf::Leaf;
 pub use leaf_secret::LeafSecret;
 pub use plan::{LeafInputs, LeafPlan, plan_leaves};
 pub use snapshot_client::build_snapshot_client;
+pub use tunnel_serving::tunnel_certificate_digest;
 
 /// Why a certificate could not be read, planned or made.
 #[derive(Debug, thiserror::Error)]

@@ -9,6 +9,8 @@ mod administration;
 mod api_endpoints;
 mod core_dns;
 mod discovery;
+mod forwarder;
+mod konnectivity;
 mod kube_proxy;
 mod kubeadm_config;
 mod kubelet_config;
@@ -24,8 +26,8 @@ pub use administration::{KUBELET_CLIENT_USER, admin_user_name};
 pub use kubelet_config::{CgroupDriver, cgroup_driver};
 pub(crate) use manifest::{fill, kube_system_meta};
 pub use objects::{
-    Administration, ApiEndpoints, ContentObjects, CoreDnsObjects, Discovery, KubeProxyObjects,
-    NodeBootstrap, NodeConfigs,
+    Administration, ApiEndpoints, ContentObjects, CoreDnsObjects, Discovery, ForwarderObjects,
+    KonnectivityAgents, KonnectivityObjects, KubeProxyObjects, NodeBootstrap, NodeConfigs,
 };
 pub(crate) use rbac::NODE_TOKEN_GROUP;
 
@@ -73,12 +75,16 @@ pub fn build_content(
     inputs: &ContentInputs<'_>,
 ) -> Result<ContentObjects, ContentError> {
     let kube_proxy = tenant.kube_proxy.as_ref();
+    let forwarder = tenant.forwarder.filter(|forwarder| forwarder.managed);
     Ok(ContentObjects {
         discovery: discovery::build_discovery(inputs)?,
         node_configs: node_configs::build_node_configs(tenant, inputs.endpoint)?,
         node_bootstrap: node_bootstrap::build_node_bootstrap(),
         administration: administration::build_administration(tenant),
         api_endpoints: api_endpoints::build_api_endpoints(tenant, inputs.endpoint),
+        forwarder: forwarder
+            .map(|one| forwarder::build_forwarder(tenant, one, settings, inputs.endpoint))
+            .transpose()?,
         kube_proxy: kube_proxy
             .map(|spec| kube_proxy::build_kube_proxy(tenant, spec, settings, inputs.endpoint))
             .transpose()?,
@@ -86,5 +92,6 @@ pub fn build_content(
             .core_dns
             .then(|| core_dns::build_core_dns(tenant, settings, inputs.endpoint))
             .transpose()?,
+        konnectivity: konnectivity::build_konnectivity(tenant, settings, inputs.endpoint)?,
     })
 }

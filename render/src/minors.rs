@@ -46,15 +46,36 @@ pub struct Minor {
     pub newest_patch: u16,
     /// `CoreDNSVersion`.
     pub core_dns: &'static str,
+    /// Tag of `kas-network-proxy` whose protocol that minor's kube-apiserver speaks
+    /// (`sigs.k8s.io/apiserver-network-proxy/konnectivity-client` in its go.mod is no newer).
+    pub konnectivity: &'static str,
     /// End of upstream support, an ISO 8601 date.
     pub supported_until: &'static str,
 }
 
 /// Every minor that Nagaya runs, oldest first.
 pub const MINORS: &[Minor] = &[
-    Minor { minor: 35, newest_patch: 4, core_dns: "v1.13.1", supported_until: "2027-02-28" },
-    Minor { minor: 36, newest_patch: 3, core_dns: "v1.14.2", supported_until: "2027-06-28" },
-    Minor { minor: 37, newest_patch: 1, core_dns: "v1.14.6", supported_until: "2027-10-28" },
+    Minor {
+        minor: 35,
+        newest_patch: 4,
+        core_dns: "v1.13.1",
+        konnectivity: "v0.34.0",
+        supported_until: "2027-02-28",
+    },
+    Minor {
+        minor: 36,
+        newest_patch: 3,
+        core_dns: "v1.14.2",
+        konnectivity: "v0.36.0",
+        supported_until: "2027-06-28",
+    },
+    Minor {
+        minor: 37,
+        newest_patch: 1,
+        core_dns: "v1.14.6",
+        konnectivity: "v0.36.0",
+        supported_until: "2027-10-28",
+    },
 ];
 
 /// etcd that every tenant runs. From 3.6.14 on, see the etcd project's advisories.

@@ -6,7 +6,7 @@
 //! | `namespace.rs` | the control-plane namespace, and what is recorded on it |
 //! | `services.rs` | how the components and the outside find each other |
 //! | `etcd.rs` | etcd and what it was born with |
-//! | `kube_apiserver.rs`, `kube_controller_manager.rs`, `kube_scheduler.rs` | the components |
+//! | `kube_apiserver.rs` (and the tunnel's server beside it), `kube_controller_manager.rs`, `kube_scheduler.rs` | the components |
 //! | `snapshots.rs` | the Jobs that save and restore etcd |
 //! | `budgets.rs` | how many replicas may be taken away at once |
 //! | `spread.rs` | where replicas go |
@@ -35,6 +35,8 @@ use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Service};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::api::rbac::v1::RoleBinding;
+
+use nagaya_api::labels;
 
 pub use etcd::{build_etcd_state, build_first_claim};
 pub use namespace::plane_namespace_name;
@@ -66,6 +68,8 @@ pub struct Foundation {
     pub api_server_public: Service,
     /// The endpoint of before, which is served too.
     pub api_server_former: Option<Service>,
+    /// `konnectivity-server`: the tunnel's; `None`: there must be none.
+    pub tunnel: Option<Service>,
 }
 
 /// What runs, to be applied once the certificates are there. The ConfigMap `etcd-state`
@@ -89,6 +93,20 @@ pub struct PlaneObjects {
 }
 
 impl PlaneObjects {
+    /// The same with kube-apiserver's pods replaced when the tunnel's server has another certificate to show, which has this
+    /// digest: it reads it only when it starts. Apart from the revision of the template: a certificate that is renewed is no
+    /// new template, and waits for no turn.
+    #[must_use]
+    pub fn with_tunnel_certificate(mut self, digest: Option<&str>) -> Self {
+        let template = self.api_server.spec.as_mut().map(|spec| &mut spec.template);
+        if let (Some(digest), Some(template)) = (digest, template) {
+            let metadata = template.metadata.get_or_insert_default();
+            let note = (labels::TUNNEL_CERTIFICATE.to_owned(), digest.to_owned());
+            metadata.annotations.get_or_insert_default().extend([note]);
+        }
+        self
+    }
+
     /// The same with no pod: while etcd's volume is filled, nothing may read or write what it held.
     #[must_use]
     pub fn stopped(mut self) -> Self {
@@ -115,6 +133,7 @@ pub fn build_foundation(tenant: &Tenant, members: &EtcdShape) -> Foundation {
         api_server: services::build_api_server(tenant),
         api_server_public: services::build_api_server_public(tenant),
         api_server_former: services::build_api_server_former(tenant, true),
+        tunnel: services::build_tunnel(tenant),
     }
 }
 

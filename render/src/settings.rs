@@ -1,7 +1,7 @@
 //! What the operator configured for all tenants. The manager reads it once and passes it down.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::num::NonZeroU16;
 
 use k8s_openapi::api::core::v1::{ResourceRequirements, Toleration};
@@ -10,6 +10,13 @@ use serde::{Deserialize, Serialize};
 
 /// Port of HTTPS (RFC 9110, section 4.2.2): firewalls let it out.
 const HTTPS: u16 = 443;
+
+/// The forwarder's image as it is built.
+const FORWARDER_IMAGE: &str = "ghcr.io/nagaya-dev/nagaya-forwarder:dev";
+/// Of the networks that nobody is to route ever (RFC 1112, section 4: class E), so that no network of a tenant has it.
+const FORWARDER_V4: Ipv4Addr = Ipv4Addr::new(240, 110, 97, 103);
+/// A local address (RFC 4193), out of a prefix that says `nagay` instead of being random: nothing of it leaves a node.
+const FORWARDER_V6: Ipv6Addr = Ipv6Addr::new(0xfd6e, 0x6167, 0x6179, 0, 0, 0, 0, 1);
 
 /// Settings that shape what is rendered, the same for all tenants.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -52,12 +59,34 @@ pub struct GatewaySettings {
     /// IP addresses of the gateway, as the tenants' machines reach them and the manager too: it looks at the first as a
     /// machine does that wants to join, and names all of them to the tenants' pods. Needed with `gateway.domain`.
     pub addresses: Vec<IpAddr>,
+    /// What leads pods of tenants behind the gateway to their API server, on each of their nodes.
+    pub forwarder: ForwarderSettings,
+}
+
+/// What leads pods of tenants behind the gateway to their API server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct ForwarderSettings {
+    /// Its image, to which the rewrites and digests of `addonImages` apply.
+    pub image: String,
+    /// The address that `default/kubernetes` leads to in such a cluster, and that each of its nodes gives to itself. One of
+    /// each IP family, of which the one of a tenant's first Service network is taken. No machine, pod or Service may have
+    /// it. Another one is for all tenants, at once.
+    pub addresses: Vec<IpAddr>,
+}
+
+impl Default for ForwarderSettings {
+    fn default() -> Self {
+        let addresses = vec![FORWARDER_V4.into(), FORWARDER_V6.into()];
+        Self { image: FORWARDER_IMAGE.to_owned(), addresses }
+    }
 }
 
 impl Default for GatewaySettings {
     fn default() -> Self {
         let port = NonZeroU16::new(HTTPS).unwrap_or(NonZeroU16::MIN);
-        Self { domain: None, port, addresses: Vec::new() }
+        let forwarder = ForwarderSettings::default();
+        Self { domain: None, port, addresses: Vec::new(), forwarder }
     }
 }
 

@@ -19,6 +19,7 @@ use crate::diagnosis::{Blockage, Blocked};
 use crate::load_balancer::{self, BalancerView};
 use crate::membership::EtcdFindings;
 use crate::moves::NodesLeft;
+use crate::nodes::Nodes;
 use crate::probe::ProbeReport;
 use crate::snapshots::PlaneJobs;
 use crate::tenant::{Tenant, Way};
@@ -108,8 +109,8 @@ pub struct Findings<'a> {
     pub content: &'a ContentState,
     /// What a joining node would meet.
     pub probed: Probed<'a>,
-    /// Number of nodes, when known.
-    pub nodes: Option<i32>,
+    /// The tenant's nodes, when known.
+    pub nodes: Option<&'a Nodes>,
     /// Nodes that are not known to use the endpoint, when known; asked for while there is a former one.
     pub nodes_left: Option<&'a NodesLeft>,
     /// The plane was ready once: from then on an etcd that does not come up is lost data, not a slow start.
@@ -164,7 +165,7 @@ pub fn compute_status(findings: &Findings<'_>) -> TenantClusterStatus {
     );
     let base = TenantClusterStatus {
         observed_generation: findings.raw.metadata.generation,
-        nodes: findings.nodes.or(previous.nodes),
+        nodes: findings.nodes.map(nodes::count).or(previous.nodes),
         conditions,
         ..previous
     };
@@ -224,6 +225,7 @@ fn verdicts(findings: &Findings<'_>) -> Vec<(&'static str, Option<Verdict>)> {
         (types::CONTENT_READY, Some(parts::content(findings))),
         (types::ENDPOINT_REACHABLE, probed::endpoint(findings)),
         (types::SNAPSHOTS_READY, snapshots::taken(findings)),
+        (types::NODES_READY, nodes::ready(findings)),
         (types::NODES_CUT_OFF, nodes::cut_off(findings)),
         (types::NODES_MOVED, moved::nodes(findings)),
     ]);

@@ -56,6 +56,10 @@ pub struct Tenant {
     pub kube_proxy: Option<KubeProxy>,
     /// Whether CoreDNS is managed.
     pub core_dns: bool,
+    /// What leads pods to their API server through the gateway; `None`: it needs none.
+    pub forwarder: Option<Forwarder>,
+    /// Whether the tunnel's agents are managed, where there is a tunnel ([`crate::tunnel`]).
+    pub tunnel_agents: bool,
     /// Whose pod templates it gets.
     pub templates: Templates,
     /// Since when its nodes are cut off ([`crate::meltdown`]): kube-controller-manager leaves them alone.
@@ -188,6 +192,15 @@ pub struct EtcdMembers {
 pub struct KubeProxy {
     /// JSON merge patch on KubeProxyConfiguration.
     pub config_patch: Option<Value>,
+}
+
+/// What leads pods to their API server through the gateway.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Forwarder {
+    /// What `default/kubernetes` leads to, and each node gives to itself.
+    pub address: IpAddr,
+    /// Whether it is managed; otherwise somebody else sees to it that something is at that address.
+    pub managed: bool,
 }
 
 impl Tenant {

@@ -3,6 +3,7 @@
 
 mod bucket;
 mod exposure;
+mod forwarder;
 mod networks;
 mod ownership;
 mod settings;
@@ -78,6 +79,7 @@ pub fn validate(raw: &TenantCluster, around: Surroundings<'_>) -> Result<Tenant,
     let version = version::resolve(raw, owner.record, around.oldest_kubelet)?;
     let networks = networks::parse(&spec.networking)?;
     let exposure = exposure::resolve(raw, around.settings, owner.record)?;
+    let forwarder = forwarder::resolve(spec, around.settings, &networks, &exposure)?;
     let born = owner.record.is_some_and(|record| record.born);
     if !born || exposure.moves.unmade {
         networks::check(&networks, &exposure.addresses)?;
@@ -117,6 +119,8 @@ pub fn validate(raw: &TenantCluster, around: Surroundings<'_>) -> Result<Tenant,
         kube_proxy: (spec.addons.kube_proxy.management == Management::Managed)
             .then(|| KubeProxy { config_patch: spec.addons.kube_proxy.config.clone() }),
         core_dns: spec.addons.core_dns.management == Management::Managed,
+        forwarder,
+        tunnel_agents: spec.addons.konnectivity.management == Management::Managed,
         templates: owner.record.map(|record| record.templates.clone()).unwrap_or_default(),
         // What runs says that, and no record.
         cut_off_since: None,

@@ -8,7 +8,7 @@ mod tenant_objects;
 
 use nagaya_render::minors::{MINORS, Minor};
 use nagaya_render::settings::{ImageSource, Settings};
-use nagaya_render::tenant::{KubeProxy, Tenant};
+use nagaya_render::tenant::{Forwarder, KubeProxy, Tenant};
 use serde_json::{Value, json};
 
 const CA: &str = "-----BEGIN CERTIFICATE-----\nnot one, but as opaque\n-----END CERTIFICATE-----\n";
@@ -65,6 +65,18 @@ fn every_object_of_a_tenant_that_sets_everything_is_as_reviewed() {
         ..Settings::default()
     };
     insta::assert_snapshot!("content-everything", golden(&objects(&tenant, &settings)));
+}
+
+/// What it has beyond others: the tunnel's agents.
+#[test]
+fn every_object_of_a_tenant_behind_the_gateway_is_as_reviewed() {
+    let objects = objects(&fixture::tenant_behind_the_gateway(), &Settings::default());
+    let of_the_tunnel = |object: &&Value| {
+        let name = object["metadata"]["name"].as_str().unwrap_or_default();
+        name.contains("konnectivity")
+    };
+    let objects: Vec<Value> = objects.iter().filter(of_the_tunnel).cloned().collect();
+    insta::assert_snapshot!("content-tunnel", golden(&objects));
 }
 
 #[test]
@@ -138,17 +150,66 @@ fn pods_keep_the_former_endpoint_as_long_as_it_leads_by_an_address_and_the_gatew
     };
     assert_eq!(led(&tenant), (json!("172.30.0.1"), json!(30_443)));
     tenant.exposure.moves.former = None;
-    assert_eq!(led(&tenant), (json!("198.51.100.7"), json!(443)));
+    assert_eq!(led(&tenant), (json!("240.110.97.103"), json!(20_443)));
 }
 
-/// Who asks the gateway by an address is led nowhere.
 #[test]
-fn behind_the_gateway_nothing_of_ours_asks_by_the_address_of_the_service() {
+fn every_object_of_a_tenant_behind_the_gateway_that_differs_is_as_reviewed() {
     let tenant = fixture::tenant_behind_the_gateway();
+    let mut near = tenant.clone();
+    near.forwarder = None;
+    let settings = Settings {
+        addon_images: ImageSource {
+            rewrite: [("ghcr.io/nagaya-dev".to_owned(), "mirror.example/nagaya".to_owned())].into(),
+            pull_secrets: vec!["mirror".to_owned()],
+            ..ImageSource::default()
+        },
+        ..Settings::default()
+    };
+    let others = objects(&near, &settings);
+    let differ = |object: &Value| !others.contains(object);
+    let differing: Vec<Value> = objects(&tenant, &settings).into_iter().filter(differ).collect();
+    insta::assert_snapshot!("content-gateway", golden(&differing));
+}
+
+/// Who asks the gateway by an address, or by a name that is every cluster's, is led nowhere without the forwarder.
+#[test]
+fn behind_the_gateway_pods_ask_their_node_and_the_forwarder_asks_every_gateway_by_address() {
+    let mut tenant = fixture::tenant_behind_the_gateway();
+    tenant.exposure.addresses.push("2001:db8::7".parse().unwrap());
     let objects = objects(&tenant, &Settings::default());
+    let slice = find(&objects, "EndpointSlice", "kubernetes");
+    let endpoints = &find(&objects, "Endpoints", "kubernetes")["subsets"][0];
+    assert_eq!(slice["endpoints"][0]["addresses"], json!(["240.110.97.103"]));
+    assert_eq!(endpoints["addresses"], json!([{"ip": "240.110.97.103"}]));
+    for ports in [&slice["ports"], &endpoints["ports"]] {
+        assert_eq!(ports[0]["port"], 20443);
+    }
+    let daemon_set = find(&objects, "DaemonSet", "nagaya-forwarder");
+    let container = &daemon_set["spec"]["template"]["spec"]["containers"][0];
+    let words = json!([
+        "--listen=240.110.97.103:20443",
+        "--health=240.110.97.103:20444",
+        "--gateway=198.51.100.7:443,[2001:db8::7]:443",
+        "--authority=demo.acme.k8s.example.com",
+    ]);
+    assert_eq!(container["args"], words);
+    // kube-proxy comes before it, and asks by the endpoint's name.
     let kubeconfig = find(&objects, "ConfigMap", "kube-proxy")["data"]["kubeconfig.conf"].clone();
     let server = "https://demo.acme.k8s.example.com:443";
     assert!(kubeconfig.as_str().unwrap().contains(server), "{kubeconfig}");
+    let core_dns = &find(&objects, "Deployment", "coredns")["spec"]["template"]["spec"];
+    assert_eq!(core_dns["hostAliases"], Value::Null);
+}
+
+#[test]
+fn a_forwarder_that_is_not_managed_is_not_written_and_dns_does_not_wait_for_it() {
+    let mut tenant = fixture::tenant_behind_the_gateway();
+    tenant.forwarder = tenant.forwarder.map(|one| Forwarder { managed: false, ..one });
+    let objects = objects(&tenant, &Settings::default());
+    assert!(objects.iter().all(|object| object["metadata"]["name"] != "nagaya-forwarder"));
+    let slice = find(&objects, "EndpointSlice", "kubernetes");
+    assert_eq!(slice["endpoints"][0]["addresses"], json!(["240.110.97.103"]));
     let pod = &find(&objects, "Deployment", "coredns")["spec"]["template"]["spec"];
     let alias = json!({"ip": "198.51.100.7", "hostnames": ["demo.acme.k8s.example.com"]});
     assert_eq!(pod["hostAliases"], json!([alias]));

@@ -85,12 +85,23 @@ fn what_is_the_same_for_every_minor_is_as_reviewed() {
     snapshot_as("signing-token", &[json!(build_signing_token_secret(&tenant, &token))]);
 }
 
-/// The rest of the control plane is the same for every way.
+/// The rest of the control plane is the same for every way, but for the tunnel.
 #[test]
 fn a_tenant_behind_the_gateway_is_as_reviewed() {
     let tenant = fixture::tenant_behind_the_gateway();
     let foundation = build_foundation(&tenant, &EtcdShape::newborn());
     snapshot_as("gateway", &[json!(foundation.namespace), json!(foundation.api_server_public)]);
+    let newborn = EtcdShape::newborn();
+    let plane = build_plane(&tenant, &Versions::done(&tenant), &newborn, &Settings::default());
+    let plane = plane.with_tunnel_certificate(Some("0123456789abcdef"));
+    snapshot_as(
+        "tunnel",
+        &[
+            json!(foundation.tunnel),
+            json!(plane.api_server_authentication),
+            json!(plane.api_server),
+        ],
+    );
 }
 
 #[test]

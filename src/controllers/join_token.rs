@@ -3,27 +3,29 @@
 //! When it ends follows from the object alone (its creation and `spec.ttl`), so that no crash and no
 //! GitOps tool can make it live longer.
 
+mod attempt;
 mod issue;
+mod status;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures::StreamExt;
+use futures::{StreamExt, stream};
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::runtime::controller::Action;
 use kube::runtime::reflector::ObjectRef;
 use kube::runtime::{Controller, watcher};
 use kube::{Api, Resource, ResourceExt};
-use nagaya_api::{JoinToken, JoinTokenState, JoinTokenStatus, TenantCluster, conditions, reasons};
-use nagaya_render::join_token::{JoinTokenError, join_secret_name, parse_ttl};
-use nagaya_render::status::{State, Verdict, merge};
+use nagaya_api::{JoinAttempt, JoinToken, JoinTokenState, JoinTokenStatus, TenantCluster, reasons};
+use nagaya_render::join_token::{JoinTokenError, parse_ttl};
+
+use tokio::sync::mpsc;
 
 use super::places::Places;
 use super::{Context, Plane};
 use crate::keyring::READ_AGAIN;
 use crate::kube_ops::{self, Backoff, patch_status};
-use crate::tenant::TenantKey;
+use crate::tenant::{ShownToken, TenantKey};
 
 const CONTROLLER: &str = "jointoken";
 /// A cluster that is not there yet wakes its tokens when it comes; this is for what a watch missed.
@@ -69,8 +71,8 @@ pub struct JoinTokens {
     backoff: Backoff<ObjectRef<JoinToken>>,
 }
 
-/// Runs until the manager stops.
-pub async fn run(context: Arc<Context>) {
+/// Runs until the manager stops. `shown`: tokens that a machine has news of.
+pub async fn run(context: Arc<Context>, shown: mpsc::UnboundedReceiver<ShownToken>) {
     let client = context.manager.clients.projects.clone();
     let manager = &context.manager;
     // What is made for one is made within one pass.
@@ -81,7 +83,7 @@ pub async fn run(context: Arc<Context>) {
     );
     let controller =
         Controller::new(Api::<JoinToken>::all(client.clone()), watcher::Config::default());
-    let (tokens, cache) = (controller.store(), controller.store());
+    let (tokens, known, cache) = (controller.store(), controller.store(), controller.store());
     let shutdown = context.manager.shutdown.clone();
     let of_cluster = move |cluster: TenantCluster| {
         let (name, namespace) = (cluster.name_any(), cluster.namespace());
@@ -91,8 +93,14 @@ pub async fn run(context: Arc<Context>) {
             .filter(|token| token.spec.cluster_name == name && token.namespace() == namespace);
         its.map(|token| ObjectRef::from_obj(token.as_ref())).collect::<Vec<_>>()
     };
+    let of_machines = attempt::in_rounds(shown).flat_map(move |round| {
+        let is_shown = |token: &JoinToken| round.iter().any(|shown| attempt::is_of(shown, token));
+        let shown = known.state().into_iter().filter(|token| is_shown(token));
+        stream::iter(shown.map(|token| ObjectRef::from_obj(token.as_ref())).collect::<Vec<_>>())
+    });
     controller
         .watches(Api::<TenantCluster>::all(client), watcher::Config::default(), of_cluster)
+        .reconcile_on(of_machines)
         .graceful_shutdown_on(async move { shutdown.cancelled().await })
         .run(
             move |token, shared: Arc<JoinTokens>| {
@@ -135,7 +143,7 @@ enum Phase {
     Expired,
     NoCluster,
     WaitingFor(String),
-    Live(Arc<Plane>),
+    Live(TenantKey, Arc<Plane>),
 }
 
 async fn pass(context: &Context, token: &JoinToken, now: Timestamp) -> Result<Action, Error> {
@@ -152,7 +160,7 @@ async fn pass(context: &Context, token: &JoinToken, now: Timestamp) -> Result<Ac
             (issue::withdraw(context, token).await.map(|()| None), Some(LOOK_AGAIN))
         }
         Phase::WaitingFor(_) => (Ok(None), Some(LOOK_AGAIN)),
-        Phase::Live(plane) => {
+        Phase::Live(_, plane) => {
             let left = expires.duration_since(now).try_into().unwrap_or(LOOK_AGAIN);
             let next = READ_AGAIN.min(left);
             (issue::issue(context, token, plane, expires).await.map(Some), Some(next))
@@ -162,9 +170,19 @@ async fn pass(context: &Context, token: &JoinToken, now: Timestamp) -> Result<Ac
         context.manager.clients.projects.clone(),
         &token.namespace().unwrap_or_default(),
     );
-    patch_status(&all, token, &status(token, &phase, &outcome, expires, now)).await?;
+    let mut status = status::compute_status(token, &phase, &outcome, expires, now);
+    let seen = last_attempt(context, &phase, &status);
+    let (told, more) = attempt::tell(status.last_attempt.take(), seen, now);
+    status.last_attempt = told;
+    patch_status(&all, token, &status).await?;
     outcome?;
+    let next = next.into_iter().chain(more).min();
     Ok(next.map_or_else(Action::await_change, Action::requeue))
+}
+
+fn last_attempt(context: &Context, phase: &Phase, status: &JoinTokenStatus) -> Option<JoinAttempt> {
+    let (Phase::Live(tenant, _), Some(token_id)) = (phase, &status.token_id) else { return None };
+    context.watches.last_attempt(tenant, token_id)
 }
 
 fn expiration(token: &JoinToken) -> Result<Timestamp, Error> {
@@ -194,7 +212,7 @@ async fn phase(
     }
     let name = &token.spec.cluster_name;
     Ok(match plane_of(context, token).await? {
-        Found::Plane(plane) => Phase::Live(plane),
+        Found::Plane(key, plane) => Phase::Live(key, plane),
         Found::NotYet => {
             Phase::WaitingFor(format!("waiting for the API server of TenantCluster {name}"))
         }
@@ -204,7 +222,7 @@ async fn phase(
 
 /// The control plane that a token is for.
 pub(crate) enum Found {
-    Plane(Arc<Plane>),
+    Plane(TenantKey, Arc<Plane>),
     NotYet,
     NoCluster,
 }
@@ -227,92 +245,8 @@ async fn plane_of(context: &Context, token: &JoinToken) -> Result<Found, Error> 
     // One that swallows packets would hold this pass up for as long as a call may take.
     let answers = context.prober.store().get(&key).is_none_or(|seen| !seen.report.unreachable());
     Ok(match context.planes.get(&key).filter(|_| ready_for_tokens && answers) {
-        Some(plane) => Found::Plane(plane),
+        Some(plane) => Found::Plane(key, plane),
         None if cluster.meta().deletion_timestamp.is_some() => Found::NoCluster,
         None => Found::NotYet,
     })
-}
-
-fn status(
-    token: &JoinToken,
-    phase: &Phase,
-    outcome: &Result<Option<String>, Error>,
-    expires: Timestamp,
-    now: Timestamp,
-) -> JoinTokenStatus {
-    let previous = token.status.clone().unwrap_or_default();
-    let (state, verdict) = match outcome {
-        Err(error) => {
-            let failed = Verdict::new(State::False, error.reason(), error.to_string());
-            (previous.state, Some(failed))
-        }
-        Ok(_) => say(phase, &token.spec.cluster_name, previous.state, expires),
-    };
-    let secret_name = match phase {
-        Phase::Live(_) => Some(join_secret_name(&token.name_any())),
-        Phase::Deleted | Phase::WaitingFor(_) => previous.secret_name,
-        Phase::Expired | Phase::NoCluster => None,
-    };
-    let done = outcome.is_ok() && matches!(phase, Phase::Live(_) | Phase::Expired);
-    let found = verdict.map(|verdict| {
-        let waits = (!done).then(|| verdict.as_if(State::True));
-        vec![(conditions::ISSUED, Some(verdict)), (conditions::RECONCILING, waits)]
-    });
-    JoinTokenStatus {
-        observed_generation: token.metadata.generation,
-        state,
-        token_id: outcome.as_ref().ok().cloned().flatten().or(previous.token_id),
-        expiration_time: Some(Time(expires)),
-        secret_name,
-        conditions: merge(
-            &previous.conditions,
-            found.unwrap_or_default(),
-            token.metadata.generation,
-            now,
-        ),
-    }
-}
-
-/// `None`: what was said stays.
-fn say(
-    phase: &Phase,
-    cluster: &str,
-    previous: Option<JoinTokenState>,
-    expires: Timestamp,
-) -> (Option<JoinTokenState>, Option<Verdict>) {
-    let not_issued = |reason, words: String| Some(Verdict::new(State::False, reason, words));
-    match phase {
-        Phase::Live(_) => (
-            Some(JoinTokenState::Issued),
-            Some(Verdict::new(State::True, reasons::ISSUED, "nodes can join with it")),
-        ),
-        Phase::Expired => (
-            Some(JoinTokenState::Expired),
-            not_issued(
-                reasons::EXPIRED,
-                format!("its life ended at {expires}; create another JoinToken"),
-            ),
-        ),
-        // A manager that has just started has not looked at the cluster yet; the token is there.
-        Phase::WaitingFor(_) if previous == Some(JoinTokenState::Issued) => (previous, None),
-        Phase::WaitingFor(what) => {
-            (Some(JoinTokenState::Pending), not_issued(reasons::WAITING, what.clone()))
-        }
-        Phase::NoCluster => (
-            Some(JoinTokenState::Pending),
-            not_issued(
-                reasons::NO_CLUSTER,
-                format!("spec.clusterName: there is no TenantCluster {cluster} in this namespace"),
-            ),
-        ),
-        Phase::Deleted => (
-            previous,
-            not_issued(
-                reasons::REVOKING,
-                format!(
-                    "waiting for the API server of TenantCluster {cluster}, to take the token away from it"
-                ),
-            ),
-        ),
-    }
 }

@@ -294,7 +294,7 @@ fn status(
             Some(seen) => Probed::Report(&seen.report),
             None => Probed::NotYet,
         },
-        nodes: context.watches.nodes(key),
+        nodes: context.watches.nodes(key).as_deref(),
         nodes_left: context.watches.nodes_left(key).as_ref(),
         born: observed.born(),
     })

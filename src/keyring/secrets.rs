@@ -30,10 +30,10 @@ pub(super) fn versions(secrets: &Secrets) -> Vec<[Option<&str>; 3]> {
         .collect()
 }
 
-pub(super) async fn read(secrets: &Api<Secret>) -> Result<Secrets, Error> {
+pub(super) async fn read(secrets: &Api<Secret>, tenant: &Tenant) -> Result<Secrets, Error> {
     let names = Authority::all()
         .map(Authority::secret_name)
-        .chain(LeafSecret::all().map(LeafSecret::secret_name))
+        .chain(LeafSecret::of(tenant).map(LeafSecret::secret_name))
         .chain([SIGNING_TOKEN_SECRET, LeafSecret::LAST_FORMER.secret_name()]);
     let mut existing = read_all(secrets, names).await?;
     if existing.contains_key(LeafSecret::LAST_FORMER.secret_name()) {

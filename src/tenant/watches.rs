@@ -1,8 +1,10 @@
-//! Narrow watches over a tenant's connection: how many nodes there are (`nodes.rs`), which serving
-//! certificates are asked for (`requests.rs`), whether our own objects are still as we left them
-//! (`drift.rs`), whether nodes renew their Leases (`leases.rs`), and which ones use a former endpoint (`left.rs`). Nothing of the tenant's is kept but counts and
-//! versions, and a watch that is silent costs next to nothing (`follow.rs`).
+//! Narrow watches over a tenant's connection: how many nodes there are, and which are not Ready (`nodes.rs`), which serving
+//! certificates are asked for (`requests.rs`), which machines have shown a join token (`attempts.rs`), whether our own
+//! objects are still as we left them (`drift.rs`), whether nodes renew their Leases (`leases.rs`), and which ones use a
+//! former endpoint (`left.rs`). Nothing of the tenant's is kept but counts, versions and what it is told of, and a watch
+//! that is silent costs next to nothing (`follow.rs`).
 
+mod attempts;
 mod drift;
 mod follow;
 mod leases;
@@ -15,9 +17,15 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use k8s_openapi::api::certificates::v1::CertificateSigningRequest;
+use nagaya_api::JoinAttempt;
 use nagaya_render::meltdown::Heartbeats;
 use nagaya_render::moves::{Former, NodesLeft};
+use nagaya_render::nodes::Nodes;
+use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
+
+pub use attempts::ShownToken;
 
 use super::content::{Contents, Ledger};
 use super::{TenantIdentity, TenantKey, Wakeups};
@@ -26,6 +34,7 @@ use super::{TenantIdentity, TenantKey, Wakeups};
 #[derive(Debug)]
 pub struct TenantWatches {
     wakeups: Wakeups,
+    shown: mpsc::UnboundedSender<ShownToken>,
     contents: Arc<Contents>,
     tenants: Mutex<HashMap<TenantKey, Watched>>,
 }
@@ -40,11 +49,12 @@ struct Watched {
 /// All that is kept of what was seen.
 #[derive(Debug, Default)]
 struct SeenInTenant {
-    nodes: nodes::Count,
+    nodes: nodes::Watched,
     leases: leases::Leases,
     left: left::Left,
     drift: AtomicU64,
     changes: Changes,
+    attempts: attempts::Attempts,
 }
 
 /// Counts what happens to our objects in a tenant, whoever does it.
@@ -71,10 +81,14 @@ impl Drop for Watched {
 
 impl TenantWatches {
     /// Watches that wake through `wakeups` when the number of nodes changes, and when one of the objects
-    /// that `contents` has applied is no longer as it was.
+    /// that `contents` has applied is no longer as it was; `shown` gets each token that a machine has news of.
     #[must_use]
-    pub fn new(wakeups: Wakeups, contents: Arc<Contents>) -> Self {
-        Self { wakeups, contents, tenants: Mutex::default() }
+    pub fn new(
+        wakeups: Wakeups,
+        shown: mpsc::UnboundedSender<ShownToken>,
+        contents: Arc<Contents>,
+    ) -> Self {
+        Self { wakeups, shown, contents, tenants: Mutex::default() }
     }
 
     /// Starts to watch a tenant; starts again when the identity behind `client` has changed. Must be
@@ -90,6 +104,7 @@ impl TenantWatches {
             tenant: tenant.clone(),
             client: client.clone(),
             wakeups: self.wakeups.clone(),
+            shown: self.shown.clone(),
             ledger: self.contents.ledger(tenant),
             seen: Arc::clone(&seen),
         }));
@@ -103,9 +118,9 @@ impl TenantWatches {
         self.contents.forget(tenant);
     }
 
-    /// Number of nodes; `None` before the first answer.
+    /// The nodes; `None` before the first answer.
     #[must_use]
-    pub fn nodes(&self, tenant: &TenantKey) -> Option<i32> {
+    pub fn nodes(&self, tenant: &TenantKey) -> Option<Arc<Nodes>> {
         self.tenants().get(tenant).and_then(|watched| watched.seen.nodes.get())
     }
 
@@ -144,6 +159,12 @@ impl TenantWatches {
         self.tenants().get(tenant).map(|watched| watched.seen.changes.clone())
     }
 
+    /// The last time that a machine has shown the token; `None`: not since it is watched.
+    #[must_use]
+    pub fn last_attempt(&self, tenant: &TenantKey, token_id: &str) -> Option<JoinAttempt> {
+        self.tenants().get(tenant).and_then(|watched| watched.seen.attempts.get(token_id))
+    }
+
     fn tenants(&self) -> MutexGuard<'_, HashMap<TenantKey, Watched>> {
         self.tenants.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -154,14 +175,24 @@ struct Watcher {
     tenant: TenantKey,
     client: kube::Client,
     wakeups: Wakeups,
+    shown: mpsc::UnboundedSender<ShownToken>,
     ledger: Arc<Ledger>,
     seen: Arc<SeenInTenant>,
+}
+
+impl Watcher {
+    fn note_attempt(&self, csr: &CertificateSigningRequest) {
+        if let Some(token_id) = self.seen.attempts.note(csr) {
+            // The only error is a dropped receiver: then nobody is left to be told.
+            let _ = self.shown.send(ShownToken { tenant: self.tenant.clone(), token_id });
+        }
+    }
 }
 
 /// All watches of a tenant; never ends by itself.
 async fn watch_all(watcher: Watcher) {
     tokio::join!(
-        nodes::count(&watcher),
+        nodes::look(&watcher),
         leases::look(&watcher),
         left::look(&watcher),
         requests::answer(&watcher),

@@ -47,6 +47,14 @@ fn samples(snapshot: &Value) -> Vec<(&'static str, Value)> {
             "spec.addons.coreDNS.management",
             json!({"addons": {"coreDNS": {"management": "Unmanaged"}}}),
         ),
+        (
+            "spec.addons.forwarder.management",
+            json!({"addons": {"forwarder": {"management": "Unmanaged"}}}),
+        ),
+        (
+            "spec.addons.konnectivity.management",
+            json!({"addons": {"konnectivity": {"management": "Unmanaged"}}}),
+        ),
         ("spec.snapshots.schedule", json!({"snapshots": {"schedule": "1h"}})),
         ("spec.snapshots.keep", json!({"snapshots": {"keep": 2}})),
         ("spec.version", json!({"version": "v1.37.1"})),

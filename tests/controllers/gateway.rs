@@ -97,6 +97,29 @@ async fn its_join_command_names_it_too() {
     assert!(command.starts_with(&format!("kubeadm join {ENDPOINT} ")), "{command}");
 }
 
+/// What the forwarder on the nodes is told, and where pods go.
+fn forwarding(stage: &Stage) -> (String, Value) {
+    let daemon_set = stage.inside.get("DaemonSet", "kube-system", "nagaya-forwarder").unwrap();
+    let words = daemon_set["spec"]["template"]["spec"]["containers"][0]["args"].to_string();
+    let slice = stage.inside.get("EndpointSlice", "default", "kubernetes").unwrap();
+    (words, slice["endpoints"][0]["addresses"].clone())
+}
+
+#[tokio::test(start_paused = true)]
+async fn pods_are_led_by_a_forwarder_that_follows_the_gateways_addresses() {
+    let mut stage = ready().await;
+    let (words, pods) = forwarding(&stage);
+    let own = [format!("--gateway={GATEWAY_ADDRESS}:443"), format!("--authority={HOST}")];
+    assert!(own.iter().all(|word| words.contains(word)), "{words}");
+    assert_eq!(pods, json!(["240.110.97.103"]));
+    let right = stage.config.render.gateway.clone();
+    let addresses = vec![GATEWAY_ADDRESS.into(), "198.51.100.77".parse().unwrap()];
+    set_gateway(&mut stage, GatewaySettings { addresses, ..right });
+    let both = format!("--gateway={GATEWAY_ADDRESS}:443,198.51.100.77:443");
+    stage.until("the forwarder knows both", |stage| forwarding(stage).0.contains(&both)).await;
+    assert_eq!(forwarding(&stage).1, pods);
+}
+
 #[tokio::test(start_paused = true)]
 async fn further_names_lead_there_too_and_nothing_restarts() {
     let stage = ready().await;

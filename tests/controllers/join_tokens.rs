@@ -1,5 +1,11 @@
 //! A `JoinToken` is handed out for a cluster that can be joined, says why if not, and goes without a trace.
 
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use jiff::SignedDuration;
+use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair};
 use serde_json::{Value, json};
 
 use crate::memory_api::{Id, Kind};
@@ -76,4 +82,49 @@ fn token_id() -> Id {
 fn issued(stage: &Stage) -> Value {
     let token = stage.projects.get("JoinToken", PROJECT, "vms").unwrap_or_default();
     token["status"]["conditions"][0].clone()
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_last_machine_that_showed_a_token_is_told_and_many_cost_few_writes() {
+    let stage = Stage::ready().await;
+    create_token(&stage, TENANT);
+    stage.until("it is issued", |stage| issued(stage)["status"] == "True").await;
+    let token = stage.projects.get("JoinToken", PROJECT, "vms").unwrap();
+    let token = token["status"]["tokenID"].as_str().unwrap().to_owned();
+    show(&stage, &token, "vm-0");
+    stage.until("it is told", |stage| last_attempt(stage)["node"] == "vm-0").await;
+    assert_eq!(last_attempt(&stage)["outcome"], "Issued");
+    let told =
+        |stage: &Stage| stage.writes().iter().filter(|one| one.contains("JoinToken")).count();
+    let before = told(&stage);
+    for number in 1..=50 {
+        show(&stage, &token, &format!("vm-{number}"));
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    show(&stage, "foreign", "stranger");
+    show(&stage, &token, "vm-last");
+    stage.clock.set_ahead(SignedDuration::from_secs(10));
+    stage.until("the last is told", |stage| last_attempt(stage)["node"] == "vm-last").await;
+    let written = told(&stage) - before;
+    assert_eq!(written, 1);
+}
+
+fn show(stage: &Stage, token: &str, node: &str) {
+    let mut params = CertificateParams::default();
+    params.distinguished_name = DistinguishedName::new();
+    params.distinguished_name.push(DnType::CommonName, format!("system:node:{node}"));
+    let pem = params.serialize_request(&KeyPair::generate().unwrap()).unwrap().pem().unwrap();
+    let request = json!({
+        "kind": "CertificateSigningRequest", "metadata": {"name": format!("csr-{node}")},
+        "spec": {
+            "signerName": "kubernetes.io/kube-apiserver-client-kubelet", "request": STANDARD.encode(pem),
+            "username": format!("system:bootstrap:{token}"),
+        },
+    });
+    stage.inside.create(&request).unwrap();
+}
+
+fn last_attempt(stage: &Stage) -> Value {
+    let token = stage.projects.get("JoinToken", PROJECT, "vms").unwrap();
+    token["status"]["lastAttempt"].clone()
 }

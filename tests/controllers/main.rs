@@ -33,6 +33,7 @@ mod snapshots;
 mod snapshots_in_a_bucket;
 mod stage;
 mod stories;
+mod tunnel;
 mod turns;
 mod two_managers;
 mod upgrading;

@@ -1,4 +1,4 @@
-//! `make install`, `make image`, `make gateway-image` and `make doctor`.
+//! `make install`, `make image`, `make gateway-image`, `make forwarder-image` and `make doctor`.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -19,6 +19,8 @@ enum Verb {
     Image,
     /// Only make the gateway's image, and print where it is.
     GatewayImage,
+    /// Only make the forwarder's image, and print where it is.
+    ForwarderImage,
     /// The gateway instead, beside the Nagaya that is there: at the port 30043 of the management host.
     Gateway,
     /// Only make the join doctor, one static program, and print where it is.
@@ -36,6 +38,7 @@ fn main() -> ExitCode {
         Some(Verb::Image) => install::build_image().map(|path| print(&path)),
         Some(Verb::Gateway) => install::install_gateway(),
         Some(Verb::GatewayImage) => install::build_gateway_image().map(|path| print(&path)),
+        Some(Verb::ForwarderImage) => install::build_forwarder_image().map(|path| print(&path)),
         Some(Verb::Doctor) => install::build_doctor().map(|path| print(&path)),
     });
     match done {

@@ -26,7 +26,9 @@ pub fn for_management(minor: &str) -> Result<Vec<Need>> {
 pub fn for_control_plane(minor: &str) -> Result<Vec<Need>> {
     let kubernetes = Component::kubernetes(minor)?;
     let etcd = ["etcd", "etcdctl", "etcdutl"].map(|name| (Component::etcd(), name));
-    Ok(CONTROL_PLANE.map(|name| (kubernetes.clone(), name)).into_iter().chain(etcd).collect())
+    let tunnel = [(Component::konnectivity(minor), "proxy-server")];
+    let own = CONTROL_PLANE.map(|name| (kubernetes.clone(), name));
+    Ok(own.into_iter().chain(etcd).chain(tunnel).collect())
 }
 
 /// A machine that joins, and what every node runs.
@@ -39,8 +41,9 @@ pub fn for_node(minor: &str) -> Result<Vec<Need>> {
         ["kubeadm", "kubelet", "kubectl", "kube-proxy"].map(|name| (kubernetes.clone(), name));
     let runtime = ["containerd", "containerd-shim-runc-v2", "ctr"];
     let runtime = runtime.map(|name| (Component::containerd(), name));
-    let dns = [(Component::coredns(minor), "coredns")];
-    Ok(own.into_iter().chain(runtime).chain(dns).collect())
+    let addons =
+        [(Component::coredns(minor), "coredns"), (Component::konnectivity(minor), "proxy-agent")];
+    Ok(own.into_iter().chain(runtime).chain(addons).collect())
 }
 
 #[cfg(test)]

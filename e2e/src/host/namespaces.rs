@@ -21,7 +21,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 pub use cgroups::{name as cgroup_name, remaining as remaining_cgroups, remove as remove_cgroups};
-pub use cni::configure as configure_network;
+pub use cni::{CONFIG as CNI_CONFIG, configure as configure_network};
 
 use super::{Host, Service};
 use crate::command::{command, feed, last_lines};

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::archive::Image;
 use super::libraries::{add_with_libraries, below_architecture};
-use super::{BUSYBOX, GATEWAY, MANAGER, NGINX};
+use super::{BUSYBOX, FORWARDER, GATEWAY, MANAGER, NGINX};
 use crate::command::{command, output, run};
 use crate::components::{Component, ensure, hex};
 use crate::error::{IoContext, Result};
@@ -128,6 +128,26 @@ pub fn coredns(minor: &str) -> Result<Image> {
     Ok(image.capable_file("/coredns", &source))
 }
 
+/// `registry.k8s.io/kas-network-proxy/BINARY:vVERSION`, where `binary` is `proxy-server` or `proxy-agent`.
+///
+/// # Errors
+/// The pinned version cannot be read.
+pub fn konnectivity_reference(minor: &str, binary: &str) -> Result<String> {
+    let version = Component::konnectivity(minor).version()?;
+    Ok(format!("{REGISTRY}/kas-network-proxy/{binary}:v{version}"))
+}
+
+/// The tunnel's server or agent.
+///
+/// # Errors
+/// The component cannot be built.
+pub fn konnectivity(minor: &str, binary: &str) -> Result<Image> {
+    let source = ensure(&Component::konnectivity(minor), binary)?;
+    let path = format!("/{binary}");
+    let image = Image::new(konnectivity_reference(minor, binary)?).entrypoint(&[&path]);
+    Ok(image.user("65532:65532").file(&path, &source))
+}
+
 /// etcd for tenants' control planes.
 ///
 /// # Errors
@@ -226,6 +246,12 @@ pub fn manager(binary: &Path) -> Image {
 pub fn gateway(binary: &Path) -> Image {
     let image = Image::new(GATEWAY).entrypoint(&["/nagaya-gateway"]).user("65532:65532");
     image.file("/nagaya-gateway", binary)
+}
+
+/// The forwarder around its static binary: it runs as root, for a capability.
+#[must_use]
+pub fn forwarder(binary: &Path) -> Image {
+    Image::new(FORWARDER).entrypoint(&["/nagaya-forwarder"]).file("/nagaya-forwarder", binary)
 }
 
 fn users(image: Image) -> Image {

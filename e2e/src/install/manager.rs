@@ -1,5 +1,5 @@
-//! The manager and the gateway as static programs, so that their images hold nothing else; and the join doctor, so that it
-//! runs on any machine.
+//! The manager, the gateway and the forwarder as static programs, so that their images hold nothing else; and the join
+//! doctor, so that it runs on any machine.
 
 use std::path::PathBuf;
 
@@ -22,6 +22,14 @@ pub fn build_image() -> Result<PathBuf> {
 /// It does not compile, or the cache cannot be written.
 pub fn build_gateway_image() -> Result<PathBuf> {
     images::gateway_image(&build("the gateway", "nagaya-gateway", "gateway")?)
+}
+
+/// The forwarder's image as an archive, built first if anything of it changed.
+///
+/// # Errors
+/// It does not compile, or the cache cannot be written.
+pub fn build_forwarder_image() -> Result<PathBuf> {
+    images::forwarder_image(&build("the forwarder", "nagaya-forwarder", "gateway")?)
 }
 
 /// The join doctor's static release build: what is copied to a machine that is to join.

@@ -1,6 +1,7 @@
 //! A machine of a test that joins tenants with stock kubeadm.
 
 use std::fs::File;
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -135,6 +136,14 @@ impl Machine {
     /// containerd refuses an image.
     pub fn load_images(&self, minor: &str) -> Outcome {
         Ok(sandbox::load(self.host().as_ref(), &images::node(minor)?)?)
+    }
+
+    /// Loads an image's archive, as if pulled.
+    ///
+    /// # Errors
+    /// containerd refuses it.
+    pub fn load(&self, archive: &Path) -> Outcome {
+        Ok(sandbox::load(self.host().as_ref(), &[archive])?)
     }
 
     /// What a tenant admin does to a worker after an upgrade of the cluster: the new kubeadm, its word on the

@@ -29,7 +29,7 @@ fn protocols(bytes: usize) -> Vec<Vec<u8>> {
 }
 
 fn complete(name: &str) -> Progress {
-    Progress::Complete(name.to_owned())
+    Progress::Complete(Some(name.to_owned()))
 }
 
 /// A record cut into records of at most `length`.
@@ -91,7 +91,7 @@ fn one_that_is_longer_than_a_record_can_be_is_read_up_to_the_limit() {
 #[test]
 fn one_without_a_name_or_with_an_address_has_none() {
     let without = hello("192.0.2.1", Vec::new());
-    assert_eq!(HelloReader::new(LIMIT).feed(&without), Err(Refusal::NoName));
+    assert_eq!(HelloReader::new(LIMIT).feed(&without), Ok(Progress::Complete(None)));
 }
 
 #[test]

@@ -119,12 +119,3 @@ async fn with_the_proxy_protocol_a_connection_begins_with_its_header() {
     assert!(read_all(&mut late).await.is_empty());
     assert_eq!(stage.refused("ProxyHeaderTooLate"), 1);
 }
-
-#[tokio::test]
-async fn without_it_a_header_is_garbage() {
-    let stage = Stage::new(&[]);
-    let mut client = stage.connect().await;
-    client.write_all(&proxy_header()).await.unwrap();
-    assert!(read_all(&mut client).await.is_empty());
-    assert_eq!(stage.refused("NotTls"), 1);
-}

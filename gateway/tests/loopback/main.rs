@@ -7,6 +7,7 @@
 //! | who is refused, and how | `refusing.rs` |
 //! | half-closed connections, peers that vanish, large amounts | `ending.rs` |
 //! | changes of routes, limits, PROXY protocol | `changing.rs` |
+//! | who comes through a forwarder on a tenant's node | `forwarded.rs` |
 //! | the end of the process | `draining.rs` |
 //! | curl, openssl and Go | `clients.rs` |
 
@@ -16,6 +17,7 @@ mod changing;
 mod clients;
 mod draining;
 mod ending;
+mod forwarded;
 mod leading;
 mod refusing;
 mod stage;

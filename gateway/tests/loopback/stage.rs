@@ -139,7 +139,7 @@ impl Pki {
             common_name: "server".to_owned(),
             organization: None,
             dns_names: vec!["*.example.com".to_owned(), "localhost".to_owned()],
-            ip_addresses: Vec::new(),
+            ip_addresses: vec![[127, 0, 0, 1].into()],
             usage: Usage::ServerAuth,
             validity: day,
         };

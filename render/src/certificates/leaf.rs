@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use jiff::SignedDuration;
 use nagaya_pki::{CertificateAuthority, Kubeconfig, LeafRequest, Trust, Usage};
-use strum::EnumIter;
+use strum::{EnumIter, IntoEnumIterator as _};
 
 use super::Authorities;
 use super::secret_data::{certificate, private_key};
@@ -13,6 +13,7 @@ use crate::moves::Former;
 use crate::plane::mounts::CLIENT_CONFIG_DIR;
 use crate::plane::names;
 use crate::tenant::Tenant;
+use crate::tunnel;
 
 /// One year, as kubeadm's (`kubeadmconstants.CertificateValidityPeriod`).
 pub(crate) const LIFE: SignedDuration = SignedDuration::from_hours(365 * 24);
@@ -47,19 +48,37 @@ pub enum Leaf {
     /// The operator's Prometheus towards kube-apiserver, kube-controller-manager and kube-scheduler. No pod of the
     /// control plane mounts it.
     Metrics,
+    /// The tunnel's server towards its agents.
+    TunnelServing,
+    /// The tunnel's server towards kube-apiserver, which it asks who an agent is.
+    TunnelClient,
 }
 
 impl Leaf {
+    /// Those that a tenant's control plane has.
+    pub(super) fn of(tenant: &Tenant) -> impl Iterator<Item = Self> {
+        let is_tunnelled = tenant.tunnel_host().is_some();
+        Self::iter().filter(move |leaf| is_tunnelled || !leaf.is_of_the_tunnel())
+    }
+
+    /// Whether only a control plane with a tunnel has it.
+    pub(super) const fn is_of_the_tunnel(self) -> bool {
+        matches!(self, Self::TunnelServing | Self::TunnelClient)
+    }
+
     /// Who signs it.
     pub(super) fn issuer(self, authorities: &Authorities) -> &CertificateAuthority {
         match self {
             Self::ApiServer
             | Self::KubeletClient
             | Self::ControllerManagerServing
-            | Self::SchedulerServing => &authorities.cluster,
+            | Self::SchedulerServing
+            | Self::TunnelServing => &authorities.cluster,
             Self::FrontProxyClient => &authorities.front_proxy,
             Self::EtcdClient | Self::EtcdServer | Self::EtcdPeer => &authorities.etcd,
-            Self::ControllerManager | Self::Scheduler | Self::Metrics => &authorities.client,
+            Self::ControllerManager | Self::Scheduler | Self::Metrics | Self::TunnelClient => {
+                &authorities.client
+            }
         }
     }
 
@@ -85,6 +104,10 @@ impl Leaf {
                 organization: Some(MONITORING_GROUP.to_owned()),
                 ..client("nagaya:metrics")
             },
+            Self::TunnelServing => {
+                server(names::TUNNEL_SERVER, tenant.tunnel_host().into_iter().collect())
+            }
+            Self::TunnelClient => client(tunnel::SERVER_USER),
         }
     }
 
@@ -96,13 +119,15 @@ impl Leaf {
     /// The kubeconfig that goes with it, for components that need one. It names the files of the pair called `pair`
     /// instead of embedding them, because client-go reads only files again.
     pub(super) fn kubeconfig(self, pair: &str) -> Option<Kubeconfig> {
-        let user = match self {
-            Self::ControllerManager => "system:kube-controller-manager",
-            Self::Scheduler => "system:kube-scheduler",
+        let (user, host) = match self {
+            Self::ControllerManager => ("system:kube-controller-manager", names::API_SERVER),
+            Self::Scheduler => ("system:kube-scheduler", names::API_SERVER),
+            // The one in its own pod.
+            Self::TunnelClient => (tunnel::SERVER_USER, "localhost"),
             _ => return None,
         };
         let in_dir = |file: &str| format!("{CLIENT_CONFIG_DIR}/{file}");
-        let server = format!("https://{}:{}", names::API_SERVER, names::API_SERVER_PORT);
+        let server = format!("https://{host}:{}", names::API_SERVER_PORT);
         Some(Kubeconfig::new("kubernetes", &server, Trust::File(in_dir("ca.crt"))).with_file_paths(
             user,
             &in_dir(&certificate(pair)),

@@ -5,6 +5,7 @@ use strum::IntoEnumIterator;
 use super::leaf::Leaf;
 use super::secret_data::{OPAQUE, TLS};
 use crate::plane::mounts::{CLIENT, SERVING};
+use crate::tenant::Tenant;
 
 /// A Secret with leaf certificates and their keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,21 +20,29 @@ pub enum LeafSecret {
     Scheduler,
     /// Of the operator's Prometheus.
     Metrics,
+    /// Of the tunnel's server.
+    Tunnel,
     /// Of one leaf, as planes were born with until a component had one for all. Not made any more; renewed until
     /// its plane's pods have rolled, since they mount it, and removed then.
     Former(Leaf),
 }
 
 impl LeafSecret {
-    /// Every one that a control plane has.
+    /// Every one that any control plane has.
     pub fn all() -> impl Iterator<Item = Self> {
         [Self::Etcd, Self::ApiServer, Self::ControllerManager, Self::Scheduler, Self::Metrics]
             .into_iter()
     }
 
+    /// [`LeafSecret::all`], and what only some have.
+    pub fn of(tenant: &Tenant) -> impl Iterator<Item = Self> {
+        Self::all().chain(tenant.tunnel_host().map(|_| Self::Tunnel))
+    }
+
     /// Every one that a control plane had before.
     pub fn former() -> impl Iterator<Item = Self> {
-        Leaf::iter().filter(|leaf| *leaf != Leaf::Metrics).map(Self::Former)
+        let had = |leaf: &Leaf| *leaf != Leaf::Metrics && !leaf.is_of_the_tunnel();
+        Leaf::iter().filter(had).map(Self::Former)
     }
 
     /// The last of [`LeafSecret::former`]. They are removed in that order: where it is not, none is.
@@ -48,6 +57,7 @@ impl LeafSecret {
             Self::ControllerManager => "kube-controller-manager-certs",
             Self::Scheduler => "kube-scheduler-certs",
             Self::Metrics => "metrics-client",
+            Self::Tunnel => "konnectivity-server-certs",
             Self::Former(leaf) => former_name(leaf),
         }
     }
@@ -89,6 +99,8 @@ impl Leaf {
             Self::Scheduler => (LeafSecret::Scheduler, CLIENT),
             Self::SchedulerServing => (LeafSecret::Scheduler, SERVING),
             Self::Metrics => (LeafSecret::Metrics, ALONE),
+            Self::TunnelServing => (LeafSecret::Tunnel, SERVING),
+            Self::TunnelClient => (LeafSecret::Tunnel, CLIENT),
         }
     }
 }
@@ -106,6 +118,8 @@ const fn former_name(leaf: Leaf) -> &'static str {
         Leaf::Scheduler => "kube-scheduler-kubeconfig",
         Leaf::SchedulerServing => "kube-scheduler-tls",
         Leaf::Metrics => "metrics-client",
+        // There was no tunnel then.
+        Leaf::TunnelServing | Leaf::TunnelClient => LeafSecret::Tunnel.secret_name(),
     }
 }
 
@@ -124,7 +138,8 @@ mod tests {
     fn every_leaf_is_in_one_secret() {
         for leaf in Leaf::iter() {
             let holds = |secret: &LeafSecret| secret.pairs().iter().any(|(one, _)| *one == leaf);
-            assert_eq!(LeafSecret::all().filter(holds).count(), 1, "{leaf:?}");
+            let made = LeafSecret::all().chain([LeafSecret::Tunnel]);
+            assert_eq!(made.filter(holds).count(), 1, "{leaf:?}");
         }
     }
 }

@@ -7,7 +7,6 @@ use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use nagaya_pki::{CertificateAuthority, CertificateInfo, LeafRequest, PrivateKey};
-use strum::IntoEnumIterator as _;
 
 use super::secret_data::{self, CA_CERTIFICATE, KUBECONFIG, certificate, private_key};
 use super::{Authorities, CertificateError, Leaf, LeafSecret};
@@ -37,7 +36,7 @@ impl LeafInputs {
         Self {
             plane_namespace: tenant.plane_namespace.clone(),
             labels: tenant.labels(""),
-            requests: Leaf::iter().map(|leaf| leaf.request(tenant)).collect(),
+            requests: Leaf::of(tenant).map(|leaf| leaf.request(tenant)).collect(),
         }
     }
 }
@@ -56,7 +55,7 @@ pub fn plan_leaves(
 ) -> Result<LeafPlan, CertificateError> {
     let mut plan = LeafPlan { to_write: Vec::new(), next_due: Timestamp::MAX };
     let former = LeafSecret::former().filter(|one| existing.contains_key(one.secret_name()));
-    for secret in LeafSecret::all().chain(former) {
+    for secret in LeafSecret::of(tenant).chain(former) {
         let present = existing.get(secret.secret_name());
         let mut pairs = Vec::new();
         for (leaf, name) in secret.pairs() {

@@ -1,13 +1,14 @@
 //! What stands behind the Service default/kubernetes. The API server makes that Service itself, and would
 //! write its own pod address here, which no node can reach: its reconciler is off
 //! (`--endpoint-reconciler-type=none`) and these take its place, in the form that it writes
-//! (`pkg/controlplane/reconcilers/endpointsadapter.go`).
+//! (`pkg/controlplane/reconcilers/endpointsadapter.go`). Behind the gateway that is the forwarder of the pod's own node.
 
 use std::net::IpAddr;
 
 use k8s_openapi::api::core::v1::{EndpointAddress, EndpointPort, EndpointSubset, Endpoints};
 use k8s_openapi::api::discovery::v1 as slices;
 
+use super::forwarder;
 use super::manifest::labelled_meta;
 use super::objects::ApiEndpoints;
 use crate::tenant::{Endpoint, Exposure, Tenant, Way};
@@ -19,22 +20,24 @@ const PROTOCOL: &str = "TCP";
 
 pub(super) fn build_api_endpoints(tenant: &Tenant, endpoint: &Endpoint) -> ApiEndpoints {
     let (addresses, port) = leading(tenant, endpoint);
-    let addresses = of_one_family(tenant, addresses);
+    let port = i32::from(port);
     ApiEndpoints {
-        endpoints: build_endpoints(&addresses, i32::from(port)),
-        endpoint_slice: build_endpoint_slice(&addresses, i32::from(port)),
+        endpoints: build_endpoints(&addresses, port),
+        endpoint_slice: build_endpoint_slice(&addresses, port),
     }
 }
 
-/// The gateway leads nowhere who asks by an address. As long as a former endpoint is served that does, pods have that one.
-fn leading<'a>(tenant: &'a Tenant, endpoint: &Endpoint) -> (&'a [IpAddr], u16) {
+/// The gateway leads nowhere who asks by an address. As long as a former endpoint is served that does, pods have that one,
+/// and the forwarder comes to their nodes meanwhile.
+fn leading(tenant: &Tenant, endpoint: &Endpoint) -> (Vec<IpAddr>, u16) {
     let Exposure { addresses, way, moves, .. } = &tenant.exposure;
     let wants_a_name = |way: &Way| matches!(way, Way::Gateway { .. });
-    match &moves.former {
-        Some(former) if wants_a_name(way) && !wants_a_name(&former.way) => {
-            (&former.addresses, former.port)
+    match (&moves.former, tenant.forwarder) {
+        (Some(former), _) if wants_a_name(way) && !wants_a_name(&former.way) => {
+            (of_one_family(tenant, &former.addresses), former.port)
         }
-        _ => (addresses, endpoint.port),
+        (_, Some(forwarder)) => (vec![forwarder.address], forwarder::PORT),
+        (_, None) => (of_one_family(tenant, addresses), endpoint.port),
     }
 }
 

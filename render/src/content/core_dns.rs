@@ -16,7 +16,7 @@ use super::rbac::{
     ClusterRoleRef, build_cluster_role, build_cluster_role_binding, rule, service_account,
 };
 use crate::settings::Settings;
-use crate::tenant::{Endpoint, Tenant, Way};
+use crate::tenant::{Endpoint, Tenant};
 
 const NAME: &str = "coredns";
 const CLUSTER_ROLE: &str = "system:coredns";
@@ -79,15 +79,15 @@ fn build_deployment(
     deployment.metadata = labelled_meta(KUBE_SYSTEM, NAME, "k8s-app", APP);
     if let Some(pod) = deployment.spec.as_mut().and_then(|spec| spec.template.spec.as_mut()) {
         pod.image_pull_secrets = pull_secrets(&images.pull_secrets);
-        if let Way::Gateway { .. } = tenant.exposure.way {
+        if tenant.forwarder.is_some_and(|forwarder| !forwarder.managed) {
             ask_by_name(pod, tenant, endpoint);
         }
     }
     Ok(deployment)
 }
 
-/// The gateway leads nowhere who asks it by the address of default/kubernetes: client-go takes the host from these
-/// variables instead (`rest.InClusterConfig`). No DNS is needed to find it: this is the DNS.
+/// Where the forwarder is somebody else's, the cluster's DNS does not wait for it: client-go takes the host from these
+/// variables instead of the address of default/kubernetes (`rest.InClusterConfig`). No DNS is needed to find it.
 fn ask_by_name(pod: &mut PodSpec, tenant: &Tenant, endpoint: &Endpoint) {
     let Endpoint { host, port } = endpoint;
     let alias = |address: &IpAddr| HostAlias {

@@ -22,10 +22,15 @@ pub struct ContentObjects {
     /// What stands behind the Service default/kubernetes, which the API server makes itself. Before the
     /// addons: CoreDNS reaches the API through it.
     pub api_endpoints: ApiEndpoints,
+    /// `None`: not managed, or not needed.
+    pub forwarder: Option<ForwarderObjects>,
     /// `None`: not managed.
     pub kube_proxy: Option<KubeProxyObjects>,
     /// `None`: not managed.
     pub core_dns: Option<CoreDnsObjects>,
+    /// `None`: there is no tunnel.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub konnectivity: Option<KonnectivityObjects>,
 }
 
 /// What `kubeadm join` reads without a credential.
@@ -94,6 +99,13 @@ pub struct ApiEndpoints {
     pub endpoint_slice: EndpointSlice,
 }
 
+/// What is at the address of [`ApiEndpoints`] on every node, behind the gateway.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ForwarderObjects {
+    /// kube-system/nagaya-forwarder.
+    pub daemon_set: DaemonSet,
+}
+
 /// kube-proxy as kubeadm deploys it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct KubeProxyObjects {
@@ -126,4 +138,22 @@ pub struct CoreDnsObjects {
     pub service: Service,
     /// kube-system/coredns.
     pub deployment: Deployment,
+}
+
+/// The tunnel's part in the tenant.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct KonnectivityObjects {
+    /// system:konnectivity-server: the server may ask who an agent is.
+    pub server: ClusterRoleBinding,
+    /// `None`: not managed.
+    pub agents: Option<KonnectivityAgents>,
+}
+
+/// The tunnel's agents.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct KonnectivityAgents {
+    /// kube-system/konnectivity-agent: a name for tokens, without any right.
+    pub service_account: ServiceAccount,
+    /// kube-system/konnectivity-agent.
+    pub daemon_set: DaemonSet,
 }

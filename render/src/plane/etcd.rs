@@ -91,6 +91,7 @@ fn build_template(tenant: &Tenant, settings: &Settings) -> PodTemplateSpec {
         user: USER,
         init_containers: vec![build_admission(tenant, settings)],
         container: build_container(tenant, settings),
+        beside: None,
         volumes: vec![mounts::volume(
             PKI,
             vec![

@@ -2,6 +2,7 @@
 
 mod authentication;
 mod flags;
+mod tunnel;
 
 use k8s_openapi::api::apps::v1::{
     Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment,
@@ -68,18 +69,21 @@ pub(super) fn build_api_server(
 }
 
 fn build_template(tenant: &Tenant, members: &EtcdShape, settings: &Settings) -> PodTemplateSpec {
+    let mut volumes = vec![build_pki_volume(), build_authentication_volume()];
+    volumes.extend(tunnel::build_volumes(tenant));
     Pod {
         component: names::API_SERVER,
         user: USER,
         init_containers: vec![wait::build_wait_for_etcd(tenant, settings)],
         container: build_container(tenant, members, settings),
-        volumes: vec![build_pki_volume(), build_authentication_volume()],
+        beside: tunnel::build_server(tenant, settings),
+        volumes,
         // The shutdown delay and some time for requests that are under way. Not the 60 s that one may take:
         // clients ask again by themselves.
         grace: 30,
         priority: names::API_SERVER_PRIORITY,
         replicated: true,
-        read_at_start: &[authentication::CONFIGURATION],
+        read_at_start: &authentication::configurations(tenant),
     }
     .build_template(tenant, settings)
 }
@@ -115,6 +119,9 @@ fn build_authentication_volume() -> Volume {
 fn build_container(tenant: &Tenant, members: &EtcdShape, settings: &Settings) -> Container {
     let image = format!("registry.k8s.io/kube-apiserver:{}", tenant.version);
     let resources = RESOURCES.or_configured(names::API_SERVER, settings);
+    let mut volume_mounts =
+        vec![mounts::mount(PKI, PKI_DIR), mounts::mount(AUTHENTICATION, authentication::DIR)];
+    volume_mounts.extend(tunnel::socket_mount(tenant));
     Container {
         name: names::API_SERVER.to_owned(),
         image: Some(settings.control_plane_images.resolve(&image)),
@@ -134,10 +141,7 @@ fn build_container(tenant: &Tenant, members: &EtcdShape, settings: &Settings) ->
         // Without etcd: a restart does not bring etcd back, but a crash loop's back-off would keep the API
         // away for minutes after it is.
         liveness_probe: Some(probes::liveness(PROBE, "/livez?exclude=etcd")),
-        volume_mounts: Some(vec![
-            mounts::mount(PKI, PKI_DIR),
-            mounts::mount(AUTHENTICATION, authentication::DIR),
-        ]),
+        volume_mounts: Some(volume_mounts),
         ..Container::default()
     }
 }

@@ -60,6 +60,7 @@ fn build_template(tenant: &Tenant, settings: &Settings) -> PodTemplateSpec {
         user: USER,
         init_containers: vec![wait::build_wait_for_api(tenant, settings)],
         container: build_container(tenant, settings),
+        beside: None,
         volumes: vec![mounts::client_config_volume(Leaf::ControllerManager), build_pki_volume()],
         grace: 10,
         priority: names::CONTROLLER_PRIORITY,

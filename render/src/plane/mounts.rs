@@ -115,9 +115,14 @@ pub(crate) const CLIENT: &str = "client";
 /// A component's kubeconfig with the files that it names: its certificate, its key, and the CA of
 /// kube-apiserver's serving certificate.
 pub(super) fn client_config_volume(leaf: Leaf) -> Volume {
+    volume(CLIENT_CONFIG, client_config(leaf))
+}
+
+/// What is in it.
+pub(super) fn client_config(leaf: Leaf) -> Vec<Files> {
     let mut own = Files::leaf(leaf);
     own.items.push((KUBECONFIG.to_owned(), KUBECONFIG.to_owned()));
-    volume(CLIENT_CONFIG, vec![own, Files::certificate(Authority::Cluster, "ca")])
+    vec![own, Files::certificate(Authority::Cluster, "ca")]
 }
 
 /// Name of the pair that a component serves, in [`PKI_DIR`].

@@ -28,6 +28,9 @@ pub const CONTROLLER_MANAGER: &str = "kube-controller-manager";
 /// StatefulSet of kube-scheduler.
 pub const SCHEDULER: &str = "kube-scheduler";
 
+/// The tunnel's server, beside kube-apiserver in its pods, and the Service by which its agents reach it.
+pub const TUNNEL_SERVER: &str = "konnectivity-server";
+
 /// Volume claim of the snapshots of etcd.
 pub const ETCD_SNAPSHOTS: &str = "etcd-snapshots";
 /// A Job that saves etcd is called this, a hyphen and the snapshot's name.
@@ -54,6 +57,13 @@ pub const ETCD_CLIENT_PORT: u16 = 2379;
 pub const ETCD_PEER_PORT: u16 = 2380;
 /// Port of etcd's probes, in plain HTTP.
 pub const ETCD_PROBE_PORT: u16 = 2381;
+
+/// Port on which the tunnel's server waits for agents (konnectivity's default).
+pub const TUNNEL_PORT: u16 = 8132;
+/// Port of what is for its own pod alone: upstream cannot do without.
+pub const TUNNEL_ADMIN_PORT: u16 = 8133;
+/// Port of its probes, in plain HTTP.
+pub const TUNNEL_PROBE_PORT: u16 = 8134;
 
 /// The most members that an etcd may ever have: their names are in its certificates from the start, so
 /// that growing issues none anew.

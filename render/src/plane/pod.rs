@@ -25,6 +25,8 @@ pub(super) struct Pod<'a> {
     pub user: i64,
     pub init_containers: Vec<Container>,
     pub container: Container,
+    /// Beside it, from the same moment to the same moment.
+    pub beside: Option<Container>,
     pub volumes: Vec<Volume>,
     /// Seconds between the signal to end and the kill.
     pub grace: i64,
@@ -70,7 +72,11 @@ impl Pod<'_> {
             init_containers: non_empty(
                 self.init_containers.into_iter().map(with_last_words).collect(),
             ),
-            containers: vec![with_last_words(self.container)],
+            containers: [self.container]
+                .into_iter()
+                .chain(self.beside)
+                .map(with_last_words)
+                .collect(),
             priority_class_name: Some(self.priority.to_owned()),
             affinity: self.replicated.then(|| spread::over_zones(self.component)),
             topology_spread_constraints: self

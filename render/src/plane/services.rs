@@ -113,6 +113,19 @@ fn by_load_balancer(
     }
 }
 
+/// Where the tunnel's agents find its servers. Only ready replicas, and no affinity: an agent asks again until it has met each.
+pub(super) fn build_tunnel(tenant: &Tenant) -> Option<Service> {
+    let host = tenant.tunnel_host()?;
+    let spec = ServiceSpec {
+        type_: Some("ClusterIP".to_owned()),
+        ports: Some(vec![port("agents", names::TUNNEL_PORT)]),
+        ..ServiceSpec::default()
+    };
+    let mut service = build(tenant, names::TUNNEL_SERVER, names::API_SERVER, spec);
+    lead_gateway_to(&mut service, &[host]);
+    Some(service)
+}
+
 /// By which the gateway finds it, and the names under which clients find it there.
 fn lead_gateway_to(service: &mut Service, hosts: &[String]) {
     let enabled = (labels::GATEWAY.to_owned(), labels::GATEWAY_ENABLED.to_owned());

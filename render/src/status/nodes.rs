@@ -1,8 +1,25 @@
-//! What is said about nodes that are cut off.
+//! What is said about nodes: those that are not Ready, and that all of them are cut off.
 
 use nagaya_api::{conditions as types, reasons};
 
 use super::{Findings, State, Verdict};
+use crate::nodes::Nodes;
+
+/// As status has it.
+pub(super) fn count(nodes: &Nodes) -> i32 {
+    i32::try_from(nodes.total).unwrap_or(i32::MAX)
+}
+
+/// Whether all nodes are Ready; `None`: there are none.
+pub(super) fn ready(findings: &Findings<'_>) -> Option<Verdict> {
+    let Some(nodes) = findings.nodes else { return findings.as_before(types::NODES_READY) };
+    let (state, reason) = match (nodes.total, nodes.not_ready) {
+        (0, _) => return None,
+        (_, 0) => (State::True, reasons::READY),
+        _ => (State::False, reasons::NOT_READY),
+    };
+    Some(Verdict::new(state, reason, nodes.to_string()))
+}
 
 /// Whether nodes are left alone because all of them are cut off; `None`: they never were.
 pub(super) fn cut_off(findings: &Findings<'_>) -> Option<Verdict> {

@@ -16,6 +16,7 @@ use nagaya_render::diagnosis::{Blockage, Blocked};
 use nagaya_render::load_balancer::{BalancerView, with_given_address};
 use nagaya_render::membership::EtcdFindings;
 use nagaya_render::moves::{Former, NodesLeft};
+use nagaya_render::nodes::{Nodes, Trouble};
 use nagaya_render::plane_record::PlaneRecord;
 use nagaya_render::probe::{Finding, ProbeReport, Reason};
 use nagaya_render::settings::{GatewaySettings, Settings};
@@ -104,6 +105,7 @@ struct Pass {
     cut_off_since: Option<Timestamp>,
     /// By which it was born, if a load balancer leads to it.
     given: BalancerView,
+    nodes: Nodes,
     former: Option<Former>,
     nodes_left: Option<NodesLeft>,
     born: bool,
@@ -126,6 +128,7 @@ impl Pass {
             contested: None,
             cut_off_since: None,
             given: BalancerView::default(),
+            nodes: Nodes { total: 2, ..Nodes::default() },
             former: None,
             nodes_left: None,
             born: true,
@@ -162,7 +165,7 @@ impl Pass {
                 Some(report) => Probed::Report(report),
                 None => Probed::NotYet,
             },
-            nodes: Some(2),
+            nodes: Some(&self.nodes),
             nodes_left: self.nodes_left.as_ref(),
             born: self.born,
         })
@@ -192,6 +195,17 @@ fn a_joinable_tenant_is_ready_and_nothing_else_is_said() {
     assert_eq!(status.resolved_from.as_deref(), Some("1.37"));
     assert_eq!(status.nodes, Some(2));
     assert!(status.conditions.iter().all(|one| one.observed_generation == Some(3)));
+}
+
+#[test]
+fn a_node_that_is_not_ready_is_named_and_does_not_keep_others_from_joining() {
+    assert_eq!(says(&valid().status(), "NodesReady"), "True Ready");
+    assert_eq!(says(&Pass { nodes: Nodes::default(), ..valid() }.status(), "NodesReady"), "absent");
+    let named = [("vm-2".to_owned(), Trouble::NoNetwork)].into();
+    let status = Pass { nodes: Nodes { total: 2, not_ready: 1, named }, ..valid() }.status();
+    assert_eq!(says(&status, "NodesReady"), "False NotReady");
+    assert!(condition(&status, "NodesReady").unwrap().message.contains("vm-2: no CNI"));
+    assert_eq!(says(&status, "Ready"), "True Joinable");
 }
 
 #[test]

@@ -3,7 +3,8 @@
 use nagaya_pki::BootstrapToken;
 use nagaya_render::content::{
     Administration, ApiEndpoints, ContentInputs, ContentObjects, CoreDnsObjects, Discovery,
-    KubeProxyObjects, NodeBootstrap, NodeConfigs, build_content,
+    ForwarderObjects, KonnectivityAgents, KonnectivityObjects, KubeProxyObjects, NodeBootstrap,
+    NodeConfigs, build_content,
 };
 use nagaya_render::settings::Settings;
 use nagaya_render::tenant::Tenant;
@@ -44,8 +45,10 @@ fn list(content: ContentObjects) -> Vec<Value> {
             },
         administration: Administration { kubeadm_cluster_admins, kubelet_client, admin },
         api_endpoints: ApiEndpoints { endpoints, endpoint_slice },
+        forwarder,
         kube_proxy,
         core_dns,
+        konnectivity,
     } = content;
     let mut objects = vec![
         json!(signing_token),
@@ -69,8 +72,10 @@ fn list(content: ContentObjects) -> Vec<Value> {
         json!(endpoints),
         json!(endpoint_slice),
     ];
+    objects.extend(forwarder.map(|ForwarderObjects { daemon_set }| json!(daemon_set)));
     objects.extend(kube_proxy.into_iter().flat_map(list_kube_proxy));
     objects.extend(core_dns.into_iter().flat_map(list_core_dns));
+    objects.extend(konnectivity.into_iter().flat_map(list_konnectivity));
     objects
 }
 
@@ -110,4 +115,12 @@ fn list_core_dns(objects: CoreDnsObjects) -> [Value; 6] {
         json!(service),
         json!(deployment),
     ]
+}
+
+fn list_konnectivity(objects: KonnectivityObjects) -> Vec<Value> {
+    let KonnectivityObjects { server, agents } = objects;
+    let agents = agents.map(|KonnectivityAgents { service_account, daemon_set }| {
+        [json!(service_account), json!(daemon_set)]
+    });
+    [json!(server)].into_iter().chain(agents.into_iter().flatten()).collect()
 }

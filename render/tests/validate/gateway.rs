@@ -132,7 +132,7 @@ fn what_cannot_be_served_is_refused_by_its_field() {
     for (gateway, expose, field, words) in [
         (none, plain.clone(), "spec.expose.type", "gateway.domain is not set"),
         (nowhere, plain.clone(), "spec.expose.type", "gateway.addresses"),
-        (long, plain, "metadata.name", "has 257 characters"),
+        (long, plain, "metadata.name", "has 270 characters"),
         (
             gateway(),
             json!({"type": "Gateway", "hostname": "api.shop.example"}),
@@ -207,5 +207,83 @@ fn settings_of_a_gateway_that_nobody_could_reach_are_refused_by_their_key() {
     for gateway in [gateway(), no_new_ones, GatewaySettings::default()] {
         let settings = Settings { gateway, manager_image: "nagaya".to_owned(), ..settings() };
         check_settings(&settings).unwrap();
+    }
+}
+
+mod forwarder {
+    use nagaya_render::settings::ForwarderSettings;
+    use nagaya_render::tenant::Forwarder;
+
+    use super::*;
+
+    fn at(addresses: &[&str]) -> ForwarderSettings {
+        let addresses = addresses.iter().map(|address| address.parse().unwrap()).collect();
+        ForwarderSettings { addresses, ..ForwarderSettings::default() }
+    }
+
+    fn resolved(spec: Value, forwarder: ForwarderSettings) -> Result<Option<Forwarder>, Refusal> {
+        let gateway = GatewaySettings { forwarder, ..gateway() };
+        let settings = Settings { gateway, ..settings() };
+        let around = Surroundings {
+            settings: &settings,
+            project_enabled: true,
+            planes: &[],
+            oldest_kubelet: &OldestKubelet::NoNode,
+        };
+        validate(&object(spec), around).map(|tenant| tenant.forwarder)
+    }
+
+    fn spec(networking: Value) -> Value {
+        json!({"version": "v1.35.4", "expose": {"type": "Gateway"}, "networking": networking})
+    }
+
+    #[test]
+    fn it_has_the_address_of_the_family_of_services_and_only_behind_the_gateway() {
+        let standard = ForwarderSettings::default;
+        let found = resolved(spec(json!({})), standard()).unwrap().unwrap();
+        assert_eq!((found.address.to_string().as_str(), found.managed), ("240.110.97.103", true));
+        let six = json!({"podCIDRs": ["fd00:10::/56"], "serviceCIDRs": ["fd00:20::/112"]});
+        let found = resolved(spec(six.clone()), standard()).unwrap().unwrap();
+        assert_eq!(found.address.to_string(), "fd6e:6167:6179::1");
+        let refusal = resolved(spec(six), at(&["240.0.0.1"])).unwrap_err();
+        assert_eq!(refusal.field, "spec.networking.serviceCIDRs[0]", "{refusal}");
+        assert!(refusal.message.contains("gateway.forwarder.addresses"), "{refusal}");
+        let near = json!({"version": "v1.35.4"});
+        assert_eq!(resolved(near, standard()).unwrap(), None);
+        let mut own = spec(json!({}));
+        own["addons"] = json!({"forwarder": {"management": "Unmanaged"}});
+        assert!(!resolved(own, standard()).unwrap().unwrap().managed);
+    }
+
+    #[test]
+    fn an_address_within_the_tenants_networks_is_refused() {
+        for (address, field) in [
+            ("10.244.7.7", "spec.networking.podCIDRs[0]"),
+            ("10.96.0.77", "spec.networking.serviceCIDRs[0]"),
+        ] {
+            let refusal = resolved(spec(json!({})), at(&[address])).unwrap_err();
+            assert_eq!(refusal.field, field, "{refusal}");
+            assert!(refusal.message.contains(address), "{refusal}");
+        }
+    }
+
+    #[test]
+    fn an_address_that_default_kubernetes_cannot_have_is_refused_at_start() {
+        let wrong: [&[&str]; 7] = [
+            &["127.0.0.2"],
+            &["169.254.20.10"],
+            &["fe80::1"],
+            &["0.0.0.0"],
+            &["255.255.255.255"],
+            &["ff02::1"],
+            &["240.0.0.1", "240.0.0.2"],
+        ];
+        let with = |gateway| Settings { gateway, manager_image: "nagaya".to_owned(), ..settings() };
+        for addresses in wrong {
+            let gateway = GatewaySettings { forwarder: at(addresses), ..gateway() };
+            let refusal = check_settings(&with(gateway)).unwrap_err();
+            assert_eq!(refusal.field, "gateway.forwarder.addresses", "{refusal}");
+        }
+        check_settings(&with(gateway())).unwrap();
     }
 }

@@ -68,7 +68,7 @@ pub(super) async fn withdraw(context: &Context, token: &JoinToken) -> Result<(),
         return Ok(());
     }
     let plane = match plane_of(context, token).await? {
-        Found::Plane(plane) => Some(plane),
+        Found::Plane(_, plane) => Some(plane),
         // kube-controller-manager removes an expired token, and a cluster that is gone took it along.
         Found::NotYet | Found::NoCluster => None,
     };
@@ -87,7 +87,7 @@ pub(super) async fn revoke(
         return Ok(true);
     }
     let plane = match plane_of(context, token).await? {
-        Found::Plane(plane) => Some(plane),
+        Found::Plane(_, plane) => Some(plane),
         Found::NotYet if !has_ended => return Ok(false),
         Found::NotYet | Found::NoCluster => None,
     };

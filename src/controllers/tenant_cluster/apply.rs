@@ -105,6 +105,7 @@ pub async fn apply(
     } else {
         build_plane(&tenant, &versions, &members, context.settings())
     };
+    let plane = plane.with_tunnel_certificate(keys.tunnel_certificate.as_deref());
     let state = (born, stopped);
     let components = apply_components(context, planes, &tenant, plane, &members, observed, state);
     let recorded = apply_namespace(context, key, &record, namespace);

@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::Service;
 use kube::runtime::reflector::ObjectRef;
 use nagaya_render::load_balancer::BalancerView;
 use nagaya_render::membership::EtcdShape;
-use nagaya_render::plane::{Foundation, build_api_server_former_as_made, build_foundation};
+use nagaya_render::plane::{Foundation, build_api_server_former_as_made, build_foundation, names};
 use nagaya_render::tenant::{Exposure, Tenant, Way};
 
 use super::Error;
@@ -39,6 +39,7 @@ pub async fn apply_services(
         api_server,
         api_server_public,
         api_server_former,
+        tunnel,
     } = foundation;
     let cache = &context.caches.services;
     let as_made = build_foundation(&asking_for_nothing(tenant), members).api_server_public;
@@ -54,16 +55,18 @@ pub async fn apply_services(
     let api_server_former = former_as_made.as_ref().filter(keeps).or(api_server_former.as_ref());
     let other = tenant.exposure.moves.service.other().name();
     let namespace = &tenant.plane_namespace;
-    let (etcd, etcd_client, api_server_now, public_now, former_now) = tokio::join!(
+    let (etcd, etcd_client, api_server_now, public_now, former_now, tunnel) = tokio::join!(
         apply_one(planes, cache, etcd),
         apply_one(planes, cache, etcd_client),
         apply_one(planes, cache, api_server),
         apply_one(planes, cache, api_server_public),
         apply_or_remove(planes, cache, namespace, other, api_server_former),
+        apply_or_remove(planes, cache, namespace, names::TUNNEL_SERVER, tunnel.as_ref()),
     );
     former_now?;
     etcd?;
     etcd_client?;
+    tunnel?;
     let live = |service: &Service| cache.get(&ObjectRef::from_obj(service));
     let api_server = match api_server_now? {
         Applied::Written(service) => Some(service),

@@ -10,8 +10,8 @@ use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBind
 use kube::core::{ApiResource, DynamicObject};
 use kube::{Resource, ResourceExt};
 use nagaya_render::content::{
-    Administration, ApiEndpoints, ContentObjects, CoreDnsObjects, Discovery, KubeProxyObjects,
-    NodeBootstrap, NodeConfigs,
+    Administration, ApiEndpoints, ContentObjects, CoreDnsObjects, Discovery, ForwarderObjects,
+    KonnectivityAgents, KonnectivityObjects, KubeProxyObjects, NodeBootstrap, NodeConfigs,
 };
 use serde::Serialize;
 
@@ -67,8 +67,10 @@ pub(super) fn groups(content: &ContentObjects) -> Result<[Vec<TenantObject>; 3],
         node_bootstrap,
         administration,
         api_endpoints,
+        forwarder,
         kube_proxy,
         core_dns,
+        konnectivity,
     } = content;
     let mut join = discovery_objects(discovery)?;
     join.extend(node_config_objects(node_configs)?);
@@ -77,11 +79,17 @@ pub(super) fn groups(content: &ContentObjects) -> Result<[Vec<TenantObject>; 3],
     let ApiEndpoints { endpoints, endpoint_slice } = api_endpoints;
     let api = vec![object(endpoints)?, object(endpoint_slice)?];
     let mut addons = Vec::new();
+    if let Some(ForwarderObjects { daemon_set }) = forwarder {
+        addons.push(object(daemon_set)?);
+    }
     if let Some(kube_proxy) = kube_proxy {
         addons.extend(kube_proxy_objects(kube_proxy)?);
     }
     if let Some(core_dns) = core_dns {
         addons.extend(core_dns_objects(core_dns)?);
+    }
+    if let Some(konnectivity) = konnectivity {
+        addons.extend(konnectivity_objects(konnectivity)?);
     }
     Ok([join, api, addons])
 }
@@ -174,6 +182,15 @@ fn core_dns_objects(part: &CoreDnsObjects) -> Result<Vec<TenantObject>, Error> {
         object(service)?,
         object(deployment)?,
     ])
+}
+
+fn konnectivity_objects(part: &KonnectivityObjects) -> Result<Vec<TenantObject>, Error> {
+    let KonnectivityObjects { server, agents } = part;
+    let mut objects = vec![object(server)?];
+    if let Some(KonnectivityAgents { service_account, daemon_set }) = agents {
+        objects.extend([object(service_account)?, object(daemon_set)?]);
+    }
+    Ok(objects)
 }
 
 fn object<K>(typed: &K) -> Result<TenantObject, Error>

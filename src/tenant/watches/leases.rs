@@ -67,16 +67,14 @@ enum Blind {
 pub(super) async fn look(watcher: &Watcher) {
     let leases = &watcher.seen.leases;
     loop {
-        let now = match watcher.seen.nodes.get().map(usize::try_from) {
-            Some(Ok(nodes)) if nodes >= FEWEST => {
-                match Box::pin(look_once(watcher, leases)).await {
-                    Ok(heartbeats) => heartbeats,
-                    Err(error) => {
-                        tracing::debug!(tenant = %watcher.tenant, %error, "cannot see whether nodes renew");
-                        leases.lock().pulse.forget()
-                    }
+        let now = match watcher.seen.nodes.get().map(|nodes| nodes.total) {
+            Some(nodes) if nodes >= FEWEST => match Box::pin(look_once(watcher, leases)).await {
+                Ok(heartbeats) => heartbeats,
+                Err(error) => {
+                    tracing::debug!(tenant = %watcher.tenant, %error, "cannot see whether nodes renew");
+                    leases.lock().pulse.forget()
                 }
-            }
+            },
             Some(_) => {
                 leases.lock().pulse.forget();
                 Heartbeats::TooFew

@@ -1,127 +1,215 @@
-//! How many nodes have joined. Only a hash of each node's name is kept, to tell a new node from an
-//! update of one that is already counted.
+//! How many nodes have joined, and which of them are not Ready. Of a node that is, only a hash of its name is kept, to tell a
+//! new node from an update of one that is already counted.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use k8s_openapi::api::core::v1::Node;
+use k8s_openapi::api::core::v1::{Node, NodeCondition};
+use kube::Resource;
 use kube::api::ListParams;
-use kube::core::PartialObjectMeta;
+use kube::core::ObjectMeta;
 use kube::runtime::watcher::Event;
-use kube::{Resource, ResourceExt};
+use nagaya_render::nodes::{NAMED_AT_MOST, Nodes, Trouble};
+use serde::Deserialize;
+use tokio::sync::Notify;
+use tokio::time::sleep;
 
 use super::Watcher;
-use super::follow::{Followed, PAGE, follow};
+use super::follow::{Followed, Part, follow};
 
-/// The number of nodes; unknown at first.
-#[derive(Debug)]
-pub(super) struct Count(AtomicI32);
+/// Nodes in one answer: a node with its images takes 10 KiB and more.
+const PAGE: u32 = 50;
+/// From one wake-up to the next: nodes are the tenant's, and may come, go and change without pause.
+const PAUSE: Duration = Duration::from_secs(1);
 
-impl Default for Count {
-    fn default() -> Self {
-        Self(AtomicI32::new(-1))
+/// What was seen last; unknown at first.
+#[derive(Debug, Default)]
+pub(super) struct Watched(Mutex<Option<Arc<Nodes>>>);
+
+impl Watched {
+    pub(super) fn get(&self) -> Option<Arc<Nodes>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Tells whether it is something else than before.
+    fn set(&self, nodes: Nodes) -> bool {
+        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_new = seen.as_deref() != Some(&nodes);
+        if is_new {
+            *seen = Some(Arc::new(nodes));
+        }
+        is_new
     }
 }
 
-impl Count {
-    pub(super) fn get(&self) -> Option<i32> {
-        Some(self.0.load(Ordering::Relaxed)).filter(|count| *count >= 0)
-    }
-
-    /// Tells whether it is another one than before.
-    fn set(&self, count: usize) -> bool {
-        let count = i32::try_from(count).unwrap_or(i32::MAX);
-        self.0.swap(count, Ordering::Relaxed) != count
-    }
-}
-
-/// Counts for ever; wakes the reconcile when the number changes.
-pub(super) async fn count(watcher: &Watcher) {
+/// Looks for ever; wakes the reconcile when there is something else to be said of the nodes.
+pub(super) async fn look(watcher: &Watcher) {
     let nodes = Followed {
         tenant: &watcher.tenant,
         client: &watcher.client,
         path: Node::url_path(&(), None),
         list: ListParams::default().limit(PAGE),
     };
-    let mut tally = Tally::default();
-    follow(&nodes, |event| {
-        if tally.take(&event).is_some_and(|count| watcher.seen.nodes.set(count)) {
+    let (mut tally, news) = (Tally::default(), Notify::new());
+    let following = follow(&nodes, |event| {
+        if tally.take(&event).is_some_and(|nodes| watcher.seen.nodes.set(nodes)) {
+            news.notify_one();
+        }
+    });
+    let waking = async {
+        loop {
+            news.notified().await;
             watcher.wakeups.wake(&watcher.tenant);
+            sleep(PAUSE).await;
         }
-    })
-    .await;
+    };
+    tokio::join!(following, waking);
 }
 
-/// Which nodes are there, by hash.
-#[derive(Debug, Default)]
-struct Tally {
-    nodes: HashSet<u64>,
-    /// `Some` while a list is being read.
-    listing: Option<HashSet<u64>>,
+/// What is read of a node.
+#[derive(Clone, Debug, Deserialize)]
+struct SeenNode {
+    metadata: ObjectMeta,
+    #[serde(default)]
+    status: SeenStatus,
 }
 
-impl Tally {
-    /// The number of nodes after an event; `None` while a list is still being read.
-    fn take(&mut self, event: &Event<PartialObjectMeta>) -> Option<usize> {
-        match event {
-            Event::Init => self.listing = Some(HashSet::new()),
-            Event::InitApply(node) => {
-                self.listing.get_or_insert_default().insert(hash(&node.name_any()));
-            }
-            Event::InitDone => self.nodes = self.listing.take().unwrap_or_default(),
-            Event::Apply(node) => {
-                self.nodes.insert(hash(&node.name_any()));
-            }
-            Event::Delete(node) => {
-                self.nodes.remove(&hash(&node.name_any()));
-            }
-        }
-        self.listing.is_none().then_some(self.nodes.len())
+#[derive(Clone, Debug, Default, Deserialize)]
+struct SeenStatus {
+    #[serde(default)]
+    conditions: Vec<NodeCondition>,
+}
+
+impl Part for SeenNode {
+    const METADATA_ONLY: bool = false;
+
+    fn metadata(&self) -> &ObjectMeta {
+        &self.metadata
     }
 }
 
-fn hash(name: &str) -> u64 {
+/// Which nodes are there.
+#[derive(Debug, Default)]
+struct Tally {
+    known: Known,
+    /// `Some` while a list is being read.
+    listing: Option<Known>,
+}
+
+/// By hash, and by name as far as they are told of.
+#[derive(Debug, Default)]
+struct Known {
+    all: HashSet<u64>,
+    not_ready: HashSet<u64>,
+    named: BTreeMap<String, Trouble>,
+}
+
+impl Tally {
+    /// The nodes after an event; `None` while a list is still being read.
+    fn take(&mut self, event: &Event<SeenNode>) -> Option<Nodes> {
+        match event {
+            Event::Init => self.listing = Some(Known::default()),
+            Event::InitApply(node) => self.listing.get_or_insert_default().put(node),
+            Event::InitDone => self.known = self.listing.take().unwrap_or_default(),
+            Event::Apply(node) => self.known.put(node),
+            Event::Delete(node) => self.known.remove(node),
+        }
+        self.listing.is_none().then(|| self.known.nodes())
+    }
+}
+
+impl Known {
+    fn put(&mut self, node: &SeenNode) {
+        let (name, hash) = identity(node);
+        self.all.insert(hash);
+        let Some(trouble) = Trouble::of(&node.status.conditions) else {
+            self.not_ready.remove(&hash);
+            self.named.remove(name);
+            return;
+        };
+        self.not_ready.insert(hash);
+        if self.named.len() < NAMED_AT_MOST || self.named.contains_key(name) {
+            self.named.insert(name.to_owned(), trouble);
+        }
+    }
+
+    fn remove(&mut self, node: &SeenNode) {
+        let (name, hash) = identity(node);
+        self.all.remove(&hash);
+        self.not_ready.remove(&hash);
+        self.named.remove(name);
+    }
+
+    fn nodes(&self) -> Nodes {
+        let Self { all, not_ready, named } = self;
+        Nodes { total: all.len(), not_ready: not_ready.len(), named: named.clone() }
+    }
+}
+
+fn identity(node: &SeenNode) -> (&str, u64) {
+    let name = node.metadata.name.as_deref().unwrap_or_default();
     let mut hasher = DefaultHasher::new();
     name.hash(&mut hasher);
-    hasher.finish()
+    (name, hasher.finish())
 }
 
 #[cfg(test)]
 mod tests {
-    use kube::core::{ObjectMeta, PartialObjectMetaExt};
+    use serde_json::json;
 
     use super::*;
 
-    fn node(name: &str) -> PartialObjectMeta {
-        ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() }.into_response_partial()
+    fn node(name: &str, ready: &str) -> SeenNode {
+        let conditions = json!([{"type": "Ready", "status": ready, "message": "the reason"}]);
+        let node = json!({"metadata": {"name": name}, "status": {"conditions": conditions}});
+        serde_json::from_value(node).unwrap()
+    }
+
+    fn counts(nodes: Option<Nodes>) -> Option<(usize, usize, usize)> {
+        nodes.map(|nodes| (nodes.total, nodes.not_ready, nodes.named.len()))
     }
 
     #[test]
     fn an_update_of_a_node_does_not_count_it_twice() {
         let mut tally = Tally::default();
-        assert_eq!(tally.take(&Event::Apply(node("a"))), Some(1));
-        assert_eq!(tally.take(&Event::Apply(node("a"))), Some(1));
-        assert_eq!(tally.take(&Event::Apply(node("b"))), Some(2));
-        assert_eq!(tally.take(&Event::Delete(node("a"))), Some(1));
+        let mut after = |event| counts(tally.take(&event));
+        assert_eq!(after(Event::Apply(node("a", "True"))), Some((1, 0, 0)));
+        assert_eq!(after(Event::Apply(node("a", "False"))), Some((1, 1, 1)));
+        assert_eq!(after(Event::Apply(node("b", "False"))), Some((2, 2, 2)));
+        assert_eq!(after(Event::Apply(node("a", "True"))), Some((2, 1, 1)));
+        assert_eq!(after(Event::Delete(node("b", "False"))), Some((1, 0, 0)));
     }
 
     #[test]
     fn a_list_replaces_what_was_counted_and_says_nothing_before_its_end() {
         let mut tally = Tally::default();
-        tally.take(&Event::Apply(node("gone")));
-        assert_eq!(tally.take(&Event::Init), None);
-        assert_eq!(tally.take(&Event::InitApply(node("a"))), None);
-        assert_eq!(tally.take(&Event::InitApply(node("b"))), None);
-        assert_eq!(tally.take(&Event::InitDone), Some(2));
+        let mut after = |event| counts(tally.take(&event));
+        after(Event::Apply(node("gone", "False")));
+        assert_eq!(after(Event::Init), None);
+        assert_eq!(after(Event::InitApply(node("a", "True"))), None);
+        assert_eq!(after(Event::InitApply(node("b", "True"))), None);
+        assert_eq!(after(Event::InitDone), Some((2, 0, 0)));
     }
 
     #[test]
-    fn the_number_is_unknown_before_the_first_list() {
-        let count = Count::default();
-        assert_eq!(count.get(), None);
-        assert!(count.set(0));
-        assert!(!count.set(0));
-        assert_eq!(count.get(), Some(0));
+    fn of_many_nodes_that_are_not_ready_some_are_named_and_all_are_counted() {
+        let mut tally = Tally::default();
+        let many = NAMED_AT_MOST + 5;
+        for number in 0..many {
+            tally.take(&Event::Apply(node(&format!("vm-{number}"), "False")));
+        }
+        let seen = tally.take(&Event::Apply(node("vm-0", "True")));
+        assert_eq!(counts(seen), Some((many, many - 1, NAMED_AT_MOST - 1)));
+    }
+
+    #[test]
+    fn nothing_is_known_before_the_first_list_and_the_same_is_no_news() {
+        let watched = Watched::default();
+        assert_eq!(watched.get(), None);
+        assert!(watched.set(Nodes::default()));
+        assert!(!watched.set(Nodes::default()));
+        assert_eq!(watched.get().as_deref(), Some(&Nodes::default()));
     }
 }

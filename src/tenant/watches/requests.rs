@@ -1,4 +1,5 @@
-//! Answers requests for serving certificates: reads the node, asks [`review`], approves or denies.
+//! Answers requests for serving certificates: reads the node, asks [`review`], approves or denies. Those that machines
+//! make with a join token are noted (`attempts.rs`).
 
 use std::time::Duration;
 
@@ -33,13 +34,15 @@ const APPROVED: &str = "the names and addresses are those of the node";
 /// Answers for ever.
 pub(super) async fn answer(watcher: &Watcher) {
     let api: Api<CertificateSigningRequest> = Api::all(watcher.client.clone());
-    let config = watcher::Config::default()
-        .fields(&format!("spec.signerName={KUBELET_SERVING}"))
-        .page_size(100);
+    // A selector would take one signer alone, and a second watch costs more than what else a tenant has signed.
+    let config = watcher::Config::default().page_size(100);
     self::watcher(api.clone(), config)
         .backoff(Retry::default())
         .filter_map(async |event| match event {
-            Ok(Event::Apply(csr) | Event::InitApply(csr)) => Some(csr).filter(is_open),
+            Ok(Event::Apply(csr) | Event::InitApply(csr)) => {
+                watcher.note_attempt(&csr);
+                Some(csr).filter(is_ours_to_answer)
+            }
             Ok(Event::Delete(_) | Event::Init | Event::InitDone) => None,
             Err(error) => {
                 tracing::debug!(tenant = %watcher.tenant, %error, "watch of certificate requests broke");
@@ -50,9 +53,10 @@ pub(super) async fn answer(watcher: &Watcher) {
         .await;
 }
 
-/// Whether nobody has answered it yet.
-fn is_open(csr: &CertificateSigningRequest) -> bool {
-    csr.status.as_ref().and_then(|status| status.conditions.as_ref()).is_none_or(Vec::is_empty)
+/// Whether nobody has answered it yet, and nobody else does.
+fn is_ours_to_answer(csr: &CertificateSigningRequest) -> bool {
+    let conditions = csr.status.as_ref().and_then(|status| status.conditions.as_ref());
+    csr.spec.signer_name == KUBELET_SERVING && conditions.is_none_or(Vec::is_empty)
 }
 
 /// Why a request is not answered yet.

@@ -46,7 +46,7 @@ const FOLDERS: [&str; 13] = [
     "srv",
 ];
 /// What a node runs in pods alone.
-const IMAGES_ONLY: [&str; 2] = ["kube-proxy", "coredns"];
+const IMAGES_ONLY: [&str; 3] = ["kube-proxy", "coredns", "proxy-agent"];
 /// Folders of `/etc` of which the host must see nothing of this machine's.
 const OWN_ETC: [&str; 3] = ["kubernetes", "cni/net.d", "containerd"];
 

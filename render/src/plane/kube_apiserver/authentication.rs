@@ -1,7 +1,9 @@
-//! Who may ask kube-apiserver what without a credential.
+//! The files of configuration that kube-apiserver reads when it starts: who may ask what without a credential and, where there is a
+//! tunnel, what goes through it.
 
 use k8s_openapi::api::core::v1::ConfigMap;
 
+use super::tunnel;
 use crate::plane::{names, pod};
 use crate::tenant::Tenant;
 
@@ -27,7 +29,17 @@ anonymous:
 pub(in crate::plane) fn build_authentication(tenant: &Tenant) -> ConfigMap {
     ConfigMap {
         metadata: pod::metadata(tenant, names::API_SERVER_AUTHENTICATION, names::API_SERVER),
-        data: Some([(FILE.to_owned(), CONFIGURATION.to_owned())].into()),
+        data: Some(files(tenant).map(|(file, text)| (file.to_owned(), text.to_owned())).collect()),
         ..ConfigMap::default()
     }
+}
+
+fn files(tenant: &Tenant) -> impl Iterator<Item = (&'static str, &'static str)> {
+    let egress = tenant.tunnel_host().map(|_| (tunnel::EGRESS_FILE, tunnel::EGRESS));
+    [(FILE, CONFIGURATION)].into_iter().chain(egress)
+}
+
+/// Their contents.
+pub(super) fn configurations(tenant: &Tenant) -> Vec<&'static str> {
+    files(tenant).map(|(_, text)| text).collect()
 }

@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use super::authentication;
+use super::{authentication, tunnel};
 use crate::certificates::secret_data::{SA_PRIVATE_KEY, SA_PUBLIC_KEY};
 use crate::membership::EtcdShape;
 use crate::plane::mounts::PKI_DIR;
@@ -26,6 +26,7 @@ pub(super) fn build_command(tenant: &Tenant, members: &EtcdShape) -> Vec<String>
     ]);
     command.extend(advertised(tenant).map(|address| format!("--advertise-address={address}")));
     command.extend(CONSTANT.map(str::to_owned));
+    command.extend(tunnel::build_api_server_flags(tenant));
     command
 }
 

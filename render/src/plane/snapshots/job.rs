@@ -88,6 +88,7 @@ pub(super) fn job_pod(
         user: USER,
         init_containers,
         container,
+        beside: None,
         volumes,
         grace: 30,
         priority: names::CONTROLLER_PRIORITY,

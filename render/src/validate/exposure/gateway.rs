@@ -9,6 +9,7 @@ use super::{HOSTNAME, LONGEST_NAME, Recorded, TYPE, check_host, extra_name};
 use crate::moves::Moves;
 use crate::settings::{GatewaySettings, Settings};
 use crate::tenant::{Exposure, Way};
+use crate::tunnel;
 
 pub(super) fn resolve(
     raw: &TenantCluster,
@@ -77,14 +78,15 @@ fn own_labels(raw: &TenantCluster) -> String {
 fn own_name(raw: &TenantCluster, gateway: &GatewaySettings) -> Result<String, Refusal> {
     let domain = gateway.domain.as_ref().ok_or_else(|| unset("gateway.domain"))?;
     let host = format!("{}.{domain}", own_labels(raw));
-    if host.len() > LONGEST_NAME {
+    let longest = tunnel::host_of(&host);
+    if longest.len() > LONGEST_NAME {
         return Err(Refusal::new(
             "metadata.name",
             format!(
-                "the endpoint would be {host}, which has {} characters, and a DNS name has {LONGEST_NAME} at most; \
-                 choose shorter names for the TenantCluster or its namespace, or a shorter gateway.domain in the \
-                 manager's configuration",
-                host.len()
+                "the endpoint would be {host} and the tunnel's {longest}, which has {} characters, and a DNS name has \
+                 {LONGEST_NAME} at most; choose shorter names for the TenantCluster or its namespace, or a shorter \
+                 gateway.domain in the manager's configuration",
+                longest.len()
             ),
         ));
     }

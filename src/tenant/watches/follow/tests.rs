@@ -45,7 +45,9 @@ async fn seen_while<F: Future<Output = ()>>(script: impl FnOnce(Server) -> F) ->
     let list = ListParams::default().labels("a=b").limit(PAGE);
     let followed = Followed { tenant: &tenant, client: &client, path, list };
     let seen: Mutex<Vec<String>> = Mutex::default();
-    let following = follow(&followed, |event| seen.lock().unwrap().push(event.to_string()));
+    let following = follow(&followed, |event: Event<PartialObjectMeta>| {
+        seen.lock().unwrap().push(event.to_string());
+    });
     tokio::select! {
         () = following => unreachable!("it never ends"),
         () = script(server) => {}

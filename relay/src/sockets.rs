@@ -12,7 +12,7 @@ const BACKLOG: u32 = 4096;
 /// Keepalive asks so often before it gives up.
 const PROBES: u32 = 3;
 
-/// A port for tenants. `[::]` serves IPv4 too.
+/// A port for clients. `[::]` serves IPv4 too.
 ///
 /// # Errors
 /// It cannot be had.

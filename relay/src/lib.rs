@@ -1,4 +1,4 @@
-//! Copies both ways between two sockets until both have ended.
+//! Copies both ways between two sockets until both have ended: what the gateway and the forwarder do with a connection.
 //!
 //! A connection that is idle has no buffer: bytes are read into one that the thread has for all its connections, and
 //! written on at once. Only what the other side does not take is kept, and nothing more is read until it has: that is
@@ -8,6 +8,7 @@
 mod flow;
 mod pipe;
 pub mod scratch;
+pub mod sockets;
 
 use std::io;
 use std::pin::Pin;
@@ -20,7 +21,7 @@ use tokio::time::{Sleep, sleep};
 
 use flow::Flow;
 
-/// How a connection ended. The names of the variants are labels of `nagaya_gateway_ended_total`.
+/// How a connection ended. The names of the variants are labels of the gateway's `nagaya_gateway_ended_total`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr, EnumIter)]
 pub enum End {
     /// Both sides had said all.
@@ -29,7 +30,7 @@ pub enum End {
     Broken,
     /// One side had ended, and the other went on for longer than `--half-close-timeout`.
     HalfClosedTooLong,
-    /// Its route had gone, and the grace was over.
+    /// Whoever copies ended it: at the gateway, its route had gone and the grace was over.
     Cut,
 }
 

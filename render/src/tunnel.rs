@@ -1,0 +1,37 @@
+//! The tunnel: how a tenant's kube-apiserver reaches kubelets, pods and Services that are behind a NAT or a firewall. Upstream's
+//! konnectivity (`sigs.k8s.io/apiserver-network-proxy`): a server beside kube-apiserver, and an agent on each node that
+//! connects to it through the gateway. Who is behind the gateway has it.
+//!
+//! | where | what |
+//! |---|---|
+//! | `plane/kube_apiserver/tunnel.rs` | the server, and what kube-apiserver is told of it |
+//! | `plane/services.rs` | its Service, which the gateway leads to |
+//! | `content/konnectivity.rs` | the agents, and what the server may do in the tenant |
+//! | `certificates/` | what the server shows to agents, and to kube-apiserver |
+
+use crate::tenant::{Tenant, Way};
+
+/// User as which the server asks kube-apiserver who an agent is, and the audience of the tokens by which agents say so.
+pub(crate) const SERVER_USER: &str = "system:konnectivity-server";
+/// `ServiceAccount` of the agents, in kube-system.
+pub(crate) const AGENT: &str = "konnectivity-agent";
+/// How long a connection may say nothing before either side asks whether the other is still there: NATs forget one after a
+/// minute or more. The server refuses who asks more often than every 30 s (`runAgentServer`).
+pub(crate) const KEEPALIVE: &str = "40s";
+
+/// What comes before the endpoint's name in the tunnel's.
+const LABEL: &str = "konnectivity";
+
+impl Tenant {
+    /// The name by which agents ask for the server at the gateway, on the endpoint's port; `None`: there is no tunnel.
+    #[must_use]
+    pub fn tunnel_host(&self) -> Option<String> {
+        let Way::Gateway { .. } = self.exposure.way else { return None };
+        self.exposure.host.as_deref().map(host_of)
+    }
+}
+
+/// The name of the tunnel to an endpoint. No other cluster has it: the name of a cluster is a DNS label.
+pub(crate) fn host_of(endpoint: &str) -> String {
+    format!("{LABEL}.{endpoint}")
+}
