@@ -144,8 +144,8 @@ pub struct BalancerRequest {
     pub address: Option<IpAddr>,
     /// Annotations of the Service.
     pub annotations: BTreeMap<String, String>,
-    /// Networks that may connect; empty: all.
-    pub source_ranges: Vec<IpNet>,
+    /// Networks that may connect, as CIDRs; empty: all.
+    pub source_ranges: Vec<String>,
 }
 
 /// The endpoint once its port is known: `host:port`.

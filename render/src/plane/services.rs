@@ -104,11 +104,11 @@ fn by_load_balancer(
     request: &BalancerRequest,
 ) -> ServiceSpec {
     let BalancerRequest { class, address, annotations: _, source_ranges } = request;
-    let ranges: Vec<String> = source_ranges.iter().map(ToString::to_string).collect();
+    let ranges = Some(source_ranges.clone()).filter(|ranges| !ranges.is_empty());
     ServiceSpec {
         load_balancer_class: class.clone(),
         load_balancer_ip: address.map(|address| address.to_string()),
-        load_balancer_source_ranges: Some(ranges).filter(|ranges| !ranges.is_empty()),
+        load_balancer_source_ranges: ranges,
         ..typed("LoadBalancer", ServicePort { port: exposed.map_or(port.port, i32::from), ..port })
     }
 }

@@ -77,7 +77,7 @@ fn what_is_asked_of_the_load_balancer_is_what_the_spec_says() {
         class: Some("example.com/outer".to_owned()),
         address: GIVEN.parse().ok(),
         annotations: [("example.com/pool".to_owned(), "a".to_owned())].into(),
-        source_ranges: ["203.0.113.0/24", "2001:db8::/32"].map(|net| net.parse().unwrap()).into(),
+        source_ranges: ["203.0.113.0/24", "2001:db8::/32"].map(str::to_owned).into(),
     };
     let tenant = check(&raw, &[]).unwrap();
     assert_eq!(request(&tenant), wanted);

@@ -90,13 +90,13 @@ fn keep(
     }
 }
 
-fn source_ranges(texts: &[String]) -> Result<Vec<IpNet>, Refusal> {
+fn source_ranges(texts: &[String]) -> Result<Vec<String>, Refusal> {
     let parse = |(index, text): (usize, &String)| {
         let refusal = || {
             let field = format!("{SOURCE_RANGES}[{index}]");
             Refusal::new(field, format!("{text:?} is no network such as 192.0.2.0/24"))
         };
-        text.parse::<IpNet>().map_err(|_| refusal())
+        text.parse::<IpNet>().map(|net| net.to_string()).map_err(|_| refusal())
     };
     texts.iter().enumerate().map(parse).collect()
 }
