@@ -97,13 +97,13 @@ fn bad_changes() -> [(&'static str, Value); 4] {
 /// By the schema, or by a policy.
 fn changes_that_are_refused_at_once() -> [(&'static str, Value); 10] {
     let networks = json!({"networking": {"podCIDRs": ["10.1.0.0/16"]}});
-    let gateway = json!({"expose": {"type": "Gateway"}});
+    let retired = json!({"expose": {"retiredEndpoint": "192.0.2.1:30001"}});
     let late = json!({"expose": {"hostname": "late.example.com"}});
     let port = json!({"expose": {"nodePort": {"port": 30001}}});
     let host = json!({"expose": {"nodePort": {"host": "192.0.2.1"}}});
     [
         ("spec.networking is immutable", json!({"spec": networks})),
-        ("spec.expose.type cannot be changed", json!({"spec": gateway})),
+        ("spec.expose.retiredEndpoint has to be", json!({"spec": retired})),
         ("spec.expose.hostname cannot be set", json!({"spec": late})),
         ("spec.expose.nodePort.port cannot be changed", json!({"spec": port})),
         ("spec.expose.nodePort.host cannot be changed", json!({"spec": host})),

@@ -1,8 +1,8 @@
 //! A machine that nobody can reach, and that reaches nothing but the gateway: it joins, and through the tunnel its pods have logs, can
 //! be worked in and forwarded to; and nobody becomes an agent who is none.
 
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Stdio};
+use std::io::{BufRead, BufReader, Read as _};
+use std::process::{Child, ChildStdout, Stdio};
 use std::time::{Duration, Instant};
 
 use e2e::command::feed;
@@ -49,7 +49,7 @@ fn a_machine_that_nobody_can_reach_is_reached_through_the_tunnel() -> Outcome {
         pods_are_reached(&cluster)?;
         services_are_reached(&cluster)?;
         it_is_still_shut_off(&machine)?;
-        comes_back_when_its_agent_is_killed(&cluster)?;
+        comes_back_when_its_agent_is_killed(&cluster, &machine)?;
         comes_back_when_the_api_server_is_replaced(&tenant, &cluster)?;
         only_an_agent_becomes_one(&tenant, &cluster, &machine)
     })
@@ -136,7 +136,7 @@ fn pods_are_reached(cluster: &Kubectl) -> Outcome {
     ensure_says(&log, &["GET / HTTP/1."])?;
     let inside = cluster.run(&["exec", "web", "--", "/usr/sbin/nginx", "-t"]);
     inside.map(drop)?;
-    let forward = Forward::start(cluster)?;
+    let mut forward = Forward::start(cluster)?;
     let page = forward.fetch()?;
     ensure_says(&page, &["a tenant's own node"])
 }
@@ -144,6 +144,8 @@ fn pods_are_reached(cluster: &Kubectl) -> Outcome {
 /// `kubectl port-forward`; it ends with its handle.
 struct Forward {
     child: Child,
+    /// It says a line for each connection, and would end with whoever listens.
+    said: BufReader<ChildStdout>,
     port: String,
 }
 
@@ -155,18 +157,22 @@ impl Forward {
             command.env("KUBECONFIG", path);
         }
         let mut child = command.stdout(Stdio::piped()).spawn()?;
+        let said = child.stdout.take().ok_or_else(|| Failure::new("kubectl has no output"))?;
+        let mut said = BufReader::new(said);
         let mut line = String::new();
-        if let Some(said) = child.stdout.take() {
-            BufReader::new(said).read_line(&mut line)?;
-        }
+        said.read_line(&mut line)?;
         let port = line.split(" -> ").next().and_then(|first| first.rsplit(':').next());
         let port = port.unwrap_or_default().to_owned();
-        Ok(Self { child, port })
+        Ok(Self { child, said, port })
     }
 
-    fn fetch(&self) -> Outcome<String> {
+    fn fetch(&mut self) -> Outcome<String> {
         let url = format!("http://127.0.0.1:{}/", self.port);
-        on_the_host(&format!("curl --silent --show-error --max-time 10 {url}"))
+        let page = on_the_host(&format!("curl --silent --show-error --max-time 10 {url}"))?;
+        let mut lines = self.said.by_ref().lines().map_while(Result::ok);
+        let is_handled = lines.any(|line| line.starts_with("Handling connection"));
+        ensure(is_handled, || "kubectl has ended".to_owned())?;
+        Ok(page)
     }
 }
 
@@ -187,10 +193,9 @@ fn services_are_reached(cluster: &Kubectl) -> Outcome {
     Ok(())
 }
 
-fn comes_back_when_its_agent_is_killed(cluster: &Kubectl) -> Outcome {
-    let agents = ["-n", "kube-system", "-l", "k8s-app=konnectivity-agent"];
-    let delete = ["delete", "pods", "--force", "--grace-period=0"];
-    cluster.run(&[&delete[..], &agents].concat())?;
+/// Without a goodbye: one that is asked to end, or whose pod is deleted, serves until the next is there.
+fn comes_back_when_its_agent_is_killed(cluster: &Kubectl, machine: &Machine) -> Outcome {
+    machine.run(&["pkill", "-KILL", "-x", "proxy-agent"])?;
     let began = Instant::now();
     let away = cluster.run(&["logs", "web", "--tail=1"]).is_err();
     wait_until("logs are there again", BACK_AGAIN, || {

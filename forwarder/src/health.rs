@@ -35,14 +35,13 @@ impl Health {
 
     fn answer(&self, path: &str) -> (StatusCode, &'static str) {
         match path {
-            "/healthz" => (StatusCode::OK, "ok\n"),
             "/readyz" if self.draining.load(Ordering::Relaxed) => {
                 (StatusCode::SERVICE_UNAVAILABLE, "it drains\n")
             }
             "/readyz" if !self.gateways.are_reached() => {
                 (StatusCode::SERVICE_UNAVAILABLE, "the gateway cannot be reached\n")
             }
-            "/readyz" => (StatusCode::OK, "ok\n"),
+            "/healthz" | "/readyz" => (StatusCode::OK, "ok\n"),
             _ => (StatusCode::NOT_FOUND, "there is /healthz and /readyz\n"),
         }
     }

@@ -26,8 +26,8 @@ fn said(bytes: &[u8]) -> ProxyHeader {
     }
 }
 
-fn client() -> Option<SocketAddr> {
-    Some("192.0.2.7:4711".parse().unwrap())
+fn client() -> SocketAddr {
+    "192.0.2.7:4711".parse().unwrap()
 }
 
 #[test]
@@ -39,7 +39,7 @@ fn a_header_in_pieces_is_read_up_to_its_end() {
     let mut more = whole.clone();
     more.extend(b"what follows");
     let authority = Some("demo.acme.example.com".to_owned());
-    let header = ProxyHeader { client: client(), authority };
+    let header = ProxyHeader { client: Some(client()), authority };
     assert_eq!(read(&more), Ok(Progress::Complete { length: whole.len(), header }));
 }
 
@@ -63,7 +63,7 @@ fn values_that_end_too_late_name_nobody_and_leave_the_address() {
     let mut whole = header(Command::Proxy, &["a.example.com"]);
     let value = whole.len() - 21;
     whole[value..value + 2].copy_from_slice(&u16::MAX.to_be_bytes());
-    assert_eq!(said(&whole), ProxyHeader { client: client(), authority: None });
+    assert_eq!(said(&whole), ProxyHeader { client: Some(client()), authority: None });
 }
 
 #[test]

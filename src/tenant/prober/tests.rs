@@ -251,13 +251,13 @@ async fn a_tenant_that_is_to_be_looked_at_elsewhere_is_probed_there_at_once() {
     let target = FakeTarget::new("demo", Tenant::Joinable);
     prober.watch(target.clone());
     pass(1).await;
-    let (probes, _) = (target.probes(), count(&mut woken));
+    let (before, _) = (target.probes(), count(&mut woken));
     let place = || prober.store().get(&target.key).unwrap().place;
     assert_eq!(place().as_deref(), Some("here"));
     prober.watch(FakeTarget { place: "there", ..target.clone() });
     assert_eq!(place().as_deref(), Some("here"), "nobody has looked there yet");
     pass(1).await;
-    assert_eq!((target.probes(), count(&mut woken)), (probes + 1, 1));
+    assert_eq!((target.probes(), count(&mut woken)), (before + 1, 1));
     assert_eq!(place().as_deref(), Some("there"));
 }
 

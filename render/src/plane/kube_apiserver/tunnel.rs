@@ -81,8 +81,8 @@ pub(super) fn build_volumes(tenant: &Tenant) -> Vec<Volume> {
     vec![mounts::volume(CLIENT_CONFIG, files), socket]
 }
 
-/// Not an init container that stays, which would end after kube-apiserver: the sooner it ends, the sooner agents go on to the pod that
-/// takes its place.
+/// Asked to end, it waits until kube-apiserver has let go of the socket, and so serves it to the end (`GracefulStop`): there is
+/// no need for an init container that stays.
 pub(super) fn build_server(tenant: &Tenant, settings: &Settings) -> Option<Container> {
     tenant.tunnel_host()?;
     let official =
