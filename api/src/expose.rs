@@ -56,7 +56,7 @@ pub enum ExposeType {
     /// `NAME.NAMESPACE.DOMAIN` at the gateway, which has one address and one port for all tenants; the domain is the
     /// manager's setting.
     Gateway,
-    /// A Service of type LoadBalancer for this tenant alone: the endpoint is `hostname` if that is given, else the
+    /// A Service of type `LoadBalancer` for this tenant alone: the endpoint is `hostname` if that is given, else the
     /// address that the load balancer gives, which is kept for the cluster's life.
     LoadBalancer,
     /// A load balancer that the operator runs outside the management cluster. It leads to a port on every management
@@ -80,7 +80,7 @@ pub struct NodePortExpose {
     pub port: Option<i32>,
 }
 
-/// A Service of type LoadBalancer. What the fields mean to it is in the documentation of the load balancer.
+/// A Service of type `LoadBalancer`. What the fields mean to it is in the documentation of the load balancer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LoadBalancerExpose {

@@ -15,7 +15,7 @@ use crate::tenant::{Tenant, Way};
 /// What is seen of the load balancer that is to lead to a tenant.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BalancerView {
-    /// The Service of the endpoint is there, and is of type LoadBalancer.
+    /// The Service of the endpoint is there, and is of type `LoadBalancer`.
     pub service: bool,
     /// Addresses that it has been given.
     pub addresses: Vec<IpAddr>,

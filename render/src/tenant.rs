@@ -101,7 +101,7 @@ pub enum Way {
         /// Names that clients ask it for in TLS: [`Exposure::host`] and further ones.
         hosts: Vec<String>,
     },
-    /// A Service of type LoadBalancer.
+    /// A Service of type `LoadBalancer`.
     LoadBalancer(BalancerRequest),
     /// A load balancer of the operator's own, which leads to a port on every management node.
     External {

@@ -160,17 +160,14 @@ async fn pass(context: &Context, raw: &TenantCluster, key: &TenantKey) -> Result
     let raw = raw.as_ref();
     let next_snapshot = progress.as_ref().and_then(|progress| progress.next_snapshot);
     let plane_exists = !observed.planes.is_empty() || progress.is_some();
-    let tenant = match progress {
-        Some(progress) => {
-            let followed = follow::follow(context, raw, key, &progress, &observed);
-            let attended = members::attend(context, key, &progress, &observed, raw).await;
-            trouble = trouble.or(followed.err()).or(attended.err()).or(progress.kubeconfig_failure);
-            Some(progress.tenant)
-        }
-        None => {
-            balancer::forget_endpoint(context, key, tenant.as_ref());
-            tenant
-        }
+    let tenant = if let Some(progress) = progress {
+        let followed = follow::follow(context, raw, key, &progress, &observed);
+        let attended = members::attend(context, key, &progress, &observed, raw).await;
+        trouble = trouble.or(followed.err()).or(attended.err()).or(progress.kubeconfig_failure);
+        Some(progress.tenant)
+    } else {
+        balancer::forget_endpoint(context, key, tenant.as_ref());
+        tenant
     };
     let verdict = Verdict {
         tenant: tenant.as_ref(),

@@ -1,4 +1,4 @@
-//! A Service of type LoadBalancer. Which address it has is known only when it is there ([`crate::load_balancer`]).
+//! A Service of type `LoadBalancer`. Which address it has is known only when it is there ([`crate::load_balancer`]).
 
 use std::net::IpAddr;
 
