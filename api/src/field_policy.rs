@@ -65,7 +65,7 @@ pub const FIELD_POLICIES: &[FieldPolicy] = &[
     row(
         "spec.expose.type",
         Change::Restarts(&["kube-apiserver"]),
-        "where the addresses differ; the endpoint follows, and the former one is served until \
+        "to and from the gateway, and where the addresses differ; the endpoint follows, and the former one is served until \
          spec.expose.retiredEndpoint names it, for kubelets have it in their kubeconfigs",
     ),
     row(

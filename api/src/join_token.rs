@@ -120,6 +120,7 @@ pub struct JoinAttempt {
     pub time: Time,
 
     /// Name of the node that it wants to be; empty where its request cannot be read.
+    #[schemars(length(max = 253))]
     pub node: String,
 
     /// What it got.

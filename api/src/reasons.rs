@@ -82,7 +82,7 @@ pub const NODES_LOOKED_AFTER: &str = "NodesLookedAfter";
 pub const MOVED: &str = "Moved";
 /// `NodesMoved`: some nodes are not known to use the endpoint, and may still use the former one.
 pub const NODES_LEFT: &str = "NodesLeft";
-/// `NodesMoved`: the nodes were not listed since the endpoint changed.
+/// `NodesMoved`: the nodes were not listed since the endpoint changed. `NodesReady`: they cannot be seen.
 pub const NODES_NOT_SEEN: &str = "NodesNotSeen";
 
 /// A failed pass: the API server of the management cluster refused, or could not be reached.

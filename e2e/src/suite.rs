@@ -30,8 +30,16 @@ use crate::{interrupt, paths, sandbox};
 const LANES: usize = 3;
 /// Emulating a machine takes both cores, and so does starting API servers under load: nothing else beside them. And there is
 /// one gateway, which those that want it install and remove.
-const ALONE: [&str; 6] =
-    ["defragmentation", "etcd_members", "gateway", "tunnel", "upgrade", "virtual_machine"];
+const ALONE: [&str; 8] = [
+    "defragmentation",
+    "etcd_members",
+    "expose_move",
+    "forwarder",
+    "gateway",
+    "tunnel",
+    "upgrade",
+    "virtual_machine",
+];
 /// The longest first; those that want the sandbox to themselves at last, when nobody is held up. `blocking` asks for
 /// more than the node has, beside what `ready_truth` runs.
 const FIRST: [&str; 1] = ["ready_truth"];
@@ -61,8 +69,8 @@ const ONLY_LONG: [&str; 11] = [
     "defragmentation",
     "disasters",
     "durability",
-    "expose_move",
     "faults",
+    "forwarder",
     "join_doctor",
     "manager_upgrade",
     "meltdown",

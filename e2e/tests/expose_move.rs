@@ -3,12 +3,11 @@
 
 use std::time::Duration;
 
-use e2e::install::{GATEWAY_DOMAIN, GATEWAY_PORT, install_gateway, remove_gateway};
-use e2e::network::MANAGEMENT_ADDRESS;
-use e2e::progress::say;
+use e2e::install::GATEWAY_PORT;
 use e2e::ring::kubectl::{each, name, text};
 use e2e::ring::{
-    Kubectl, Look, Machine, Outcome, Tenant, ensure, ensure_says, scenario, wait_until, workload,
+    Gateway, Kubectl, Look, Machine, Outcome, Tenant, ensure, ensure_says, scenario, wait_until,
+    workload,
 };
 use serde_json::{Value, json};
 
@@ -22,8 +21,8 @@ const RENEWED: Duration = Duration::from_mins(1);
 fn a_cluster_moves_to_the_gateway_and_its_node_port_ends_when_it_is_named() -> Outcome {
     scenario("expose-move", |project| {
         let _gateway = Gateway::install()?;
-        let host = format!("demo.{}.{GATEWAY_DOMAIN}", project.name);
         let tenant = Tenant::ready(project, "demo", MINOR)?;
+        let host = tenant.host();
         let old = tenant.status("/endpoint")?.as_str().unwrap_or_default().to_owned();
         let old_machine = machine("ring-move-old", &host)?;
         let token = tenant.token("nodes", "1h")?;
@@ -64,7 +63,7 @@ fn a_cluster_moves_to_the_gateway_and_its_node_port_ends_when_it_is_named() -> O
 
         tenant.patch(&json!({"spec": {"expose": {"retiredEndpoint": old}}}))?;
         await_refusal(&old_machine, &old)?;
-        let cluster = through_the_gateway(&tenant, &host)?;
+        let cluster = tenant.through_the_gateway()?;
         for machine in [&old_machine, &new_machine] {
             renews(&cluster, machine)?;
             machine.await_ready(&cluster, NODE_READY)?;
@@ -77,31 +76,10 @@ fn a_cluster_moves_to_the_gateway_and_its_node_port_ends_when_it_is_named() -> O
     })
 }
 
-/// Goes when the test ends.
-struct Gateway;
-
-impl Gateway {
-    fn install() -> Outcome<Self> {
-        let gateway = Self;
-        install_gateway()?;
-        Ok(gateway)
-    }
-}
-
-impl Drop for Gateway {
-    fn drop(&mut self) {
-        if let Err(error) = remove_gateway() {
-            say(&format!("could not remove the gateway: {error}"));
-        }
-    }
-}
-
 /// One that finds the gateway by the name of the cluster.
 fn machine(name: &str, host: &str) -> Outcome<Machine> {
     let machine = Machine::add(name, MINOR)?;
-    // What DNS does elsewhere.
-    let known = format!("echo {MANAGEMENT_ADDRESS} {host} >> /etc/hosts");
-    machine.run(&["sh", "-c", &known])?;
+    machine.knows_the_gateway_as(host)?;
     Ok(machine)
 }
 
@@ -164,14 +142,4 @@ fn renews(cluster: &Kubectl, machine: &Machine) -> Outcome {
         let now = renewed()?;
         Ok(Look::done_if(now > before, || now.clone()))
     })
-}
-
-/// kubectl by the kubeconfig that the owner is handed. It runs where the name does not resolve: the address is put in its place,
-/// and the name asked for in TLS alone.
-fn through_the_gateway(tenant: &Tenant, host: &str) -> Outcome<Kubectl> {
-    let cluster = tenant.admin()?;
-    let server = format!("--server=https://{MANAGEMENT_ADDRESS}:{GATEWAY_PORT}");
-    let name = format!("--tls-server-name={host}");
-    cluster.run(&["config", "set-cluster", &tenant.name, &server, &name])?;
-    Ok(cluster)
 }

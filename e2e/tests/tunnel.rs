@@ -14,7 +14,7 @@ use e2e::ring::process::on_the_host;
 use e2e::ring::tenant::spec_for_namespaces;
 use e2e::ring::{
     Failure, Gateway, Kubectl, Look, Machine, Outcome, Tenant, ensure, ensure_says, scenario,
-    wait_until,
+    wait_until, workload,
 };
 use e2e::{host, sandbox};
 use serde_json::{Value, json};
@@ -100,11 +100,7 @@ fn run_a_pod(cluster: &Kubectl) -> Outcome {
 fn web() -> Value {
     json!({
         "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web", "labels": {"app": "web"}},
-        "spec": {"containers": [{
-            "name": "nginx", "image": "docker.io/library/nginx:1.22",
-            "imagePullPolicy": "IfNotPresent", "ports": [{"containerPort": 80}],
-            "readinessProbe": {"httpGet": {"path": "/", "port": 80}, "periodSeconds": 1},
-        }]},
+        "spec": {"containers": [workload::nginx()]},
     })
 }
 

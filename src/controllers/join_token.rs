@@ -18,7 +18,6 @@ use kube::runtime::{Controller, watcher};
 use kube::{Api, Resource, ResourceExt};
 use nagaya_api::{JoinAttempt, JoinToken, JoinTokenState, JoinTokenStatus, TenantCluster, reasons};
 use nagaya_render::join_token::{JoinTokenError, parse_ttl};
-
 use tokio::sync::mpsc;
 
 use super::places::Places;
@@ -94,8 +93,7 @@ pub async fn run(context: Arc<Context>, shown: mpsc::UnboundedReceiver<ShownToke
         its.map(|token| ObjectRef::from_obj(token.as_ref())).collect::<Vec<_>>()
     };
     let of_machines = attempt::in_rounds(shown).flat_map(move |round| {
-        let is_shown = |token: &JoinToken| round.iter().any(|shown| attempt::is_of(shown, token));
-        let shown = known.state().into_iter().filter(|token| is_shown(token));
+        let shown = known.state().into_iter().filter(|token| round.has(token));
         stream::iter(shown.map(|token| ObjectRef::from_obj(token.as_ref())).collect::<Vec<_>>())
     });
     controller

@@ -19,6 +19,8 @@ pub use request::{CertificateRequest, RequestError};
 pub const KUBELET_SERVING: &str = "kubernetes.io/kubelet-serving";
 /// Prefix of a node's user name.
 const NODE_USER_PREFIX: &str = "system:node:";
+/// Characters of a node's name, a DNS subdomain (RFC 1123).
+const LONGEST_NAME: usize = 253;
 /// Group of every node.
 const NODES_GROUP: &str = "system:nodes";
 /// Usages of such a certificate; `key encipherment` may be added (only RSA needs it).
@@ -72,7 +74,7 @@ pub fn node_name(user: &str) -> Option<&str> {
     let allowed =
         |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.".contains(&byte);
     user.strip_prefix(NODE_USER_PREFIX)
-        .filter(|name| !name.is_empty() && name.bytes().all(allowed))
+        .filter(|name| (1..=LONGEST_NAME).contains(&name.len()) && name.bytes().all(allowed))
         .filter(|name| !name.starts_with('.'))
 }
 

@@ -36,7 +36,8 @@ const WATCH_IDLE_DEADLINE: Duration = Duration::from_mins(5);
 /// A silent connection is asked whether it still lives, and dropped when no answer comes.
 const PING_INTERVAL: Duration = Duration::from_secs(10);
 const PING_DEADLINE: Duration = Duration::from_secs(5);
-/// An answer that is larger than this is not for us: we read single objects and metadata.
+/// An answer that is larger than this is not for us: we read single objects (1.5 MiB at most, etcd's limit), pages of ten,
+/// and metadata.
 const LARGEST_ANSWER: usize = 16 << 20;
 
 /// Where a tenant's API server is and who we are to it.

@@ -16,14 +16,16 @@ mod retry;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use k8s_openapi::api::certificates::v1::CertificateSigningRequest;
 use nagaya_api::JoinAttempt;
 use nagaya_render::meltdown::Heartbeats;
 use nagaya_render::moves::{Former, NodesLeft};
 use nagaya_render::nodes::Nodes;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::task::AbortHandle;
+use tokio::time::sleep;
 
 pub use attempts::ShownToken;
 
@@ -180,7 +182,19 @@ struct Watcher {
     seen: Arc<SeenInTenant>,
 }
 
+/// From one wake-up to the next: nodes are the tenant's, and may come, go and change without pause.
+const PAUSE: Duration = Duration::from_secs(1);
+
 impl Watcher {
+    /// Wakes the reconcile for ever.
+    async fn wake_at_each(&self, news: &Notify) {
+        loop {
+            news.notified().await;
+            self.wakeups.wake(&self.tenant);
+            sleep(PAUSE).await;
+        }
+    }
+
     fn note_attempt(&self, csr: &CertificateSigningRequest) {
         if let Some(token_id) = self.seen.attempts.note(csr) {
             // The only error is a dropped receiver: then nobody is left to be told.

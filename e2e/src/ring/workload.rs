@@ -80,6 +80,16 @@ fn served_at_cluster_ip(cluster: &Kubectl) -> Outcome {
     Ok(())
 }
 
+/// A container that serves a page on port 80.
+#[must_use]
+pub fn nginx() -> Value {
+    json!({
+        "name": "nginx", "image": "docker.io/library/nginx:1.22",
+        "imagePullPolicy": "IfNotPresent", "ports": [{"containerPort": 80}],
+        "readinessProbe": {"httpGet": {"path": "/", "port": 80}, "periodSeconds": 1},
+    })
+}
+
 fn web() -> Value {
     json!({
         "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"},
@@ -87,11 +97,7 @@ fn web() -> Value {
             "selector": {"matchLabels": {"app": "web"}},
             "template": {
                 "metadata": {"labels": {"app": "web"}},
-                "spec": {"containers": [{
-                    "name": "nginx", "image": "docker.io/library/nginx:1.22",
-                    "imagePullPolicy": "IfNotPresent", "ports": [{"containerPort": 80}],
-                    "readinessProbe": {"httpGet": {"path": "/", "port": 80}, "periodSeconds": 1},
-                }]},
+                "spec": {"containers": [nginx()]},
             },
         },
     })

@@ -51,7 +51,7 @@ pub(super) fn nodes(findings: &Findings<'_>) -> Option<Verdict> {
     let NodesLeft { count, names } = left;
     if *count == 0 {
         let words = format!(
-            "every node is known to use {present}; {former_authority} is served until spec.expose.retiredEndpoint names it"
+            "every node has said that it uses {present}, or has joined since nodes are handed it; {former_authority} is served until spec.expose.retiredEndpoint names it"
         );
         return Some(Verdict::new(State::True, reasons::MOVED, words));
     }

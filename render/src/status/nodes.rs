@@ -2,7 +2,7 @@
 
 use nagaya_api::{conditions as types, reasons};
 
-use super::{Findings, State, Verdict};
+use super::{Findings, Probed, State, Verdict};
 use crate::nodes::Nodes;
 
 /// As status has it.
@@ -13,12 +13,25 @@ pub(super) fn count(nodes: &Nodes) -> i32 {
 /// Whether all nodes are Ready; `None`: there are none.
 pub(super) fn ready(findings: &Findings<'_>) -> Option<Verdict> {
     let Some(nodes) = findings.nodes else { return findings.as_before(types::NODES_READY) };
-    let (state, reason) = match (nodes.total, nodes.not_ready) {
-        (0, _) => return None,
-        (_, 0) => (State::True, reasons::READY),
-        _ => (State::False, reasons::NOT_READY),
+    if nodes.total == 0 {
+        return None;
+    }
+    let is_cut_off = findings.tenant.is_some_and(|tenant| tenant.cut_off_since.is_some());
+    let unknown = match findings.probed {
+        _ if is_cut_off => Some("nobody marks nodes that are cut off (see NodesCutOff)"),
+        Probed::Report(report) if report.unreachable() => {
+            Some("the API server does not answer (see Ready)")
+        }
+        _ => None,
     };
-    Some(Verdict::new(state, reason, nodes.to_string()))
+    Some(match (unknown, nodes.not_ready) {
+        (Some(why), _) => {
+            let words = format!("{why}; as seen last, {nodes}");
+            Verdict::new(State::Unknown, reasons::NODES_NOT_SEEN, words)
+        }
+        (None, 0) => Verdict::new(State::True, reasons::READY, nodes.to_string()),
+        (None, _) => Verdict::new(State::False, reasons::NOT_READY, nodes.to_string()),
+    })
 }
 
 /// Whether nodes are left alone because all of them are cut off; `None`: they never were.

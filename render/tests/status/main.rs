@@ -206,6 +206,13 @@ fn a_node_that_is_not_ready_is_named_and_does_not_keep_others_from_joining() {
     assert_eq!(says(&status, "NodesReady"), "False NotReady");
     assert!(condition(&status, "NodesReady").unwrap().message.contains("vm-2: no CNI"));
     assert_eq!(says(&status, "Ready"), "True Joinable");
+    let cut_off = Pass { cut_off_since: Some(Timestamp::UNIX_EPOCH), ..valid() }.status();
+    assert_eq!(says(&cut_off, "NodesReady"), "Unknown NodesNotSeen");
+    let probed = Some(ProbeReport::default()).filter(ProbeReport::unreachable);
+    assert!(probed.is_none(), "nothing was seen of it yet");
+    let endpoint = Finding::failed(Reason::EndpointUnreachable, "refused");
+    let away = Pass { probed: Some(ProbeReport { endpoint, ..joinable() }), ..valid() }.status();
+    assert_eq!(says(&away, "NodesReady"), "Unknown NodesNotSeen");
 }
 
 #[test]

@@ -18,27 +18,38 @@ const PAUSE: Duration = Duration::from_secs(5);
 /// How long news are gathered: each round wakes a token once.
 const ROUND: Duration = Duration::from_secs(1);
 
+/// Tokens by project, cluster and public half.
+pub(super) struct Round(HashSet<[String; 3]>);
+
+impl Round {
+    fn put(&mut self, shown: ShownToken) {
+        let ShownToken { tenant, token_id } = shown;
+        self.0.insert([tenant.namespace, tenant.name, token_id]);
+    }
+
+    /// Whether this object's token was shown in it.
+    pub(super) fn has(&self, token: &JoinToken) -> bool {
+        let issued = token.status.as_ref().and_then(|status| status.token_id.clone());
+        let key = issued.zip(token.namespace());
+        key.is_some_and(|(id, project)| {
+            self.0.contains(&[project, token.spec.cluster_name.clone(), id])
+        })
+    }
+}
+
 /// What machines have shown, a round at a time.
 pub(super) fn in_rounds(
     shown: mpsc::UnboundedReceiver<ShownToken>,
-) -> impl Stream<Item = HashSet<ShownToken>> + Send + 'static {
+) -> impl Stream<Item = Round> + Send + 'static {
     stream::unfold(shown, |mut shown| async {
-        let mut round = HashSet::from([shown.recv().await?]);
+        let mut round = Round(HashSet::new());
+        round.put(shown.recv().await?);
         sleep(ROUND).await;
         while let Ok(next) = shown.try_recv() {
-            round.insert(next);
+            round.put(next);
         }
         Some((round, shown))
     })
-}
-
-/// Whether it is this object's token.
-pub(super) fn is_of(shown: &ShownToken, token: &JoinToken) -> bool {
-    let ShownToken { tenant, token_id } = shown;
-    let issued = token.status.as_ref().and_then(|status| status.token_id.as_ref());
-    issued == Some(token_id)
-        && token.spec.cluster_name == tenant.name
-        && token.namespace().as_ref() == Some(&tenant.namespace)
 }
 
 /// What the status says, and when there will be more to say.

@@ -64,7 +64,7 @@ impl Attempts {
 
 fn read(csr: &CertificateSigningRequest) -> Option<(String, JoinAttempt)> {
     let token_id = csr.spec.username.as_deref()?.strip_prefix(BOOTSTRAP_USER_PREFIX)?;
-    if csr.spec.signer_name != KUBELET_CLIENT {
+    if csr.spec.signer_name != KUBELET_CLIENT || !is_token_id(token_id) {
         return None;
     }
     let request = CertificateRequest::parse(&csr.spec.request.0).ok();
@@ -77,6 +77,11 @@ fn read(csr: &CertificateSigningRequest) -> Option<(String, JoinAttempt)> {
         message: message.map(|message| message.chars().take(LONGEST_MESSAGE).collect()),
     };
     Some((token_id.to_owned(), attempt))
+}
+
+/// Who may impersonate in the tenant makes up others, of any length (`bootstrapapi.BootstrapTokenIDPattern`).
+fn is_token_id(text: &str) -> bool {
+    text.len() == 6 && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
 }
 
 fn judge(csr: &CertificateSigningRequest) -> (JoinOutcome, Option<&str>) {
@@ -162,8 +167,10 @@ mod tests {
         let long = "é".repeat(LONGEST_MESSAGE + 1);
         let (_, message) = outcome(said("Denied", &long));
         assert_eq!(message.unwrap().chars().count(), LONGEST_MESSAGE);
-        let (_, attempt) = read(&csr("../vm", 1, json!({}))).unwrap();
-        assert_eq!(attempt.node, "");
+        for nobody in ["../vm".to_owned(), "a".repeat(254)] {
+            let (_, attempt) = read(&csr(&nobody, 1, json!({}))).unwrap();
+            assert_eq!(attempt.node, "");
+        }
     }
 
     #[test]
@@ -172,7 +179,9 @@ mod tests {
         node.spec.username = Some("system:node:vm-1".to_owned());
         let mut serving = csr("vm-1", 1, json!({}));
         serving.spec.signer_name = "kubernetes.io/kubelet-serving".to_owned();
-        assert_eq!((read(&node), read(&serving)), (None, None));
+        let mut made_up = csr("vm-1", 1, json!({}));
+        made_up.spec.username = Some(format!("system:bootstrap:{}", "a".repeat(1 << 20)));
+        assert_eq!((read(&node), read(&serving), read(&made_up)), (None, None, None));
     }
 
     #[test]

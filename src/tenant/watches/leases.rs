@@ -10,6 +10,7 @@ use k8s_openapi::api::core::v1::Node;
 use kube::Api;
 use kube::api::ListParams;
 use nagaya_render::meltdown::{FEWEST, Heartbeats, Look, Pulse, patience};
+use nagaya_render::nodes::Trouble;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::Watcher;
@@ -150,8 +151,8 @@ async fn count_ready(api: &Api<Node>) -> Result<usize, Blind> {
 }
 
 fn is_ready(node: &Node) -> bool {
-    let conditions = node.status.iter().flat_map(|status| status.conditions.iter().flatten());
-    conditions.into_iter().any(|one| one.type_ == "Ready" && one.status == "True")
+    let conditions = node.status.as_ref().and_then(|status| status.conditions.as_deref());
+    Trouble::of(conditions.unwrap_or_default()).is_none()
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use kube::runtime::watcher::Event;
 use kube::{Resource, ResourceExt};
 use nagaya_api::labels;
 use nagaya_render::moves::{Former, NodesLeft};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use super::Watcher;
 use super::follow::{Followed, PAGE, follow};
@@ -79,14 +79,15 @@ async fn look_for(watcher: &Watcher, endpoints: Option<&(Former, String)>) {
         list: ListParams::default().limit(PAGE),
     };
     let mut tally = Tally { former, present, left: BTreeSet::new(), listing: None };
-    // Boxed: it takes room only in tenants that move.
-    Box::pin(follow(&nodes, |event| {
+    let news = Notify::new();
+    let following = follow(&nodes, |event| {
         let (seen, left) = (&watcher.seen.left, tally.take(&event));
         if left.is_some_and(|left| seen.asks_for(endpoints) && seen.set(Some(left))) {
-            watcher.wakeups.wake(&watcher.tenant);
+            news.notify_one();
         }
-    }))
-    .await;
+    });
+    // Boxed: it takes room only in tenants that move.
+    Box::pin(async { tokio::join!(following, watcher.wake_at_each(&news)) }).await;
 }
 
 struct Tally<'a> {

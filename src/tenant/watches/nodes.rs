@@ -4,7 +4,6 @@
 use std::collections::{BTreeMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{Node, NodeCondition};
 use kube::Resource;
@@ -14,15 +13,14 @@ use kube::runtime::watcher::Event;
 use nagaya_render::nodes::{NAMED_AT_MOST, Nodes, Trouble};
 use serde::Deserialize;
 use tokio::sync::Notify;
-use tokio::time::sleep;
 
 use super::Watcher;
 use super::follow::{Followed, Part, follow};
 
-/// Nodes in one answer: a node with its images takes 10 KiB and more.
-const PAGE: u32 = 50;
-/// From one wake-up to the next: nodes are the tenant's, and may come, go and change without pause.
-const PAUSE: Duration = Duration::from_secs(1);
+/// Nodes in one answer: of the largest that there can be, no more fit into one (`tenant/connection.rs`).
+const PAGE: u32 = 10;
+/// Nodes whose trouble is kept: when one of those that are named is Ready again, another takes its place.
+const KEPT: usize = 16 * NAMED_AT_MOST;
 
 /// What was seen last; unknown at first.
 #[derive(Debug, Default)]
@@ -58,14 +56,7 @@ pub(super) async fn look(watcher: &Watcher) {
             news.notify_one();
         }
     });
-    let waking = async {
-        loop {
-            news.notified().await;
-            watcher.wakeups.wake(&watcher.tenant);
-            sleep(PAUSE).await;
-        }
-    };
-    tokio::join!(following, waking);
+    tokio::join!(following, watcher.wake_at_each(&news));
 }
 
 /// What is read of a node.
@@ -130,7 +121,7 @@ impl Known {
             return;
         };
         self.not_ready.insert(hash);
-        if self.named.len() < NAMED_AT_MOST || self.named.contains_key(name) {
+        if self.named.len() < KEPT || self.named.contains_key(name) {
             self.named.insert(name.to_owned(), trouble);
         }
     }
@@ -144,7 +135,9 @@ impl Known {
 
     fn nodes(&self) -> Nodes {
         let Self { all, not_ready, named } = self;
-        Nodes { total: all.len(), not_ready: not_ready.len(), named: named.clone() }
+        let named = named.iter().take(NAMED_AT_MOST);
+        let named = named.map(|(name, trouble)| (name.clone(), trouble.clone())).collect();
+        Nodes { total: all.len(), not_ready: not_ready.len(), named }
     }
 }
 
@@ -200,8 +193,11 @@ mod tests {
         for number in 0..many {
             tally.take(&Event::Apply(node(&format!("vm-{number}"), "False")));
         }
-        let seen = tally.take(&Event::Apply(node("vm-0", "True")));
-        assert_eq!(counts(seen), Some((many, many - 1, NAMED_AT_MOST - 1)));
+        for ready in 1..=many {
+            let seen = tally.take(&Event::Apply(node(&format!("vm-{}", ready - 1), "True")));
+            let left = many - ready;
+            assert_eq!(counts(seen), Some((many, left, left.min(NAMED_AT_MOST))));
+        }
     }
 
     #[test]

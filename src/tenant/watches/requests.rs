@@ -35,7 +35,8 @@ const APPROVED: &str = "the names and addresses are those of the node";
 pub(super) async fn answer(watcher: &Watcher) {
     let api: Api<CertificateSigningRequest> = Api::all(watcher.client.clone());
     // A selector would take one signer alone, and a second watch costs more than what else a tenant has signed.
-    let config = watcher::Config::default().page_size(100);
+    // Of the largest requests that there can be, no more fit into an answer (`tenant/connection.rs`).
+    let config = watcher::Config::default().page_size(10);
     self::watcher(api.clone(), config)
         .backoff(Retry::default())
         .filter_map(async |event| match event {
