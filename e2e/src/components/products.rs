@@ -94,6 +94,17 @@ pub static KONNECTIVITY: Product = Product {
     tags: "",
     stamped: false,
 };
+/// A load balancer of the management cluster, for the tests of tenants behind one.
+pub static METALLB: Product = Product {
+    name: "metallb",
+    module: "go.universe.tf/metallb",
+    binaries: &[
+        ("controller", "go.universe.tf/metallb/controller"),
+        ("speaker", "go.universe.tf/metallb/speaker"),
+    ],
+    tags: "",
+    stamped: false,
+};
 /// Plays kubelets, for very many pods that do not run.
 pub static KWOK: Product = Product {
     name: "kwok",

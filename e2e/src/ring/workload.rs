@@ -38,6 +38,18 @@ pub fn deploy(cluster: &Kubectl) -> Outcome {
     Ok(())
 }
 
+/// Waits until CoreDNS is ready: its pods ask the API server by the address of its Service.
+///
+/// # Errors
+/// It does not get ready.
+pub fn await_core_dns(cluster: &Kubectl) -> Outcome {
+    wait_until("CoreDNS is ready", ROLLOUT, || {
+        let found = cluster.get(&["deployment", "-n", "kube-system", "coredns"])?;
+        let ready = found["status"]["readyReplicas"].as_u64().unwrap_or_default();
+        Ok(Look::done_if(ready > 0, || found["status"].to_string()))
+    })
+}
+
 /// Reaches the page by the node's port from another machine and by name from another pod, reads the
 /// server's log, and runs a command in its pod.
 ///
