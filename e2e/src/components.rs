@@ -17,7 +17,8 @@ pub(crate) use build::hex;
 pub use needs::{Need, for_control_plane, for_management, for_node};
 pub use products::Product;
 use products::{
-    CONTAINERD, COREDNS, ETCD, KONNECTIVITY, KUBERNETES, KWOK, LOCAL_PATH_PROVISIONER, METALLB, VERSITYGW,
+    CONTAINERD, COREDNS, ETCD, KONNECTIVITY, KUBERNETES, KWOK, LOCAL_PATH_PROVISIONER, METALLB,
+    VERSITYGW,
 };
 
 use crate::error::{Error, Result};

@@ -102,8 +102,9 @@ fn await_given_back(tenant: &Tenant) -> Outcome {
 fn the_address_of_a_lost_service_is_not_taken(tenant: &Tenant, other: &Tenant) -> Outcome {
     tenant.pause()?;
     delete_service(tenant)?;
+    let given = format!("was given {OURS}");
     let owner = format!("which is the endpoint of {}/{}", tenant.project.name, tenant.name);
-    let words = [&format!("was given {OURS}"), owner.as_str(), "and then delete the Service"];
+    let words = [given.as_str(), &owner, "and then delete the Service"];
     other.await_words("Ready", "LoadBalancerPending", &words, SOON)?;
     let endpoint = other.status("/endpoint")?;
     ensure(endpoint == Value::Null, || format!("the other one has the endpoint {endpoint}"))?;

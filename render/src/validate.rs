@@ -20,6 +20,7 @@ use crate::plane_record::PlaneRecord;
 use crate::settings::Settings;
 use crate::tenant::{EtcdMembers, KubeProxy, Tenant};
 
+pub use exposure::refuse_shared;
 pub use settings::check_settings;
 
 /// A spec that cannot be served, in words.

@@ -146,7 +146,9 @@ async fn pass(context: &Context, raw: &TenantCluster, key: &TenantKey) -> Result
         rights::give_back(context).await;
     }
     let around = observed.surroundings(context.settings());
-    let (tenant, refusal) = match validate(raw, around) {
+    let validated = validate(raw, around)
+        .and_then(|tenant| balancer::unshared(context, tenant, observed.born()));
+    let (tenant, refusal) = match validated {
         Ok(tenant) => (Some(tenant), None),
         Err(refusal) => (last_accepted(raw, around), Some(refusal)),
     };

@@ -174,6 +174,39 @@ async fn an_address_is_never_handed_to_two_tenants() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn host_and_port_of_another_tenant_are_refused_for_a_new_one() {
+    let stage = Stage::with_nodes();
+    stage.create_tenant(&external());
+    stage.until("it is joinable", Stage::is_settled).await;
+    let same_name = json!({
+        "version": "v1.37.1", "expose": {"type": "LoadBalancer", "hostname": "demo.lb.example"},
+    });
+    for (name, spec, field) in [
+        ("second", external(), "spec.expose.external.host"),
+        ("third", same_name, "spec.expose.hostname"),
+    ] {
+        let metadata = json!({"name": name, "namespace": PROJECT});
+        let other = json!({"kind": "TenantCluster", "metadata": metadata, "spec": spec});
+        stage.projects.create(&other).unwrap();
+        stage.settled().await;
+        let ready = stage.condition_of(name, conditions::READY);
+        assert_eq!(ready["reason"], "Refused", "{ready}");
+        let words = ready["message"].as_str().unwrap();
+        let said = format!("{field}: demo.lb.example:6443 is the endpoint of acme/demo");
+        assert!(words.starts_with(&said), "{words}");
+        let plane = plane_namespace_name(PROJECT, name);
+        assert!(stage.planes.get("Namespace", "", &plane).is_none(), "something of it is made");
+    }
+    assert!(stage.is_settled(), "{:#}", status(&stage));
+    let id = Id::new(Kind::named("TenantCluster"), PROJECT, "second");
+    let port = json!({"external": {"port": 6444}});
+    stage.projects.patch(&id, &json!({"spec": {"expose": port}}));
+    stage.settled().await;
+    let second = stage.projects.get("TenantCluster", PROJECT, "second").unwrap();
+    assert_eq!(second["status"]["endpoint"], "demo.lb.example:6444");
+}
+
+#[tokio::test(start_paused = true)]
 async fn until_it_was_healthy_class_address_and_type_can_be_corrected() {
     let mut stage = Stage::new();
     let mut spec = balanced();

@@ -17,8 +17,7 @@ const NAMESPACE: &str = "metallb-system";
 /// kubeadm has load balancers leave out control-plane nodes, by a label; the sandbox has no others. So a speaker is told to
 /// overlook that, behind the arguments that all of them have.
 const SPEAKER: &str = "- --log-level=info\n        env:\n        - name: METALLB_NODE_NAME";
-const OVERLOOKING: &str =
-    "- --log-level=info\n        - --ignore-exclude-lb\n        env:\n        - name: METALLB_NODE_NAME";
+const OVERLOOKING: &str = "- --log-level=info\n        - --ignore-exclude-lb\n        env:\n        - name: METALLB_NODE_NAME";
 
 /// Builds it, loads its images, applies its manifest and waits until its pods are ready. It has no addresses to give yet.
 ///

@@ -27,7 +27,8 @@ impl HaProxy {
     /// It does not listen, or the guide's example is not there.
     pub fn start(node_port: &str) -> Outcome<Self> {
         let folder = paths::state();
-        let (file, log) = (folder.join("haproxy.cfg"), fs::File::create(folder.join("haproxy.log"))?);
+        let (file, log) =
+            (folder.join("haproxy.cfg"), fs::File::create(folder.join("haproxy.log"))?);
         paths::write_whole(&file, configuration(node_port)?.as_bytes())?;
         let mut haproxy = command(&network::enter(SWITCH));
         // It ends with the test's thread, also when that panics.

@@ -14,7 +14,7 @@ use nagaya_api::{Expose, ExposeType, TenantCluster};
 use super::Refusal;
 use crate::plane_record::PlaneRecord;
 use crate::settings::Settings;
-use crate::tenant::Exposure;
+use crate::tenant::{Endpoint, Exposure, Tenant, Way};
 
 const TYPE: &str = "spec.expose.type";
 const HOSTNAME: &str = "spec.expose.hostname";
@@ -60,6 +60,27 @@ fn refuse_other_members(expose: &Expose) -> Result<(), Refusal> {
     Err(Refusal::new(
         format!("spec.expose.{member}"),
         format!("belongs to type {of:?}; remove it, or set spec.expose.type to {of:?}"),
+    ))
+}
+
+/// Refuses host and port that the operator alone gives, where another tenant has them: machines of the one would meet the API
+/// server of the other. Ports of nodes and addresses of load balancers are given once by those.
+#[must_use]
+pub fn refuse_shared(
+    tenant: &Tenant,
+    owner: impl FnOnce(&Endpoint) -> Option<String>,
+) -> Option<Refusal> {
+    let field = match tenant.exposure.way {
+        Way::External { .. } => external::HOST,
+        Way::LoadBalancer(_) if tenant.spec.expose.hostname.is_some() => HOSTNAME,
+        Way::LoadBalancer(_) | Way::NodePort | Way::Gateway { .. } => return None,
+    };
+    let endpoint = tenant.exposure.endpoint()?;
+    let other = owner(&endpoint)?;
+    let endpoint = endpoint.authority();
+    Some(Refusal::new(
+        field,
+        format!("{endpoint} is the endpoint of {other}; give another host or port"),
     ))
 }
 

@@ -1,6 +1,5 @@
-//! A load balancer that is to lead to a tenant: what is seen of it, and a Service that it cannot take.
-
-use std::net::IpAddr;
+//! A load balancer that is to lead to a tenant: what is seen of it, whose endpoint it is already, and a Service that it cannot
+//! take.
 
 use k8s_openapi::api::core::v1::{Namespace, Service};
 use k8s_openapi::api::events::v1::Event;
@@ -12,6 +11,7 @@ use nagaya_render::load_balancer::{BalancerView, newest_warning};
 use nagaya_render::plane::names;
 use nagaya_render::plane_record::PlaneRecord;
 use nagaya_render::tenant::{Tenant, Way};
+use nagaya_render::validate::{Refusal, refuse_shared};
 
 use super::Error;
 use crate::controllers::Context;
@@ -35,9 +35,11 @@ pub async fn observe(context: &Context, raw: &TenantCluster, plane: &PlaneRecord
     }
     let waits = view.addresses.is_empty() && view.names.is_empty();
     let given = view.addresses.first().copied().or(plane.endpoint_address);
-    let taken_by = given
-        .filter(|_| !plane.born)
-        .and_then(|given| owner_of(context, plane, (given, port(raw))));
+    let taken_by = given.filter(|_| !plane.born).and_then(|given| {
+        let (given, port) = (given.to_string(), port(raw).to_string());
+        let endpoint = [(labels::ENDPOINT_ADDRESS, &*given), (labels::ENDPOINT_PORT, &*port)];
+        owner_of(context, &plane.namespace, endpoint)
+    });
     let warning = if waits { warning(context, &plane.namespace).await } else { None };
     BalancerView { taken_by, warning, ..view }
 }
@@ -51,23 +53,35 @@ fn port(raw: &TenantCluster) -> i32 {
     raw.spec.expose.load_balancer.clone().unwrap_or_default().port
 }
 
-/// Who has that endpoint: nodes know it once its tenant is born, and of two that are not the older one keeps it.
+/// Refuses an endpoint that another tenant has.
+pub fn unshared(context: &Context, tenant: Tenant, born: bool) -> Result<Tenant, Refusal> {
+    if born {
+        return Ok(tenant);
+    }
+    let shared = refuse_shared(&tenant, |endpoint| {
+        let port = endpoint.port.to_string();
+        let endpoint = [(labels::ENDPOINT_HOST, &*endpoint.host), (labels::ENDPOINT_PORT, &*port)];
+        owner_of(context, &tenant.plane_namespace, endpoint)
+    });
+    shared.map_or(Ok(tenant), Err)
+}
+
+/// Who else has that endpoint, by what is recorded of it: nodes know it once its tenant is born, and of two that are not the
+/// older one keeps it.
 fn owner_of(
     context: &Context,
-    plane: &PlaneRecord,
-    (given, port): (IpAddr, i32),
+    namespace: &str,
+    endpoint: [(&'static str, &str); 2],
 ) -> Option<String> {
-    let (given, port) = (given.to_string(), port.to_string());
     let planes = context.caches.planes.state();
     let age = |one: &Namespace| (one.creation_timestamp().map(|time| time.0), one.uid());
-    let ours = planes.iter().find(|one| one.name_any() == plane.namespace)?;
+    let ours = planes.iter().find(|one| one.name_any() == namespace);
     let other = planes.iter().find(|one| {
         let notes = one.annotations();
-        let has = |key: &str, value: &str| notes.get(key).is_some_and(|found| found == value);
-        one.name_any() != plane.namespace
-            && has(labels::ENDPOINT_ADDRESS, &given)
-            && has(labels::ENDPOINT_PORT, &port)
-            && (has(labels::BORN, "true") || age(one) < age(ours))
+        let has = |(key, value): (&str, &str)| notes.get(key).is_some_and(|found| found == value);
+        one.name_any() != namespace
+            && endpoint.into_iter().all(has)
+            && (has((labels::BORN, "true")) || ours.is_none_or(|ours| age(one) < age(ours)))
     })?;
     let label = |key: &str| other.labels().get(key).cloned().unwrap_or_default();
     Some(format!("{}/{}", label(labels::TENANT_NAMESPACE), label(labels::TENANT_NAME)))

@@ -10,7 +10,7 @@ use crate::moves::Moves;
 use crate::tenant::{Exposure, Way};
 
 const EXTERNAL: &str = "spec.expose.external";
-const HOST: &str = "spec.expose.external.host";
+pub(super) const HOST: &str = "spec.expose.external.host";
 const PORT: &str = "spec.expose.external.port";
 const ADDRESSES: &str = "spec.expose.external.addresses";
 
