@@ -231,14 +231,13 @@ impl Machine {
     /// # Errors
     /// It does not within that time.
     pub fn renews(&self, cluster: &Kubectl, within: Duration) -> Outcome {
-        let renewed = || {
-            let lease = cluster.get(&["lease", "-n", "kube-node-lease", self.name()])?;
-            Outcome::Ok(text(&lease, "/spec/renewTime").to_owned())
-        };
-        let before = renewed()?;
+        let mut before = None::<String>;
         wait_until(&format!("{} renews its Lease", self.name()), within, || {
-            let now = renewed()?;
-            Ok(Look::done_if(now > before, || now.clone()))
+            let lease = cluster.get(&["lease", "-n", "kube-node-lease", self.name()])?;
+            let now = text(&lease, "/spec/renewTime");
+            let before = before.get_or_insert_with(|| now.to_owned());
+            // RFC 3339 in UTC orders as text.
+            Ok(Look::done_if(now > before.as_str(), || format!("last renewed {now}")))
         })
     }
 

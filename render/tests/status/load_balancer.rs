@@ -11,9 +11,9 @@ fn gives(address: &str) -> BalancerView {
     BalancerView { service: true, addresses, ..BalancerView::default() }
 }
 
-fn unreachable() -> Option<ProbeReport> {
+fn unreachable() -> ProbeReport {
     let endpoint = Finding::failed(Reason::EndpointTimeout, "no answer");
-    Some(ProbeReport { endpoint, ..joinable() })
+    ProbeReport { endpoint, ..joinable() }
 }
 
 #[test]
@@ -24,7 +24,7 @@ fn a_tenant_without_an_address_says_that_and_nothing_of_what_would_follow() {
         [(false, Workloads::default(), None), (true, running(), Some(joinable()))]
     {
         let balancer = service.clone();
-        let status = Pass { born, workloads, probed, balancer, ..balanced() }.status();
+        let status = Pass { probed, workloads, balancer, born, ..balanced() }.status();
         assert_eq!(says(&status, "Ready"), "False LoadBalancerPending");
         assert_eq!(says(&status, "Reconciling"), "True LoadBalancerPending");
         assert_eq!(says(&status, "EndpointReachable"), "False LoadBalancerPending");
@@ -49,7 +49,7 @@ fn another_address_than_nodes_have_is_said_where_nobody_gets_through() {
     let well = with(gives("198.51.100.99"), Some(joinable())).status();
     assert_eq!(says(&well, "Ready"), "True Joinable", "somebody leads it there");
     assert_eq!(well.endpoint.as_deref(), Some("198.51.100.20:6443"));
-    let astray = with(gives("198.51.100.99"), unreachable()).status();
+    let astray = with(gives("198.51.100.99"), Some(unreachable())).status();
     assert_eq!(says(&astray, "Ready"), "False AddressChanged");
     assert_eq!(says(&astray, "EndpointReachable"), "False AddressChanged");
     let words = condition(&astray, "Ready").unwrap().message.clone();
@@ -59,9 +59,9 @@ fn another_address_than_nodes_have_is_said_where_nobody_gets_through() {
     );
     assert_eq!(astray.endpoint.as_deref(), Some("198.51.100.20:6443"));
     let service = BalancerView { service: true, ..BalancerView::default() };
-    let lost = with(service, unreachable()).status();
+    let lost = with(service, Some(unreachable())).status();
     assert_eq!(says(&lost, "Ready"), "False LoadBalancerPending");
-    let right = with(given.clone(), unreachable()).status();
+    let right = with(given.clone(), Some(unreachable())).status();
     assert_eq!(says(&right, "Ready"), "False EndpointTimeout");
 }
 
