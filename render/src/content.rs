@@ -92,6 +92,6 @@ pub fn build_content(
             .core_dns
             .then(|| core_dns::build_core_dns(tenant, settings, inputs.endpoint))
             .transpose()?,
-        konnectivity: konnectivity::build_konnectivity(tenant, settings, inputs.endpoint)?,
+        konnectivity: konnectivity::build_konnectivity(tenant, settings)?,
     })
 }

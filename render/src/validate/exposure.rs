@@ -97,6 +97,8 @@ struct Recorded<'a> {
     born: bool,
     /// What was accepted last.
     accepted: Option<&'a Expose>,
+    /// The cluster moves away: what has gone from the settings since does not keep it there.
+    left: bool,
 }
 
 /// The schema has its limits already.

@@ -69,6 +69,7 @@ fn recorded(record: &PlaneRecord, born: bool) -> Recorded<'_> {
         node_port: record.node_port,
         born,
         accepted: record.accepted_spec.as_ref().map(|spec| &spec.expose),
+        left: false,
     }
 }
 
@@ -189,7 +190,8 @@ fn present(
     made: &Expose,
 ) -> Result<Exposure, Refusal> {
     let spec = TenantClusterSpec { expose: made.clone(), ..raw.spec.clone() };
-    of_type(&TenantCluster { spec, ..raw.clone() }, settings, &recorded(record, true))
+    let recorded = Recorded { left: true, ..recorded(record, true) };
+    of_type(&TenantCluster { spec, ..raw.clone() }, settings, &recorded)
 }
 
 fn leave(
