@@ -18,7 +18,7 @@ pub use needs::{Need, for_control_plane, for_management, for_node};
 pub use products::Product;
 use products::{
     CONTAINERD, COREDNS, ETCD, KONNECTIVITY, KUBERNETES, KWOK, LOCAL_PATH_PROVISIONER, METALLB,
-    VERSITYGW,
+    METRICS_SERVER, VERSITYGW,
 };
 
 use crate::error::{Error, Result};
@@ -93,6 +93,12 @@ impl Component {
     #[must_use]
     pub fn metallb() -> Self {
         Self::new(&METALLB, "0.15")
+    }
+
+    /// What `kubectl top` asks.
+    #[must_use]
+    pub fn metrics_server() -> Self {
+        Self::new(&METRICS_SERVER, "0.8")
     }
 
     /// The tunnel's server and agent, as control planes of a Kubernetes minor have them (`nagaya_render::minors`).
@@ -264,6 +270,7 @@ mod tests {
             Component::local_path_provisioner(),
             Component::versitygw(),
             Component::metallb(),
+            Component::metrics_server(),
             Component::kwok(),
         ];
         for minor in KUBERNETES_MINORS {

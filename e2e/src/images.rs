@@ -92,6 +92,14 @@ pub fn manager_image(binary: &Path) -> Result<PathBuf> {
     assemble(&catalogue::manager(binary))
 }
 
+/// metrics-server, for a node that is to run it.
+///
+/// # Errors
+/// It cannot be built.
+pub fn metrics_server_image() -> Result<PathBuf> {
+    assemble(&catalogue::metrics_server()?)
+}
+
 /// [`manager_image`] for the gateway.
 ///
 /// # Errors
@@ -143,6 +151,7 @@ fn references() -> Result<Vec<(String, Recipe)>> {
         (c::etcd_for_tenants_reference()?, Box::new(c::etcd_for_tenants)),
         (c::etcd_for_kubeadm_reference()?, Box::new(c::etcd_for_kubeadm)),
         (c::local_path_provisioner_reference()?, Box::new(c::local_path_provisioner)),
+        (c::metrics_server_reference()?, Box::new(c::metrics_server)),
         (NGINX.to_owned(), Box::new(c::nginx)),
         (BUSYBOX.to_owned(), Box::new(c::busybox)),
     ];

@@ -4,10 +4,13 @@
 //! Reading order: [`scenario()`] (what every test is), [`project`], [`tenant`], [`join_token`],
 //! [`machine`], [`workload`], [`invariants`] (what holds after every scenario).
 
+mod certificate;
 pub mod counter;
 pub mod doctor;
 mod explain;
 pub mod filler;
+mod firewall;
+mod forward;
 mod gateway;
 mod haproxy;
 pub mod invariants;
@@ -16,6 +19,7 @@ pub mod kubectl;
 pub mod machine;
 pub mod manager;
 mod metallb;
+pub mod nat;
 pub mod process;
 pub mod project;
 mod report;
@@ -23,6 +27,8 @@ pub mod s3_server;
 mod scenario;
 mod snapshots;
 pub mod tenant;
+pub mod tenant_webhook;
+pub mod tunnel;
 pub mod versions;
 pub mod wait;
 pub mod webhook;
@@ -30,12 +36,14 @@ pub mod workload;
 
 pub use counter::{Counted, Counter};
 pub use doctor::Diagnosis;
+pub use forward::Forward;
 pub use gateway::Gateway;
 pub use haproxy::HaProxy;
 pub use join_token::{JoinSecret, JoinToken};
 pub use kubectl::Kubectl;
 pub use machine::{JoinAttempt, Machine};
 pub use metallb::MetalLb;
+pub use nat::Nat;
 pub use process::Process;
 pub use project::Project;
 pub use scenario::{alone, is_long, scenario};

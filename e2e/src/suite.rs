@@ -30,12 +30,13 @@ use crate::{interrupt, paths, sandbox};
 const LANES: usize = 3;
 /// Emulating a machine takes both cores, and so does starting API servers under load: nothing else beside them. And there is
 /// one gateway, which those that want it install and remove.
-const ALONE: [&str; 8] = [
+const ALONE: [&str; 9] = [
     "defragmentation",
     "etcd_members",
     "expose_move",
     "forwarder",
     "gateway",
+    REACH,
     "tunnel",
     "upgrade",
     "virtual_machine",
@@ -58,6 +59,8 @@ pub enum Section {
     Ring,
     /// What changes a running tenant, in its long form ([`LONG`]); only if it is named.
     Lifecycle,
+    /// The tunnel over a bad line, and with each of its parts pulled; only if it is named.
+    Reach,
     /// The fault ring, whole; only if it is named.
     Stories,
 }
@@ -65,7 +68,7 @@ pub enum Section {
 /// Programs of the ring that have a long form, which this variable asks them for.
 const LONG: [&str; 3] = ["etcd_members", "repairs", "upgrade"];
 /// Those that run only beside them. (The demo has a virtual machine of its own.)
-const ONLY_LONG: [&str; 12] = [
+const ONLY_LONG: [&str; 13] = [
     "defragmentation",
     "disasters",
     "durability",
@@ -76,9 +79,12 @@ const ONLY_LONG: [&str; 12] = [
     "meltdown",
     "nospace",
     "one_api_server",
+    REACH,
     "skew",
     "virtual_machine",
 ];
+/// Section of its own, too.
+const REACH: &str = "reach";
 /// Those that want three management nodes, after them.
 const ON_THREE_NODES: [&str; 1] = ["drains"];
 const LONG_FORM: (&str, &str) = ("NAGAYA_RING_LONG", "1");
@@ -88,6 +94,8 @@ const LONG_FORM: (&str, &str) = ("NAGAYA_RING_LONG", "1");
 enum Form {
     Short,
     Long,
+    /// Nothing but this program.
+    Only(&'static str),
 }
 
 /// Runs the sections (all but the long forms if none is named), prints the table and returns whether all passed.
@@ -120,6 +128,7 @@ fn run_sections(sections: &[Section]) -> Result<bool> {
     }
     let ring = match sections {
         named if named.contains(&Section::Lifecycle) => Some(Form::Long),
+        named if named.contains(&Section::Reach) => Some(Form::Only(REACH)),
         _ => wanted(Section::Ring).then_some(Form::Short),
     };
     if wanted(Section::Demo) || ring.is_some() {
@@ -140,6 +149,7 @@ fn ring_tests(report: &mut Report, form: Form) -> Result<()> {
     programs.retain(|name| match form {
         Form::Short => !is_of(&ONLY_LONG, name),
         Form::Long => is_of(&LONG, name) || is_of(&ONLY_LONG, name),
+        Form::Only(one) => name == one,
     });
     let (alone, others) = programs.into_iter().partition(|name| is_of(&ALONE, name));
     in_lanes(report, 1, alone, form)?;

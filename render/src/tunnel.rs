@@ -17,9 +17,10 @@ use crate::tenant::{Endpoint, Exposure, Tenant, Way};
 pub(crate) const SERVER_USER: &str = "system:konnectivity-server";
 /// `ServiceAccount` of the agents, in kube-system.
 pub(crate) const AGENT: &str = "konnectivity-agent";
-/// How long a connection may say nothing before either side asks whether the other is still there: NATs forget one after a
-/// minute or more. The server refuses who asks more often than every 30 s (`runAgentServer`).
-pub(crate) const KEEPALIVE: &str = "40s";
+/// How long a connection may say nothing before either side asks whether the other is still there, which it has 20 s to answer
+/// (gRPC; no flag): one that a NAT forgot is given up within a minute. The server refuses who asks more often than every 30 s
+/// (`runAgentServer`); what is under way for a second longer is to be no more often.
+pub(crate) const KEEPALIVE: &str = "35s";
 
 /// What comes before the endpoint's name in the tunnel's.
 const LABEL: &str = "konnectivity";

@@ -105,6 +105,14 @@ pub static METALLB: Product = Product {
     tags: "",
     stamped: false,
 };
+/// An aggregated API in a tenant's cluster, which asks kubelets.
+pub static METRICS_SERVER: Product = Product {
+    name: "metrics-server",
+    module: "sigs.k8s.io/metrics-server",
+    binaries: &[("metrics-server", "sigs.k8s.io/metrics-server/cmd/metrics-server")],
+    tags: "",
+    stamped: false,
+};
 /// Plays kubelets, for very many pods that do not run.
 pub static KWOK: Product = Product {
     name: "kwok",

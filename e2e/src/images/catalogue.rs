@@ -167,6 +167,25 @@ pub fn metallb(binary: &str) -> Result<Image> {
     Ok(image.file(&path, &source))
 }
 
+/// What `kubectl top` asks.
+///
+/// # Errors
+/// The pinned version cannot be read.
+pub fn metrics_server_reference() -> Result<String> {
+    let version = Component::metrics_server().version()?;
+    Ok(format!("{REGISTRY}/metrics-server/metrics-server:v{version}"))
+}
+
+/// metrics-server.
+///
+/// # Errors
+/// The component cannot be built.
+pub fn metrics_server() -> Result<Image> {
+    let source = ensure(&Component::metrics_server(), "metrics-server")?;
+    let image = Image::new(metrics_server_reference()?).entrypoint(&["/metrics-server"]);
+    Ok(image.user("65532:65532").file("/metrics-server", &source))
+}
+
 /// etcd for tenants' control planes.
 ///
 /// # Errors

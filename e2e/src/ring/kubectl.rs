@@ -65,6 +65,14 @@ impl Kubectl {
         }
     }
 
+    /// [`Self::run`] of what reads something.
+    ///
+    /// # Errors
+    /// It fails.
+    pub fn feed(&self, words: &[&str], input: &str) -> Outcome<String> {
+        Ok(feed(&mut self.command(words)?, input.as_bytes())?)
+    }
+
     /// `kubectl get WORDS` as JSON.
     ///
     /// # Errors
@@ -98,9 +106,7 @@ impl Kubectl {
     /// # Errors
     /// It is refused.
     pub fn apply(&self, object: &Value) -> Outcome {
-        let text = object.to_string();
-        feed(&mut self.command(&["apply", "-f", "-"])?, text.as_bytes())?;
-        Ok(())
+        self.feed(&["apply", "-f", "-"], &object.to_string()).map(drop)
     }
 
     /// Creates an object and returns what became of it: reviews are answered that way.
@@ -108,9 +114,7 @@ impl Kubectl {
     /// # Errors
     /// It is refused.
     pub fn create(&self, object: &Value) -> Outcome<Value> {
-        let text = object.to_string();
-        let words = ["create", "-ojson", "-f", "-"];
-        let answer = feed(&mut self.command(&words)?, text.as_bytes())?;
+        let answer = self.feed(&["create", "-ojson", "-f", "-"], &object.to_string())?;
         Ok(serde_json::from_str(&answer)?)
     }
 
@@ -119,9 +123,7 @@ impl Kubectl {
     /// # Errors
     /// It is refused.
     pub fn replace(&self, object: &Value) -> Outcome {
-        let text = object.to_string();
-        feed(&mut self.command(&["replace", "-f", "-"])?, text.as_bytes())?;
-        Ok(())
+        self.feed(&["replace", "-f", "-"], &object.to_string()).map(drop)
     }
 
     /// Applies an object that has to be refused, and returns the words of the refusal.

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::certificate::make_certificate;
 use super::{Look, Outcome, wait_until};
 use crate::command::{command, run};
 use crate::components::{Component, ensure};
@@ -41,7 +42,7 @@ impl S3Server {
         // What it keeps is as good as the tenants' keys.
         fs::set_permissions(&folder, fs::Permissions::from_mode(0o700))?;
         let file = |name: &str| folder.join(name);
-        make_certificate(&file("tls.crt"), &file("tls.key"))?;
+        make_certificate(&format!("IP:{MANAGEMENT_ADDRESS}"), &file("tls.crt"), &file("tls.key"))?;
         let mut server = command(&network::enter(&network::namespace(MANAGEMENT)));
         // It ends with the test's thread, also when that panics.
         server.args(["setpriv", "--pdeathsig=KILL"]).arg(program).arg("--quiet");
@@ -107,13 +108,4 @@ impl Drop for S3Server {
         drop(self.process.wait());
         drop(paths::remove_folder(&self.folder));
     }
-}
-
-/// One that vouches for itself, for its address.
-fn make_certificate(certificate: &std::path::Path, key: &std::path::Path) -> Outcome {
-    let mut openssl = command(&["openssl", "req", "-x509", "-days", "2", "-nodes"]);
-    openssl.args(["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-subj", "/CN=s3"]);
-    openssl.args(["-addext", "basicConstraints=critical,CA:FALSE"]);
-    openssl.args(["-addext", &format!("subjectAltName=IP:{MANAGEMENT_ADDRESS}")]);
-    Ok(run(openssl.arg("-out").arg(certificate).arg("-keyout").arg(key))?)
 }
