@@ -65,7 +65,7 @@ pub enum Section {
 /// Programs of the ring that have a long form, which this variable asks them for.
 const LONG: [&str; 3] = ["etcd_members", "repairs", "upgrade"];
 /// Those that run only beside them. (The demo has a virtual machine of its own.)
-const ONLY_LONG: [&str; 11] = [
+const ONLY_LONG: [&str; 12] = [
     "defragmentation",
     "disasters",
     "durability",
@@ -76,6 +76,7 @@ const ONLY_LONG: [&str; 11] = [
     "meltdown",
     "nospace",
     "one_api_server",
+    "skew",
     "virtual_machine",
 ];
 /// Those that want three management nodes, after them.

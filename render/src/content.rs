@@ -94,6 +94,6 @@ pub fn build_content(
         core_dns: core_dns
             .map(|spec| core_dns::build_core_dns(tenant, spec, settings, inputs.endpoint))
             .transpose()?,
-        konnectivity: konnectivity::build_konnectivity(tenant, settings, inputs.endpoint)?,
+        konnectivity: konnectivity::build_konnectivity(tenant, settings)?,
     })
 }

@@ -262,7 +262,7 @@ fn due_at(tenant: &Tenant, created: Timestamp) -> Option<Timestamp> {
 }
 
 /// 0 to 255, evenly spread over tenants.
-fn share(uid: &str) -> u8 {
+pub(crate) fn share(uid: &str) -> u8 {
     Sha256::digest(uid)[0]
 }
 

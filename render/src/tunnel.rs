@@ -9,7 +9,9 @@
 //! | `content/konnectivity.rs` | the agents, and what the server may do in the tenant |
 //! | `certificates/` | what the server shows to agents, and to kube-apiserver |
 
-use crate::tenant::{Tenant, Way};
+use std::net::IpAddr;
+
+use crate::tenant::{Endpoint, Exposure, Tenant, Way};
 
 /// User as which the server asks kube-apiserver who an agent is, and the audience of the tokens by which agents say so.
 pub(crate) const SERVER_USER: &str = "system:konnectivity-server";
@@ -23,10 +25,27 @@ pub(crate) const KEEPALIVE: &str = "40s";
 const LABEL: &str = "konnectivity";
 
 impl Tenant {
-    /// The name by which agents ask for the server at the gateway, on the endpoint's port; `None`: there is no tunnel.
+    /// The name by which agents ask for the server at the gateway; `None`: there is no tunnel. Who moves away from the gateway
+    /// has it until the former endpoint ends.
     #[must_use]
     pub fn tunnel_host(&self) -> Option<String> {
-        matches!(self.exposure.way, Way::Gateway { .. }).then(|| host_of(&self.exposure.host))
+        self.at_gateway().map(|(host, ..)| host_of(host))
+    }
+
+    /// The same with its port, and the addresses of the gateway.
+    pub(crate) fn tunnel_endpoint(&self) -> Option<(Endpoint, &[IpAddr])> {
+        let (host, port, addresses) = self.at_gateway()?;
+        Some((Endpoint { host: host_of(host), port: port? }, addresses))
+    }
+
+    fn at_gateway(&self) -> Option<(&str, Option<u16>, &[IpAddr])> {
+        let is_gateway = |way: &Way| matches!(way, Way::Gateway { .. });
+        let Exposure { host, port, addresses, way, moves, .. } = &self.exposure;
+        if is_gateway(way) {
+            return Some((host, *port, addresses));
+        }
+        let former = moves.former.as_ref().filter(|former| is_gateway(&former.way))?;
+        Some((&former.host, Some(former.port), &former.addresses))
     }
 }
 

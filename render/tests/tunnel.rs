@@ -249,11 +249,15 @@ fn plan(tenant: &Tenant, authorities: &Secrets, existing: &Secrets) -> LeafPlan 
     plan_leaves(tenant, &authorities, existing, fixture::noon()).expect("a plan")
 }
 
+fn authorities() -> Secrets {
+    by_name(missing_authorities(&Secrets::new()).into_iter().map(|authority| {
+        build_authority_secret(&tenant(), authority, fixture::noon()).expect("made")
+    }))
+}
+
 #[test]
 fn its_server_shows_a_certificate_of_the_cluster_ca_for_its_own_name_and_asks_as_its_own_user() {
-    let authorities = by_name(missing_authorities(&Secrets::new()).into_iter().map(|authority| {
-        build_authority_secret(&tenant(), authority, fixture::noon()).expect("made")
-    }));
+    let authorities = authorities();
     let made = by_name(plan(&tenant(), &authorities, &Secrets::new()).to_write);
     let data = made[SECRET].data.as_ref().expect("data");
     let text = |key: &str| String::from_utf8(data[key].0.clone()).expect("text");
@@ -268,6 +272,21 @@ fn its_server_shows_a_certificate_of_the_cluster_ca_for_its_own_name_and_asks_as
     let by_port = plan(&fixture::newest_tenant(), &authorities, &Secrets::new());
     assert!(!by_name(by_port.to_write).contains_key(SECRET));
     assert!(plan(&tenant(), &authorities, &made).to_write.is_empty(), "made once");
+}
+
+/// Each takes new pods of kube-apiserver.
+#[test]
+fn tenants_that_got_their_certificates_together_do_not_renew_them_together() {
+    let authorities = authorities();
+    let days = |uid: &str| {
+        let tenant = Tenant { uid: uid.to_owned(), ..tenant() };
+        let due = plan(&tenant, &authorities, &Secrets::new()).next_due;
+        fixture::noon().duration_until(due).as_hours() / 24
+    };
+    let all: BTreeSet<i64> = (0..20).map(|number| days(&format!("uid-{number}"))).collect();
+    assert!(all.len() > 10, "{all:?}");
+    let (first, last) = (*all.first().expect("one"), *all.last().expect("one"));
+    assert!(first >= 266 && last <= 292 && last - first > 15, "{all:?}");
 }
 
 /// Upstream reads it once.

@@ -208,7 +208,6 @@ async fn watch_all(watcher: Watcher) {
     tokio::join!(
         nodes::look(&watcher),
         leases::look(&watcher),
-        left::look(&watcher),
         requests::answer(&watcher),
         drift::note(&watcher),
     );

@@ -12,6 +12,7 @@ use crate::stage::{PROJECT, Stage, TENANT, tenant_id};
 const AT_THE_GATEWAY: &str = "demo.acme.k8s.example.com:443";
 const FIRST: &str = "kube-apiserver-public";
 const SECOND: &str = "kube-apiserver-public-2";
+const TUNNEL: &str = "konnectivity-server";
 
 fn ask(stage: &Stage, expose: &Value) {
     stage.projects.patch(&tenant_id(), &json!({"spec": {"expose": expose}}));
@@ -136,13 +137,14 @@ async fn a_cluster_moves_from_the_gateway_to_a_port() {
     assert!(stage.is_settled(), "{:#}", stage.tenant().unwrap());
     let led = service(&stage, FIRST).unwrap()["metadata"]["labels"][labels::GATEWAY].clone();
     assert_eq!(led, "true", "the route stays");
+    assert!(service(&stage, TUNNEL).is_some(), "nodes are reached through it until then");
     assert_eq!(status(&stage, "formerEndpoint")["endpoint"], AT_THE_GATEWAY);
     assert_eq!(moved(&stage).0, "False");
     stage.inside.delete(&Id::new(Kind::named("Node"), "", "old"));
     stage.settled().await;
     assert_eq!(moved(&stage).0, "True");
     change(&stage, &json!({"retiredEndpoint": AT_THE_GATEWAY})).await;
-    assert_eq!(service(&stage, FIRST), None);
+    assert_eq!((service(&stage, FIRST), service(&stage, TUNNEL)), (None, None));
     assert!(stage.is_settled(), "{:#}", stage.tenant().unwrap());
     assert_eq!(endpoint(&stage), new);
 }

@@ -12,6 +12,7 @@ use super::secret_data::{certificate, private_key};
 use crate::moves::Former;
 use crate::plane::mounts::CLIENT_CONFIG_DIR;
 use crate::plane::names;
+use crate::snapshots::share;
 use crate::tenant::Tenant;
 use crate::tunnel;
 
@@ -104,9 +105,10 @@ impl Leaf {
                 organization: Some(MONITORING_GROUP.to_owned()),
                 ..client("nagaya:metrics")
             },
-            Self::TunnelServing => {
-                server(names::TUNNEL_SERVER, tenant.tunnel_host().into_iter().collect())
-            }
+            Self::TunnelServing => LeafRequest {
+                validity: life_in_the_tunnel(tenant),
+                ..server(names::TUNNEL_SERVER, tenant.tunnel_host().into_iter().collect())
+            },
             Self::TunnelClient => client(tunnel::SERVER_USER),
         }
     }
@@ -134,6 +136,12 @@ impl Leaf {
             &in_dir(&private_key(pair)),
         ))
     }
+}
+
+/// A new one takes new pods of kube-apiserver: tenants that got theirs at once, by one upgrade of the manager, get the next ones
+/// within a month, not together.
+fn life_in_the_tunnel(tenant: &Tenant) -> SignedDuration {
+    LIFE - SignedDuration::from_hours(i64::from(share(&tenant.uid)) * 3)
 }
 
 /// DNS names and addresses may come in any order and more than once.

@@ -18,10 +18,9 @@ use crate::tunnel::{AGENT, KEEPALIVE, SERVER_USER};
 pub(super) fn build_konnectivity(
     tenant: &Tenant,
     settings: &Settings,
-    endpoint: &Endpoint,
 ) -> Result<Option<KonnectivityObjects>, ContentError> {
-    let Some(host) = tenant.tunnel_host() else { return Ok(None) };
-    let agents = tenant.tunnel_agents.then(|| build_agents(tenant, settings, &host, endpoint.port));
+    let Some((server, gateway)) = tenant.tunnel_endpoint() else { return Ok(None) };
+    let agents = tenant.tunnel_agents.then(|| build_agents(tenant, settings, &server, gateway));
     Ok(Some(KonnectivityObjects {
         server: build_cluster_role_binding(
             SERVER_USER,
@@ -35,8 +34,8 @@ pub(super) fn build_konnectivity(
 fn build_agents(
     tenant: &Tenant,
     settings: &Settings,
-    host: &str,
-    port: u16,
+    server: &Endpoint,
+    gateway: &[IpAddr],
 ) -> Result<KonnectivityAgents, ContentError> {
     let images = &settings.addon_images;
     let image = images.resolve(&format!(
@@ -48,8 +47,8 @@ fn build_agents(
         include_str!("konnectivity/daemon_set.yaml"),
         &[
             ("Image", &image),
-            ("Host", host),
-            ("Port", &port.to_string()),
+            ("Host", &server.host),
+            ("Port", &server.port.to_string()),
             ("Audience", SERVER_USER),
             ("KeepAlive", KEEPALIVE),
         ],
@@ -60,9 +59,9 @@ fn build_agents(
         // A name below the endpoint's may be in nobody's DNS.
         let alias = |address: &IpAddr| HostAlias {
             ip: address.to_string(),
-            hostnames: Some(vec![host.to_owned()]),
+            hostnames: Some(vec![server.host.clone()]),
         };
-        pod.host_aliases = Some(tenant.exposure.addresses.iter().map(alias).collect());
+        pod.host_aliases = Some(gateway.iter().map(alias).collect());
     }
     Ok(KonnectivityAgents { service_account: build_service_account(AGENT), daemon_set })
 }

@@ -51,6 +51,8 @@ struct Recorded<'a> {
     born: bool,
     /// What was accepted last.
     accepted: Option<&'a Expose>,
+    /// The cluster moves away: what has gone from the settings since does not keep it there.
+    left: bool,
 }
 
 fn extra_name(index: usize) -> String {

@@ -2,6 +2,7 @@
 
 use nagaya_api::ExposeType;
 use nagaya_render::moves::{Former, PublicService};
+use nagaya_render::settings::GatewaySettings;
 use nagaya_render::tenant::{Exposure, Way};
 
 use super::gateway::{ADDRESS, HOST, asked, behind, born, gateway, names};
@@ -72,6 +73,15 @@ fn a_cluster_that_moves_to_a_port_keeps_its_name_at_the_gateway() {
         (former.endpoint().authority(), former.way),
         (format!("{HOST}:443"), names(&[HOST]))
     );
+}
+
+#[test]
+fn a_cluster_can_leave_a_gateway_whose_settings_are_gone() {
+    let asked = asked(json!({"type": "NodePort"}));
+    let found = behind(GatewaySettings::default(), &asked, &[by_gateway()]).unwrap();
+    assert_eq!(found.host, "192.0.2.1");
+    let former = former(found);
+    assert_eq!((former.endpoint().authority(), former.addresses), (format!("{HOST}:443"), vec![]));
 }
 
 #[test]

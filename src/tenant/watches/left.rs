@@ -1,23 +1,19 @@
-//! Which nodes are not known to use the endpoint, while there is a former one. At all other times nothing is asked and
-//! nothing is kept.
+//! Which nodes are not known to use the endpoint, while there is a former one. At all other times nothing of it is kept.
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
-use k8s_openapi::api::core::v1::Node;
-use kube::api::ListParams;
-use kube::core::PartialObjectMeta;
+use kube::core::ObjectMeta;
 use kube::runtime::watcher::Event;
-use kube::{Resource, ResourceExt};
 use nagaya_api::labels;
 use nagaya_render::moves::{Former, NodesLeft};
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 
-use super::Watcher;
-use super::follow::{Followed, PAGE, follow};
+use super::follow::Part;
+use super::nodes::SeenNode;
 
 /// The former endpoint, and the present one as `host:port`.
-type Endpoints = Option<(Former, String)>;
+pub(super) type Endpoints = Option<(Former, String)>;
 
 /// What is asked, and what is known. It outlives a connection.
 #[derive(Debug, Default)]
@@ -43,6 +39,11 @@ impl Left {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// What is asked, now and from now on.
+    pub(super) fn asked(&self) -> watch::Receiver<Endpoints> {
+        self.asked.subscribe()
+    }
+
     fn asks_for(&self, endpoints: &(Former, String)) -> bool {
         self.asked.borrow().as_ref() == Some(endpoints)
     }
@@ -56,73 +57,53 @@ impl Left {
     }
 }
 
-/// Looks for ever; wakes the reconcile when other nodes are left.
-pub(super) async fn look(watcher: &Watcher) {
-    let left = &watcher.seen.left;
-    let mut asked = left.asked.subscribe();
-    loop {
-        let endpoints = asked.borrow_and_update().clone();
-        tokio::select! {
-            () = look_for(watcher, endpoints.as_ref()) => {}
-            changed = asked.changed() => if changed.is_err() { return },
-        }
-    }
-}
-
-async fn look_for(watcher: &Watcher, endpoints: Option<&(Former, String)>) {
-    let Some(endpoints) = endpoints else { return std::future::pending().await };
-    let (former, present) = endpoints;
-    let nodes = Followed {
-        tenant: &watcher.tenant,
-        client: &watcher.client,
-        path: Node::url_path(&(), None),
-        list: ListParams::default().limit(PAGE),
-    };
-    let mut tally = Tally { former, present, left: BTreeSet::new(), listing: None };
-    let news = Notify::new();
-    let following = follow(&nodes, |event| {
-        let (seen, left) = (&watcher.seen.left, tally.take(&event));
-        if left.is_some_and(|left| seen.asks_for(endpoints) && seen.set(Some(left))) {
-            news.notify_one();
-        }
-    });
-    // Boxed: it takes room only in tenants that move.
-    Box::pin(async { tokio::join!(following, watcher.wake_at_each(&news)) }).await;
-}
-
-struct Tally<'a> {
-    former: &'a Former,
-    present: &'a str,
+/// Which nodes are left, while a list is being read and afterwards.
+#[derive(Debug)]
+pub(super) struct Tally<'a> {
+    endpoints: &'a (Former, String),
     left: BTreeSet<String>,
     /// `Some` while a list is being read.
     listing: Option<BTreeSet<String>>,
 }
 
-impl Tally<'_> {
+impl<'a> Tally<'a> {
+    /// Of nodes that move between these endpoints.
+    pub(super) fn of(endpoints: &'a (Former, String)) -> Self {
+        Self { endpoints, left: BTreeSet::new(), listing: None }
+    }
+
+    /// Takes note of an event; tells whether that is news.
+    pub(super) fn note(&mut self, event: &Event<SeenNode>, known: &Left) -> bool {
+        let left = self.take(event);
+        left.is_some_and(|left| known.asks_for(self.endpoints) && known.set(Some(left)))
+    }
+
     /// The nodes that are left after an event; `None` while a list is still being read.
-    fn take(&mut self, event: &Event<PartialObjectMeta>) -> Option<NodesLeft> {
+    fn take(&mut self, event: &Event<SeenNode>) -> Option<NodesLeft> {
         match event {
             Event::Init => self.listing = Some(BTreeSet::new()),
             Event::InitApply(node) => {
                 if self.is_left(node) {
-                    self.listing.get_or_insert_default().insert(node.name_any());
+                    self.listing.get_or_insert_default().insert(node.name().to_owned());
                 }
             }
             Event::InitDone => self.left = self.listing.take().unwrap_or_default(),
             Event::Apply(node) if self.is_left(node) => {
-                self.left.insert(node.name_any());
+                self.left.insert(node.name().to_owned());
             }
             Event::Apply(node) | Event::Delete(node) => {
-                self.left.remove(&node.name_any());
+                self.left.remove(node.name());
             }
         }
         self.listing.is_none().then(|| NodesLeft::of(&self.left))
     }
 
-    fn is_left(&self, node: &PartialObjectMeta) -> bool {
-        let told = node.annotations().get(labels::NODE_ENDPOINT).map(String::as_str);
-        let joined = node.creation_timestamp().map(|time| time.0);
-        self.former.used_by(told, joined) != Some(self.present)
+    fn is_left(&self, node: &SeenNode) -> bool {
+        let (former, present) = self.endpoints;
+        let ObjectMeta { annotations, creation_timestamp, .. } = node.metadata();
+        let told = annotations.as_ref().and_then(|all| all.get(labels::NODE_ENDPOINT));
+        let joined = creation_timestamp.as_ref().map(|time| time.0);
+        former.used_by(told.map(String::as_str), joined) != Some(present)
     }
 }
 

@@ -10,12 +10,13 @@ use kube::Resource;
 use kube::api::ListParams;
 use kube::core::ObjectMeta;
 use kube::runtime::watcher::Event;
+use nagaya_render::moves::Former;
 use nagaya_render::nodes::{NAMED_AT_MOST, Nodes, Trouble};
 use serde::Deserialize;
 use tokio::sync::Notify;
 
-use super::Watcher;
 use super::follow::{Followed, Part, follow};
+use super::{Watcher, left};
 
 /// Nodes in one answer: of the largest that there can be, no more fit into one (`tenant/connection.rs`).
 const PAGE: u32 = 10;
@@ -42,17 +43,32 @@ impl Watched {
     }
 }
 
-/// Looks for ever; wakes the reconcile when there is something else to be said of the nodes.
+/// Looks for ever, from the beginning when a move begins or ends; wakes the reconcile when there is something else to be said
+/// of the nodes.
 pub(super) async fn look(watcher: &Watcher) {
+    let mut asked = watcher.seen.left.asked();
+    loop {
+        let endpoints = asked.borrow_and_update().clone();
+        tokio::select! {
+            () = look_for(watcher, endpoints.as_ref()) => {}
+            changed = asked.changed() => if changed.is_err() { return },
+        }
+    }
+}
+
+async fn look_for(watcher: &Watcher, endpoints: Option<&(Former, String)>) {
     let nodes = Followed {
         tenant: &watcher.tenant,
         client: &watcher.client,
         path: Node::url_path(&(), None),
         list: ListParams::default().limit(PAGE),
     };
-    let (mut tally, news) = (Tally::default(), Notify::new());
+    let (seen, news) = (&watcher.seen, Notify::new());
+    let (mut tally, mut left) = (Tally::default(), endpoints.map(left::Tally::of));
     let following = follow(&nodes, |event| {
-        if tally.take(&event).is_some_and(|nodes| watcher.seen.nodes.set(nodes)) {
+        let is_other = tally.take(&event).is_some_and(|nodes| seen.nodes.set(nodes));
+        let is_left = left.as_mut().is_some_and(|left| left.note(&event, &seen.left));
+        if is_other || is_left {
             news.notify_one();
         }
     });
@@ -61,7 +77,7 @@ pub(super) async fn look(watcher: &Watcher) {
 
 /// What is read of a node.
 #[derive(Clone, Debug, Deserialize)]
-struct SeenNode {
+pub(super) struct SeenNode {
     metadata: ObjectMeta,
     #[serde(default)]
     status: SeenStatus,
@@ -71,6 +87,12 @@ struct SeenNode {
 struct SeenStatus {
     #[serde(default)]
     conditions: Vec<NodeCondition>,
+}
+
+impl SeenNode {
+    pub(super) fn name(&self) -> &str {
+        self.metadata.name.as_deref().unwrap_or_default()
+    }
 }
 
 impl Part for SeenNode {
@@ -142,7 +164,7 @@ impl Known {
 }
 
 fn identity(node: &SeenNode) -> (&str, u64) {
-    let name = node.metadata.name.as_deref().unwrap_or_default();
+    let name = node.name();
     let mut hasher = DefaultHasher::new();
     name.hash(&mut hasher);
     (name, hasher.finish())

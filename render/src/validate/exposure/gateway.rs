@@ -25,7 +25,7 @@ pub(super) fn resolve(
     };
     check_host(TYPE, &host)?;
     refuse_names_of_others(expose, &host, gateway, recorded)?;
-    if gateway.addresses.is_empty() {
+    if gateway.addresses.is_empty() && !recorded.left {
         return Err(unset("gateway.addresses, the IP addresses of the gateway,"));
     }
     Ok(Exposure {

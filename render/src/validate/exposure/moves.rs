@@ -67,6 +67,7 @@ fn recorded(record: &PlaneRecord, born: bool) -> Recorded<'_> {
         port: record.endpoint_port,
         born,
         accepted: record.accepted_spec.as_ref().map(|spec| &spec.expose),
+        left: false,
     }
 }
 
@@ -137,6 +138,7 @@ fn move_to(
             port: Some(back.port),
             born: true,
             accepted: Some(made),
+            left: false,
         },
         None => Recorded::default(),
     };
@@ -163,7 +165,8 @@ fn present(
     made: &Expose,
 ) -> Result<Exposure, Refusal> {
     let spec = TenantClusterSpec { expose: made.clone(), ..raw.spec.clone() };
-    of_type(&TenantCluster { spec, ..raw.clone() }, settings, &recorded(record, true))
+    let recorded = Recorded { left: true, ..recorded(record, true) };
+    of_type(&TenantCluster { spec, ..raw.clone() }, settings, &recorded)
 }
 
 fn leave(

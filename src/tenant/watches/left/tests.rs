@@ -1,4 +1,3 @@
-use kube::core::{ObjectMeta, PartialObjectMetaExt};
 use serde_json::{from_value, json};
 
 use super::*;
@@ -15,15 +14,12 @@ fn former() -> Former {
     .unwrap()
 }
 
-fn node(name: &str, joined: &str, told: Option<&str>) -> PartialObjectMeta {
-    let annotations = told.map(|told| (labels::NODE_ENDPOINT.to_owned(), told.to_owned()));
-    ObjectMeta {
-        name: Some(name.to_owned()),
-        annotations: Some(annotations.into_iter().collect()),
-        creation_timestamp: Some(from_value(json!(joined)).unwrap()),
-        ..ObjectMeta::default()
-    }
-    .into_response_partial()
+fn node(name: &str, joined: &str, told: Option<&str>) -> SeenNode {
+    let annotations = told.map(|told| json!({labels::NODE_ENDPOINT: told}));
+    from_value(json!({
+        "metadata": {"name": name, "annotations": annotations, "creationTimestamp": joined},
+    }))
+    .unwrap()
 }
 
 const BEFORE: &str = "2026-11-27T11:00:00Z";
@@ -35,8 +31,8 @@ fn names(left: Option<NodesLeft>) -> Vec<String> {
 
 #[test]
 fn those_are_left_that_joined_before_and_have_not_said_that_they_use_the_new_one() {
-    let former = former();
-    let mut tally = Tally { former: &former, present: NEW, left: BTreeSet::new(), listing: None };
+    let endpoints = (former(), NEW.to_owned());
+    let mut tally = Tally::of(&endpoints);
     assert_eq!(tally.take(&Event::Init), None);
     assert_eq!(tally.take(&Event::InitApply(node("old", BEFORE, None))), None);
     tally.take(&Event::InitApply(node("new", AFTER, None)));
