@@ -31,6 +31,11 @@ const fn row(path: &'static str, change: Change, note: &'static str) -> FieldPol
 const NEW_PLACE: &str = "a snapshot is taken there at once; those of before stay where they are, and can be restored \
                          once the field is set back";
 
+const KUBE_PROXY_ROLLS_OUT: &str = "kube-proxy rolls out on the nodes, one after the other";
+const CORE_DNS_ROLLS_OUT: &str = "CoreDNS rolls out, one pod after the other";
+const COREFILE_IS_READ: &str =
+    "running pods read it within two minutes, and keep the one of before where it is no Corefile";
+
 /// Every field of a `TenantCluster`'s spec.
 pub const FIELD_POLICIES: &[FieldPolicy] = &[
     row(
@@ -140,11 +145,23 @@ pub const FIELD_POLICIES: &[FieldPolicy] = &[
         "`Unmanaged`: what is there stays, and is yours from then on",
     ),
     row("spec.addons.kubeProxy.config", Change::Live, "kube-proxy rolls out on the nodes"),
+    row("spec.addons.kubeProxy.resources.requests", Change::Live, KUBE_PROXY_ROLLS_OUT),
+    row("spec.addons.kubeProxy.resources.limits", Change::Live, KUBE_PROXY_ROLLS_OUT),
     row(
         "spec.addons.coreDNS.management",
         Change::Live,
         "`Unmanaged`: what is there stays, and is yours from then on",
     ),
+    row(
+        "spec.addons.coreDNS.replicas",
+        Change::Live,
+        "pods come or go; left out again, kubeadm's two, or what somebody in the tenant scales to",
+    ),
+    row("spec.addons.coreDNS.resources.requests", Change::Live, CORE_DNS_ROLLS_OUT),
+    row("spec.addons.coreDNS.resources.limits", Change::Live, CORE_DNS_ROLLS_OUT),
+    row("spec.addons.coreDNS.corefile.plugins", Change::Live, COREFILE_IS_READ),
+    row("spec.addons.coreDNS.corefile.servers", Change::Live, COREFILE_IS_READ),
+    row("spec.addons.coreDNS.corefile.importCustom", Change::Live, CORE_DNS_ROLLS_OUT),
     row(
         "spec.addons.forwarder.management",
         Change::Live,

@@ -75,7 +75,7 @@ fn tenant(
         snapshots: Snapshots::asked_for(&nagaya_api::Snapshots::default()),
         kubelet_patch: None,
         kube_proxy: None,
-        core_dns: false,
+        core_dns: None,
         forwarder: None,
         tunnel_agents: false,
         templates: Templates::default(),

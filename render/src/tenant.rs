@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 use jiff::Timestamp;
-use nagaya_api::{TenantClusterSpec, labels};
+use nagaya_api::{AddonResources, CorefileAdditions, TenantClusterSpec, labels};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -54,8 +54,8 @@ pub struct Tenant {
     pub kubelet_patch: Option<Value>,
     /// JSON merge patch on KubeProxyConfiguration; the outer `None`: kube-proxy is not managed.
     pub kube_proxy: Option<KubeProxy>,
-    /// Whether CoreDNS is managed.
-    pub core_dns: bool,
+    /// Cluster DNS; `None`: it is not managed.
+    pub core_dns: Option<CoreDns>,
     /// What leads pods to their API server through the gateway; `None`: it needs none.
     pub forwarder: Option<Forwarder>,
     /// Whether the tunnel's agents are managed, where there is a tunnel ([`crate::tunnel`]).
@@ -192,6 +192,19 @@ pub struct EtcdMembers {
 pub struct KubeProxy {
     /// JSON merge patch on KubeProxyConfiguration.
     pub config_patch: Option<Value>,
+    /// Of its container; `None`: kubeadm gives it none.
+    pub resources: Option<AddonResources>,
+}
+
+/// CoreDNS as asked for.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CoreDns {
+    /// Number of pods; `None`: kubeadm's, until somebody else says.
+    pub replicas: Option<i32>,
+    /// Of its container, kubeadm's among them; `None`: kubeadm's, until somebody else says.
+    pub resources: Option<AddonResources>,
+    /// What its Corefile has besides kubeadm's.
+    pub corefile: CorefileAdditions,
 }
 
 /// What leads pods to their API server through the gateway.

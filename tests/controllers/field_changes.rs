@@ -39,10 +39,18 @@ fn samples(snapshot: &Value) -> Vec<(&'static str, Value)> {
             "spec.addons.kubeProxy.config",
             json!({"addons": {"kubeProxy": {"config": {"mode": "nftables"}}}}),
         ),
+        ("spec.addons.kubeProxy.resources.requests", addon("kubeProxy", &sizes("requests"))),
+        ("spec.addons.kubeProxy.resources.limits", addon("kubeProxy", &sizes("limits"))),
         (
             "spec.addons.kubeProxy.management",
             json!({"addons": {"kubeProxy": {"management": "Unmanaged"}}}),
         ),
+        ("spec.addons.coreDNS.replicas", addon("coreDNS", &json!({"replicas": 3}))),
+        ("spec.addons.coreDNS.resources.requests", addon("coreDNS", &sizes("requests"))),
+        ("spec.addons.coreDNS.resources.limits", addon("coreDNS", &sizes("limits"))),
+        ("spec.addons.coreDNS.corefile.plugins", corefile("plugins", &json!("whoami"))),
+        ("spec.addons.coreDNS.corefile.servers", corefile("servers", &json!("corp:53 {\n}\n"))),
+        ("spec.addons.coreDNS.corefile.importCustom", corefile("importCustom", &json!(true))),
         (
             "spec.addons.coreDNS.management",
             json!({"addons": {"coreDNS": {"management": "Unmanaged"}}}),
@@ -75,6 +83,18 @@ fn samples(snapshot: &Value) -> Vec<(&'static str, Value)> {
         ("spec.deletionProtection", json!({"deletionProtection": true})),
         ("spec.paused", json!({"paused": true})),
     ]
+}
+
+fn addon(name: &str, change: &Value) -> Value {
+    json!({"addons": {name: change}})
+}
+
+fn sizes(kind: &str) -> Value {
+    json!({"resources": {kind: {"cpu": "200m"}}})
+}
+
+fn corefile(field: &str, value: &Value) -> Value {
+    addon("coreDNS", &json!({"corefile": {field: value}}))
 }
 
 fn bucket() -> Value {

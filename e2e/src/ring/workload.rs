@@ -13,7 +13,7 @@ use crate::network;
 const ROLLOUT: Duration = Duration::from_mins(5);
 const ANSWER: Duration = Duration::from_mins(1);
 /// A part of the page that the sandbox's nginx image serves.
-const PAGE: &str = "a tenant's own node";
+pub const PAGE: &str = "a tenant's own node";
 
 /// Deploys a web server with a NodePort Service, and a client pod.
 ///

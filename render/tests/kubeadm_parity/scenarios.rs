@@ -59,6 +59,7 @@ fn with_fragments(minor: &'static Minor) -> Tenant {
             "conntrack": {"maxPerCore": 0, "min": 0, "tcpEstablishedTimeout": "0s"},
             "nodePortAddresses": ["primary"],
         })),
+        ..KubeProxy::default()
     });
     tenant
 }
@@ -66,7 +67,7 @@ fn with_fragments(minor: &'static Minor) -> Tenant {
 fn without_addons(minor: &'static Minor) -> Tenant {
     let mut tenant = fixture::tenant(minor);
     tenant.kube_proxy = None;
-    tenant.core_dns = false;
+    tenant.core_dns = None;
     tenant
 }
 

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "tests: a failure is a panic")]
 #![allow(clippy::needless_pass_by_value, reason = "reads better with json! at the call")]
 
+mod addons;
 mod external;
 mod gateway;
 mod load_balancer;
@@ -67,7 +68,7 @@ fn a_version_is_all_a_spec_needs() {
     assert_eq!(tenant.exposure.port, None);
     assert_eq!(tenant.dns_ip().unwrap().to_string(), "10.96.0.10");
     assert_eq!(tenant.kubernetes_service_ips()[0].to_string(), "10.96.0.1");
-    assert!(tenant.kube_proxy.is_some() && tenant.core_dns);
+    assert!(tenant.kube_proxy.is_some() && tenant.core_dns.is_some());
 }
 
 #[test]
