@@ -75,8 +75,9 @@ pub const FIELD_POLICIES: &[FieldPolicy] = &[
     ),
     row(
         "spec.expose.retiredEndpoint",
-        Change::Live,
-        "the former endpoint ends at once; nodes that still use it are cut off",
+        Change::Restarts(&["kube-apiserver"]),
+        "only where the gateway's endpoint ends, and the tunnel with it; the former endpoint ends at once; nodes that still use it \
+         are cut off",
     ),
     row(
         "spec.expose.nodePort.host",

@@ -1,6 +1,6 @@
 //! What is accepted, what is refused, and that a refusal names the field.
 
-#![allow(clippy::unwrap_used, reason = "tests: a failure is a panic")]
+#![allow(clippy::panic, clippy::unwrap_used, reason = "tests: a failure is a panic")]
 #![allow(clippy::needless_pass_by_value, reason = "reads better with json! at the call")]
 
 mod addons;
