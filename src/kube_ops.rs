@@ -25,6 +25,7 @@ pub mod owned_fields;
 pub mod ownership;
 pub mod patch_status;
 mod reread;
+mod yielded;
 
 pub use annotate::annotate;
 pub use apply::{Applied, apply, apply_in_project, is_there, take_over};

@@ -1,5 +1,7 @@
 //! How a tenant's API server is reached.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -15,9 +17,17 @@ pub struct Expose {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node_port: Option<NodePortExpose>,
 
+    /// Settings for `type: LoadBalancer`; refused for another type.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub load_balancer: Option<LoadBalancerExpose>,
+
+    /// Settings for `type: External`, which needs them; refused for another type.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub external: Option<ExternalExpose>,
+
     /// DNS name that clients and nodes use instead of an address. Cannot be set, changed or removed once
     /// the cluster has an endpoint (`status.endpoint`): every kubelet has it in its kubeconfig. Refused for
-    /// `type: Gateway`, which names the cluster itself.
+    /// `type: Gateway`, which names the cluster itself, and for `type: External`, which has `external.host`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub hostname: Option<String>,
@@ -46,6 +56,12 @@ pub enum ExposeType {
     /// `NAME.NAMESPACE.DOMAIN` at the gateway, which has one address and one port for all tenants; the domain is the
     /// manager's setting.
     Gateway,
+    /// A Service of type `LoadBalancer` for this tenant alone: the endpoint is `hostname` if that is given, else the
+    /// address that the load balancer gives, which is kept for the cluster's life.
+    LoadBalancer,
+    /// A load balancer that the operator runs outside the management cluster. It leads to a port on every management
+    /// node, `status.nodePort`.
+    External,
 }
 
 /// A port on every management node.
@@ -62,4 +78,71 @@ pub struct NodePortExpose {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 65535))]
     pub port: Option<i32>,
+}
+
+/// A Service of type `LoadBalancer`. What the fields mean to it is in the documentation of the load balancer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LoadBalancerExpose {
+    /// `spec.loadBalancerClass` of the Service: which load balancer takes it. Default: the management cluster's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 317))]
+    pub class: Option<String>,
+
+    /// IP address to ask for (`spec.loadBalancerIP` of the Service). Default: whichever the load balancer gives. Needed
+    /// where it gives a name alone: then it is one that is behind that name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 45))]
+    pub address: Option<String>,
+
+    /// Port of the Service, and of the endpoint.
+    #[serde(default = "api_server_port")]
+    #[schemars(range(min = 1, max = 65535))]
+    pub port: i32,
+
+    /// Annotations of the Service, by which many load balancers are configured. Those below `nagaya.dev` are refused.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub annotations: BTreeMap<String, String>,
+
+    /// Networks that may connect, as CIDRs (`spec.loadBalancerSourceRanges` of the Service). The manager, which looks at
+    /// the endpoint as a machine does, has to be in one of them. Default: all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64), inner(length(min = 1, max = 64)))]
+    pub source_ranges: Vec<String>,
+}
+
+impl Default for LoadBalancerExpose {
+    fn default() -> Self {
+        Self {
+            class: None,
+            address: None,
+            port: api_server_port(),
+            annotations: BTreeMap::new(),
+            source_ranges: Vec::new(),
+        }
+    }
+}
+
+/// A load balancer outside.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ExternalExpose {
+    /// Host name or IP address of the load balancer, as the tenant's nodes and the manager reach it.
+    #[schemars(length(min = 1, max = 253))]
+    pub host: String,
+
+    /// Its port.
+    #[serde(default = "api_server_port")]
+    #[schemars(range(min = 1, max = 65535))]
+    pub port: i32,
+
+    /// IP addresses behind `host`, which pods of the tenant use. Needed if `host` is a name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8), inner(length(min = 1, max = 45)))]
+    pub addresses: Vec<String>,
+}
+
+/// kubeadm's `KubeAPIServerPort`.
+fn api_server_port() -> i32 {
+    6443
 }

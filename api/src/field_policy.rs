@@ -31,6 +31,11 @@ const fn row(path: &'static str, change: Change, note: &'static str) -> FieldPol
 const NEW_PLACE: &str = "a snapshot is taken there at once; those of before stay where they are, and can be restored \
                          once the field is set back";
 
+const KUBE_PROXY_ROLLS_OUT: &str = "kube-proxy rolls out on the nodes, one after the other";
+const CORE_DNS_ROLLS_OUT: &str = "CoreDNS rolls out, one pod after the other";
+const COREFILE_IS_READ: &str =
+    "running pods read it within two minutes, and keep the one of before where it is no Corefile";
+
 /// Every field of a `TenantCluster`'s spec.
 pub const FIELD_POLICIES: &[FieldPolicy] = &[
     row(
@@ -70,8 +75,9 @@ pub const FIELD_POLICIES: &[FieldPolicy] = &[
     ),
     row(
         "spec.expose.retiredEndpoint",
-        Change::Live,
-        "the former endpoint ends at once; nodes that still use it are cut off",
+        Change::Restarts(&["kube-apiserver"]),
+        "only where the gateway's endpoint ends, and the tunnel with it; the former endpoint ends at once; nodes that still use it \
+         are cut off",
     ),
     row(
         "spec.expose.nodePort.host",
@@ -82,6 +88,46 @@ pub const FIELD_POLICIES: &[FieldPolicy] = &[
         "spec.expose.nodePort.port",
         Change::FixedAtBirth,
         "every kubelet has it in its kubeconfig",
+    ),
+    row(
+        "spec.expose.loadBalancer.class",
+        Change::FixedAtBirth,
+        "another load balancer gives another address, and every kubelet has this one in its kubeconfig",
+    ),
+    row(
+        "spec.expose.loadBalancer.address",
+        Change::FixedAtBirth,
+        "every kubelet has it in its kubeconfig; to name the one that it has is no change",
+    ),
+    row(
+        "spec.expose.loadBalancer.port",
+        Change::FixedAtBirth,
+        "every kubelet has it in its kubeconfig",
+    ),
+    row(
+        "spec.expose.loadBalancer.annotations",
+        Change::Live,
+        "what follows from it is the load balancer's",
+    ),
+    row(
+        "spec.expose.loadBalancer.sourceRanges",
+        Change::Live,
+        "connections that are open stay; the manager has to be let in too, or the cluster is not Ready",
+    ),
+    row(
+        "spec.expose.external.host",
+        Change::FixedAtBirth,
+        "every kubelet has it in its kubeconfig; further names go into spec.expose.extraNames",
+    ),
+    row(
+        "spec.expose.external.port",
+        Change::FixedAtBirth,
+        "every kubelet has it in its kubeconfig",
+    ),
+    row(
+        "spec.expose.external.addresses",
+        Change::Restarts(&["kube-apiserver"]),
+        "the first is what kube-apiserver calls its own; the API server's certificate is made anew",
     ),
     row(
         "spec.expose.hostname",
@@ -100,11 +146,23 @@ pub const FIELD_POLICIES: &[FieldPolicy] = &[
         "`Unmanaged`: what is there stays, and is yours from then on",
     ),
     row("spec.addons.kubeProxy.config", Change::Live, "kube-proxy rolls out on the nodes"),
+    row("spec.addons.kubeProxy.resources.requests", Change::Live, KUBE_PROXY_ROLLS_OUT),
+    row("spec.addons.kubeProxy.resources.limits", Change::Live, KUBE_PROXY_ROLLS_OUT),
     row(
         "spec.addons.coreDNS.management",
         Change::Live,
         "`Unmanaged`: what is there stays, and is yours from then on",
     ),
+    row(
+        "spec.addons.coreDNS.replicas",
+        Change::Live,
+        "pods come or go; left out again, kubeadm's two, or what somebody in the tenant scales to",
+    ),
+    row("spec.addons.coreDNS.resources.requests", Change::Live, CORE_DNS_ROLLS_OUT),
+    row("spec.addons.coreDNS.resources.limits", Change::Live, CORE_DNS_ROLLS_OUT),
+    row("spec.addons.coreDNS.corefile.plugins", Change::Live, COREFILE_IS_READ),
+    row("spec.addons.coreDNS.corefile.servers", Change::Live, COREFILE_IS_READ),
+    row("spec.addons.coreDNS.corefile.importCustom", Change::Live, CORE_DNS_ROLLS_OUT),
     row(
         "spec.addons.forwarder.management",
         Change::Live,

@@ -29,6 +29,10 @@ pub const PROJECT_ENABLED: &str = "enabled";
 pub const ENDPOINT_HOST: &str = "nagaya.dev/endpoint-host";
 /// Annotation on a control-plane namespace: the port that kubelets have baked in.
 pub const ENDPOINT_PORT: &str = "nagaya.dev/endpoint-port";
+/// Annotation on a control-plane namespace: the address that a load balancer has given to the endpoint.
+pub const ENDPOINT_ADDRESS: &str = "nagaya.dev/endpoint-address";
+/// Annotation on a control-plane namespace: the node port that the operator's own load balancer leads to.
+pub const ENDPOINT_NODE_PORT: &str = "nagaya.dev/endpoint-node-port";
 /// Annotation on a control-plane namespace: the Service of the endpoint, where it is not the one that it was born with.
 pub const ENDPOINT_SERVICE: &str = "nagaya.dev/endpoint-service";
 /// Annotation on a control-plane namespace: the endpoint of before `spec.expose.type` was changed, as JSON, until it is

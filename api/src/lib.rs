@@ -14,8 +14,11 @@ mod snapshot_bucket;
 mod snapshots;
 mod tenant_cluster;
 
-pub use addons::{Addons, CoreDnsAddon, KonnectivityAddon, KubeProxyAddon, Management};
-pub use expose::{Expose, ExposeType, NodePortExpose};
+pub use addons::{
+    AddonResources, Addons, CoreDnsAddon, CorefileAdditions, KonnectivityAddon, KubeProxyAddon,
+    Management,
+};
+pub use expose::{Expose, ExposeType, ExternalExpose, LoadBalancerExpose, NodePortExpose};
 pub use field_policy::{Change, FIELD_POLICIES, FieldPolicy};
 pub use join_token::{
     CloudInit, JoinAttempt, JoinOutcome, JoinToken, JoinTokenSpec, JoinTokenState, JoinTokenStatus,

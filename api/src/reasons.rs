@@ -59,6 +59,11 @@ pub const APPLY_FAILED: &str = "ApplyFailed";
 /// `EndpointReachable`: the public endpoint answers as it should.
 pub const REACHABLE: &str = "Reachable";
 
+/// `Ready`, `Reconciling`, `EndpointReachable`: no load balancer has given an address that can be used.
+pub const LOAD_BALANCER_PENDING: &str = "LoadBalancerPending";
+/// `Ready`, `EndpointReachable`: the load balancer has given another address than the one that nodes have.
+pub const ADDRESS_CHANGED: &str = "AddressChanged";
+
 /// `SnapshotsReady`: the last attempt succeeded.
 pub const TAKEN: &str = "Taken";
 /// `SnapshotsReady`: the last attempt failed.

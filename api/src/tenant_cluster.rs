@@ -194,6 +194,11 @@ pub struct TenantClusterStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub addresses: Vec<String>,
 
+    /// With `type: External`, the port on every management node that the load balancer has to lead to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 65535))]
+    pub node_port: Option<i32>,
+
     /// The endpoint of before `spec.expose.type` was changed; it is served until `spec.expose.retiredEndpoint` names it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub former_endpoint: Option<FormerEndpoint>,

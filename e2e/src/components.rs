@@ -17,7 +17,7 @@ pub(crate) use build::hex;
 pub use needs::{Need, for_control_plane, for_management, for_node};
 pub use products::Product;
 use products::{
-    CONTAINERD, COREDNS, ETCD, KONNECTIVITY, KUBERNETES, KWOK, LOCAL_PATH_PROVISIONER,
+    CONTAINERD, COREDNS, ETCD, KONNECTIVITY, KUBERNETES, KWOK, LOCAL_PATH_PROVISIONER, METALLB,
     METRICS_SERVER, VERSITYGW,
 };
 
@@ -89,6 +89,12 @@ impl Component {
         Self::new(&VERSITYGW, "1.8")
     }
 
+    /// The load balancer.
+    #[must_use]
+    pub fn metallb() -> Self {
+        Self::new(&METALLB, "0.15")
+    }
+
     /// What `kubectl top` asks.
     #[must_use]
     pub fn metrics_server() -> Self {
@@ -125,6 +131,14 @@ impl Component {
     #[must_use]
     pub fn folder(&self) -> PathBuf {
         paths::components().join(format!("{}-{}", self.product.name, self.line))
+    }
+
+    /// The folder with the sources of the product's module, which has more than programs in it.
+    ///
+    /// # Errors
+    /// They cannot be had.
+    pub fn sources(&self) -> Result<PathBuf> {
+        build::Recipe::of(self)?.sources(self.product.module)
     }
 
     /// The Go package that a binary of this component is built from.
@@ -255,6 +269,7 @@ mod tests {
             Component::containerd(),
             Component::local_path_provisioner(),
             Component::versitygw(),
+            Component::metallb(),
             Component::metrics_server(),
             Component::kwok(),
         ];

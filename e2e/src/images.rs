@@ -76,6 +76,14 @@ pub fn node(minor: &str) -> Result<Vec<PathBuf>> {
     ])
 }
 
+/// The load balancer of the management cluster.
+///
+/// # Errors
+/// The component cannot be built.
+pub fn metallb() -> Result<Vec<PathBuf>> {
+    assemble_all(&[catalogue::metallb("controller")?, catalogue::metallb("speaker")?])
+}
+
 /// The manager's image around a static binary: nothing else in it, user 65532.
 ///
 /// # Errors
@@ -147,6 +155,9 @@ fn references() -> Result<Vec<(String, Recipe)>> {
         (NGINX.to_owned(), Box::new(c::nginx)),
         (BUSYBOX.to_owned(), Box::new(c::busybox)),
     ];
+    for binary in ["controller", "speaker"] {
+        known.push((c::metallb_reference(binary)?, Box::new(move || c::metallb(binary))));
+    }
     for minor in KUBERNETES_MINORS {
         known.push((c::pause_reference(minor), Box::new(move || c::pause(minor))));
         known.push((c::coredns_reference(minor)?, Box::new(move || c::coredns(minor))));

@@ -5,6 +5,7 @@
 
 mod gateway;
 mod manager;
+mod metallb;
 mod previous;
 
 use std::path::Path;
@@ -13,6 +14,7 @@ pub use gateway::{GATEWAY_DOMAIN, GATEWAY_PORT, install_gateway, remove_gateway}
 pub use manager::{
     build_doctor, build_forwarder_image, build_gateway_image, build_image, build_manager,
 };
+pub use metallb::{apply_pool, install_metallb, remove_metallb};
 pub use previous::install_previous;
 
 use crate::error::{Error, Result};

@@ -210,7 +210,7 @@ fn export_kubeconfig() -> Result<()> {
 
 fn apply_storage() -> Result<()> {
     let words = ["apply", "--server-side", "-f", "-"].map(str::to_owned);
-    let manifest = include_str!("../manifests/local-path-storage.yaml");
+    let manifest = include_str!("../../manifests/samples/local-path-storage.yaml");
     feed(&mut sandbox::kubectl(&words)?, manifest.as_bytes()).map(drop)
 }
 

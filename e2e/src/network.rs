@@ -23,6 +23,10 @@ pub const MANAGEMENT: &str = "mgmt";
 /// and the next ones.
 pub const MANAGEMENT_HOSTS: [&str; 3] = [MANAGEMENT, "mgmt-2", "mgmt-3"];
 
+/// What a load balancer of the management cluster may give: no host gets these.
+pub const BALANCED_ADDRESSES: [Ipv4Addr; 2] =
+    [Ipv4Addr::new(172, 30, 0, 251), Ipv4Addr::new(172, 30, 0, 252)];
+
 const FIRST: u8 = 10;
 const LAST: u8 = 250;
 
@@ -178,6 +182,11 @@ mod tests {
     fn no_machine_of_a_tenant_gets_the_address_of_a_management_host() {
         let last = MANAGEMENT_HOSTS[MANAGEMENT_HOSTS.len() - 1];
         assert!(free_address(last, &[]).unwrap() < free_address("vm1", &[]).unwrap());
+    }
+
+    #[test]
+    fn no_host_gets_an_address_of_a_load_balancer() {
+        assert!(BALANCED_ADDRESSES.iter().all(|address| address.octets()[3] > LAST));
     }
 
     #[test]

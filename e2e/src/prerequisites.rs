@@ -13,8 +13,13 @@ use crate::progress::{say, step};
 use crate::{paths, preflight};
 
 /// Programs of tests and the benchmark that are no part of the sandbox, and their Debian packages.
-const OF_TESTS: [(&str, &str); 4] =
-    [("openssl", "openssl"), ("curl", "curl"), ("prometheus", "prometheus"), ("lua5.4", "lua5.4")];
+const OF_TESTS: [(&str, &str); 5] = [
+    ("openssl", "openssl"),
+    ("curl", "curl"),
+    ("haproxy", "haproxy"),
+    ("prometheus", "prometheus"),
+    ("lua5.4", "lua5.4"),
+];
 /// What `make bench-gateway` measures the gateway beside: files, and the packages that have them.
 const OF_BENCH_GATEWAY: [(&str, &str); 3] = [
     ("/usr/sbin/haproxy", "haproxy"),

@@ -48,8 +48,8 @@ fn a_cluster_moves_to_the_gateway_and_its_node_port_ends_when_it_is_named() -> O
         let new_machine = machine("ring-move-new", &host)?;
         new_machine.join(&secret)?;
         new_machine.await_ready(&by_port, NODE_READY)?;
-        server_is(&new_machine, &new)?;
-        server_is(&old_machine, &old)?;
+        new_machine.uses(&new)?;
+        old_machine.uses(&old)?;
 
         // The new one has joined so soon that nobody can know by what; it says so by the same command.
         let (old_name, new_name) = (old_machine.name(), new_machine.name());
@@ -59,13 +59,13 @@ fn a_cluster_moves_to_the_gateway_and_its_node_port_ends_when_it_is_named() -> O
         run_command(&tenant, &new_machine, &new)?;
         await_named(&tenant, &Value::Null)?;
         tenant.await_condition("NodesMoved", "True", SOON)?;
-        server_is(&old_machine, &new)?;
+        old_machine.uses(&new)?;
 
         tenant.patch(&json!({"spec": {"expose": {"retiredEndpoint": old}}}))?;
         await_refusal(&old_machine, &old)?;
         let cluster = tenant.through_the_gateway()?;
         for machine in [&old_machine, &new_machine] {
-            renews(&cluster, machine)?;
+            machine.renews(&cluster, RENEWED)?;
             machine.await_ready(&cluster, NODE_READY)?;
         }
         old_machine.stayed_ready(&cluster, &since)?;
@@ -115,11 +115,6 @@ fn run_command(tenant: &Tenant, machine: &Machine, endpoint: &str) -> Outcome {
     ensure_says(&said, &[&format!("{} uses {endpoint}", machine.name())])
 }
 
-fn server_is(machine: &Machine, endpoint: &str) -> Outcome {
-    let kubeconfig = machine.run(&["cat", "/etc/kubernetes/kubelet.conf"])?;
-    ensure_says(&kubeconfig, &[&format!("server: https://{endpoint}")])
-}
-
 fn await_refusal(machine: &Machine, endpoint: &str) -> Outcome {
     let url = format!("https://{endpoint}/livez");
     let curl = ["curl", "--silent", "--show-error", "--insecure", "--max-time", "5", &url];
@@ -128,18 +123,5 @@ fn await_refusal(machine: &Machine, endpoint: &str) -> Outcome {
             Ok(answer) => Look::done_if(false, || answer),
             Err(_) => Look::done_if(true, String::new),
         })
-    })
-}
-
-/// Its kubelet reaches the API server still.
-fn renews(cluster: &Kubectl, machine: &Machine) -> Outcome {
-    let renewed = || {
-        let lease = cluster.get(&["lease", "-n", "kube-node-lease", machine.name()])?;
-        Outcome::Ok(text(&lease, "/spec/renewTime").to_owned())
-    };
-    let before = renewed()?;
-    wait_until(&format!("{} renews its Lease", machine.name()), RENEWED, || {
-        let now = renewed()?;
-        Ok(Look::done_if(now > before, || now.clone()))
     })
 }

@@ -6,14 +6,13 @@ use e2e::install::{GATEWAY_DOMAIN, GATEWAY_PORT, build_forwarder_image, remove_g
 use e2e::network::MANAGEMENT_ADDRESS;
 use e2e::ring::tenant::spec_for_namespaces;
 use e2e::ring::{
-    Gateway, Kubectl, Look, Machine, Outcome, Tenant, ensure, ensure_says, scenario, wait_until,
+    Gateway, Look, Machine, Outcome, Tenant, ensure, ensure_says, scenario, wait_until, workload,
 };
 use serde_json::json;
 
 const BIRTH: Duration = Duration::from_mins(3);
 const SOON: Duration = Duration::from_mins(1);
 const NODE_READY: Duration = Duration::from_mins(1);
-const ADDON_READY: Duration = Duration::from_mins(2);
 
 #[test]
 fn a_machine_joins_through_the_gateway_by_the_name_of_its_cluster() -> Outcome {
@@ -37,20 +36,10 @@ fn a_machine_joins_through_the_gateway_by_the_name_of_its_cluster() -> Outcome {
         machine.knows_the_gateway_as(&host)?;
         machine.join(&tenant.token("nodes", "1h")?.secret()?)?;
         machine.await_ready(&cluster, NODE_READY)?;
-        let kubeconfig = machine.run(&["cat", "/etc/kubernetes/kubelet.conf"])?;
-        ensure_says(&kubeconfig, &[&format!("server: https://{endpoint}")])?;
-        await_core_dns(&cluster)?;
+        machine.uses(&endpoint)?;
+        workload::await_core_dns(&cluster)?;
         only_its_name_leads_there(&machine, &host)?;
         a_further_name_leads_there(&tenant, &machine)
-    })
-}
-
-/// Pods that ask the API server by the address of its Service: the forwarder leads them.
-fn await_core_dns(cluster: &Kubectl) -> Outcome {
-    wait_until("CoreDNS is ready", ADDON_READY, || {
-        let found = cluster.get(&["deployment", "-n", "kube-system", "coredns"])?;
-        let ready = found["status"]["readyReplicas"].as_u64().unwrap_or_default();
-        Ok(Look::done_if(ready > 0, || found["status"].to_string()))
     })
 }
 

@@ -35,13 +35,10 @@ fn a_hostname_is_corrected_until_there_is_an_endpoint_and_kubelets_keep_it() -> 
         }
         tenant.await_ready()?;
         let machine = Machine::add("ring-hostname", "1.37")?;
-        // What DNS does elsewhere.
-        let known = format!("echo {MANAGEMENT_ADDRESS} {NAME} >> /etc/hosts");
-        machine.run(&["sh", "-c", &known])?;
+        machine.knows(MANAGEMENT_ADDRESS, NAME)?;
         machine.join(&tenant.token("nodes", "1h")?.secret()?)?;
         await_ready(&machine, &endpoint)?;
-        let kubeconfig = machine.run(&["cat", "/etc/kubernetes/kubelet.conf"])?;
-        ensure_says(&kubeconfig, &[&format!("server: https://{endpoint}")])?;
+        machine.uses(&endpoint)?;
         a_node_that_loses_its_network_is_named(&tenant, &machine)
     })
 }

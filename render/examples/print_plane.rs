@@ -56,7 +56,7 @@ fn tenant(
         service_cidrs: vec!["10.96.0.0/12".parse()?],
         cluster_domain: "cluster.local".to_owned(),
         exposure: Exposure {
-            host: host.to_owned(),
+            host: Some(host.to_owned()),
             addresses: vec![host.parse()?],
             port: Some(port),
             way: Way::NodePort,
@@ -75,7 +75,7 @@ fn tenant(
         snapshots: Snapshots::asked_for(&nagaya_api::Snapshots::default()),
         kubelet_patch: None,
         kube_proxy: None,
-        core_dns: false,
+        core_dns: None,
         forwarder: None,
         tunnel_agents: false,
         templates: Templates::default(),

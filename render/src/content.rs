@@ -19,10 +19,12 @@ mod node_bootstrap;
 mod node_configs;
 mod objects;
 mod rbac;
+mod yields;
 
 use nagaya_pki::BootstrapToken;
 
 pub use administration::{KUBELET_CLIENT_USER, admin_user_name};
+pub(crate) use core_dns::core_dns_resources;
 pub use kubelet_config::{CgroupDriver, cgroup_driver};
 pub(crate) use manifest::{fill, kube_system_meta};
 pub use objects::{
@@ -30,6 +32,7 @@ pub use objects::{
     KonnectivityAgents, KonnectivityObjects, KubeProxyObjects, NodeBootstrap, NodeConfigs,
 };
 pub(crate) use rbac::NODE_TOKEN_GROUP;
+pub use yields::Field;
 
 use crate::settings::Settings;
 use crate::tenant::{Endpoint, Tenant};
@@ -74,7 +77,7 @@ pub fn build_content(
     settings: &Settings,
     inputs: &ContentInputs<'_>,
 ) -> Result<ContentObjects, ContentError> {
-    let kube_proxy = tenant.kube_proxy.as_ref();
+    let (kube_proxy, core_dns) = (tenant.kube_proxy.as_ref(), tenant.core_dns.as_ref());
     let forwarder = tenant.forwarder.filter(|forwarder| forwarder.managed);
     Ok(ContentObjects {
         discovery: discovery::build_discovery(inputs)?,
@@ -88,9 +91,8 @@ pub fn build_content(
         kube_proxy: kube_proxy
             .map(|spec| kube_proxy::build_kube_proxy(tenant, spec, settings, inputs.endpoint))
             .transpose()?,
-        core_dns: tenant
-            .core_dns
-            .then(|| core_dns::build_core_dns(tenant, settings, inputs.endpoint))
+        core_dns: core_dns
+            .map(|spec| core_dns::build_core_dns(tenant, spec, settings, inputs.endpoint))
             .transpose()?,
         konnectivity: konnectivity::build_konnectivity(tenant, settings)?,
     })

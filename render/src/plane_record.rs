@@ -1,6 +1,8 @@
 //! What is recorded on a control-plane namespace: the facts that must outlive the `TenantCluster`,
 //! its status and its Services, because nodes have them baked in.
 
+use std::net::IpAddr;
+
 use k8s_openapi::api::core::v1::Namespace;
 use nagaya_api::{Snapshot, TenantClusterSpec, labels};
 
@@ -25,6 +27,10 @@ pub struct PlaneRecord {
     pub endpoint_host: Option<String>,
     /// Port in every kubelet's kubeconfig.
     pub endpoint_port: Option<u16>,
+    /// Address that a load balancer has given to the endpoint.
+    pub endpoint_address: Option<IpAddr>,
+    /// Node port that the operator's own load balancer leads to.
+    pub node_port: Option<u16>,
     /// Service of the endpoint.
     pub endpoint_service: PublicService,
     /// The endpoint of before, which is served too; an error says why it cannot be read.
@@ -63,6 +69,9 @@ impl PlaneRecord {
             terminating: meta.deletion_timestamp.is_some(),
             endpoint_host: note(labels::ENDPOINT_HOST),
             endpoint_port: note(labels::ENDPOINT_PORT).and_then(|port| port.parse().ok()),
+            endpoint_address: note(labels::ENDPOINT_ADDRESS)
+                .and_then(|address| address.parse().ok()),
+            node_port: note(labels::ENDPOINT_NODE_PORT).and_then(|port| port.parse().ok()),
             endpoint_service: note(labels::ENDPOINT_SERVICE)
                 .map(|name| PublicService::named(&name))
                 .unwrap_or_default(),

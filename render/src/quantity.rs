@@ -39,6 +39,11 @@ pub fn is_same(one: &str, other: &str) -> bool {
     one == other || nanos(one).is_some_and(|value| nanos(other) == Some(value))
 }
 
+/// Whether `one` is a larger quantity than `other`. What is no quantity is not.
+pub(crate) fn is_more(one: &str, other: &str) -> bool {
+    nanos(one).zip(nanos(other)).is_some_and(|(one, other)| one > other)
+}
+
 /// In billionths, the smallest part that Kubernetes keeps. `None`: no quantity, or beyond 128 bits.
 fn nanos(text: &str) -> Option<i128> {
     if !is_quantity(text) {

@@ -16,12 +16,13 @@ use nagaya_api::{TenantCluster, TenantClusterStatus, conditions as types, reason
 pub use conditions::{State, Verdict, merge};
 
 use crate::diagnosis::{Blockage, Blocked};
+use crate::load_balancer::{self, BalancerView};
 use crate::membership::EtcdFindings;
 use crate::moves::NodesLeft;
 use crate::nodes::Nodes;
 use crate::probe::ProbeReport;
 use crate::snapshots::PlaneJobs;
-use crate::tenant::Tenant;
+use crate::tenant::{Tenant, Way};
 use crate::validate::Refusal;
 use crate::workloads::Workloads;
 
@@ -102,6 +103,8 @@ pub struct Findings<'a> {
     pub etcd: Option<&'a EtcdFindings>,
     /// Jobs that save or restore etcd.
     pub jobs: &'a PlaneJobs,
+    /// What is seen of the load balancer, if one is to lead to it.
+    pub balancer: &'a BalancerView,
     /// The content of the tenant cluster.
     pub content: &'a ContentState,
     /// What a joining node would meet.
@@ -118,6 +121,22 @@ impl<'a> Findings<'a> {
     /// What the last pass said.
     fn before(&self, kind: &str) -> Option<&'a Condition> {
         self.raw.status.as_ref()?.conditions.iter().find(|one| one.type_ == kind)
+    }
+
+    /// It has no address yet, which is said before all that would follow.
+    fn awaits_address(&self, state: State) -> Option<Verdict> {
+        let words = load_balancer::missing(self.tenant?, self.balancer)?;
+        let awaits = Verdict::new(state, reasons::LOAD_BALANCER_PENDING, words);
+        Some(awaits).filter(|_| self.failure.is_none())
+    }
+
+    /// Why nobody gets through to an endpoint by a load balancer.
+    fn astray(&self) -> Option<Verdict> {
+        let words = load_balancer::astray(self.tenant?, self.balancer)?;
+        let is_other = !self.balancer.addresses.is_empty() || !self.balancer.names.is_empty();
+        let reason =
+            if is_other { reasons::ADDRESS_CHANGED } else { reasons::LOAD_BALANCER_PENDING };
+        Some(Verdict::new(State::False, reason, words))
     }
 
     /// A manager that has just started knows nothing yet: what its predecessor saw stays for the few seconds until the
@@ -162,6 +181,10 @@ pub fn compute_status(findings: &Findings<'_>) -> TenantClusterStatus {
         snapshots: tenant.snapshots.taken.clone(),
         endpoint: tenant.endpoint().map(|endpoint| endpoint.authority()).or(base.endpoint.clone()),
         addresses: tenant.exposure.addresses.iter().map(ToString::to_string).collect(),
+        node_port: match &tenant.exposure.way {
+            Way::External { node_port } => node_port.map(i32::from),
+            _ => None,
+        },
         former_endpoint: moved::former_endpoint(findings),
         control_plane_namespace: if findings.plane_exists {
             Some(tenant.plane_namespace.clone())

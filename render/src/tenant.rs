@@ -1,11 +1,12 @@
 //! `Tenant`: a validated spec with every name, default and version resolved. Nothing past
 //! [`crate::validate`] reads the raw object.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
 use jiff::Timestamp;
-use nagaya_api::{TenantClusterSpec, labels};
+use nagaya_api::{AddonResources, CorefileAdditions, TenantClusterSpec, labels};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -53,8 +54,8 @@ pub struct Tenant {
     pub kubelet_patch: Option<Value>,
     /// JSON merge patch on KubeProxyConfiguration; the outer `None`: kube-proxy is not managed.
     pub kube_proxy: Option<KubeProxy>,
-    /// Whether CoreDNS is managed.
-    pub core_dns: bool,
+    /// Cluster DNS; `None`: it is not managed.
+    pub core_dns: Option<CoreDns>,
     /// What leads pods to their API server through the gateway; `None`: it needs none.
     pub forwarder: Option<Forwarder>,
     /// Whether the tunnel's agents are managed, where there is a tunnel ([`crate::tunnel`]).
@@ -68,9 +69,9 @@ pub struct Tenant {
 /// Where an API server is reached from outside.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Exposure {
-    /// Host that clients and nodes use: a DNS name or an IP address.
-    pub host: String,
-    /// IP addresses behind `host`; pods of the tenant reach the API through them.
+    /// Host that clients and nodes use: a DNS name or an IP address; `None` until a load balancer has given one.
+    pub host: Option<String>,
+    /// IP addresses behind `host`; pods of the tenant reach the API through them. None until a load balancer has given one.
     pub addresses: Vec<IpAddr>,
     /// Port beside `host`; `None` until Kubernetes has chosen a node port.
     pub port: Option<u16>,
@@ -83,10 +84,10 @@ pub struct Exposure {
 }
 
 impl Exposure {
-    /// Host and port, once that is known.
+    /// Host and port, once they are known.
     #[must_use]
     pub fn endpoint(&self) -> Option<Endpoint> {
-        self.port.map(|port| Endpoint { host: self.host.clone(), port })
+        Some(Endpoint { host: self.host.clone()?, port: self.port? })
     }
 }
 
@@ -100,6 +101,51 @@ pub enum Way {
         /// Names that clients ask it for in TLS: [`Exposure::host`] and further ones.
         hosts: Vec<String>,
     },
+    /// A Service of type `LoadBalancer`.
+    LoadBalancer(BalancerRequest),
+    /// A load balancer of the operator's own, which leads to a port on every management node.
+    External {
+        /// That port; `None` until Kubernetes has chosen it.
+        node_port: Option<u16>,
+    },
+}
+
+impl Way {
+    /// Where to look, beside the API server, if nobody gets through to the endpoint.
+    #[must_use]
+    pub fn suspect(&self) -> String {
+        match self {
+            Self::NodePort => {
+                "whether spec.expose.nodePort.host leads to a management node".to_owned()
+            }
+            Self::Gateway { .. } => "whether gateway.addresses leads to the gateway".to_owned(),
+            Self::LoadBalancer(_) => {
+                "whether the load balancer leads to the Service kube-apiserver-public, and whether \
+                 spec.expose.loadBalancer.sourceRanges lets the manager in"
+                    .to_owned()
+            }
+            Self::External { node_port } => {
+                let port = node_port.map(|port| format!(" {port}")).unwrap_or_default();
+                format!(
+                    "whether the load balancer at spec.expose.external leads to port{port} of the management nodes, \
+                     and passes TLS on as it is"
+                )
+            }
+        }
+    }
+}
+
+/// What a load balancer is asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BalancerRequest {
+    /// `spec.loadBalancerClass`.
+    pub class: Option<String>,
+    /// The address that the endpoint has, or is to have; `None`: whichever it gives.
+    pub address: Option<IpAddr>,
+    /// Annotations of the Service.
+    pub annotations: BTreeMap<String, String>,
+    /// Networks that may connect, as CIDRs; empty: all.
+    pub source_ranges: Vec<String>,
 }
 
 /// The endpoint once its port is known: `host:port`.
@@ -146,6 +192,19 @@ pub struct EtcdMembers {
 pub struct KubeProxy {
     /// JSON merge patch on KubeProxyConfiguration.
     pub config_patch: Option<Value>,
+    /// Of its container; `None`: kubeadm gives it none.
+    pub resources: Option<AddonResources>,
+}
+
+/// CoreDNS as asked for.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CoreDns {
+    /// Number of pods; `None`: kubeadm's, until somebody else says.
+    pub replicas: Option<i32>,
+    /// Of its container, kubeadm's among them; `None`: kubeadm's, until somebody else says.
+    pub resources: Option<AddonResources>,
+    /// What its Corefile has besides kubeadm's.
+    pub corefile: CorefileAdditions,
 }
 
 /// What leads pods to their API server through the gateway.
@@ -174,7 +233,7 @@ impl Tenant {
 
     /// Labels of an object of this tenant; `component` is its `app.kubernetes.io/name`.
     #[must_use]
-    pub fn labels(&self, component: &str) -> std::collections::BTreeMap<String, String> {
+    pub fn labels(&self, component: &str) -> BTreeMap<String, String> {
         [
             (labels::NAME, component),
             (labels::MANAGED_BY, labels::MANAGER),

@@ -43,7 +43,7 @@ impl Tenant {
         let is_gateway = |way: &Way| matches!(way, Way::Gateway { .. });
         let Exposure { host, port, addresses, way, moves, .. } = &self.exposure;
         if is_gateway(way) {
-            return Some((host, *port, addresses));
+            return Some((host.as_deref()?, *port, addresses));
         }
         let former = moves.former.as_ref().filter(|former| is_gateway(&former.way))?;
         Some((&former.host, Some(former.port), &former.addresses))

@@ -1,6 +1,7 @@
 //! The validate step: a raw `TenantCluster`, the settings and what is recorded become a [`Tenant`], or a
 //! refusal that names the field and says what to do. Pure; nothing after it reads what the raw spec asks for.
 
+mod addons;
 mod bucket;
 mod exposure;
 mod forwarder;
@@ -18,8 +19,9 @@ use crate::fragments::{self, FragmentError};
 use crate::minors::{KubernetesVersion, Minor};
 use crate::plane_record::PlaneRecord;
 use crate::settings::Settings;
-use crate::tenant::{EtcdMembers, KubeProxy, Tenant};
+use crate::tenant::{EtcdMembers, Tenant};
 
+pub use exposure::refuse_shared;
 pub use settings::check_settings;
 
 /// A spec that cannot be served, in words.
@@ -92,6 +94,7 @@ pub fn validate(raw: &TenantCluster, around: Surroundings<'_>) -> Result<Tenant,
     // What was accepted once stays so, whatever a newer manager thinks of it.
     if !(born && is_accepted(spec, owner.record)) {
         check_fragments(spec, version.facts)?;
+        addons::check(spec)?;
     }
     Ok(Tenant {
         name: owner.name,
@@ -116,9 +119,8 @@ pub fn validate(raw: &TenantCluster, around: Surroundings<'_>) -> Result<Tenant,
         },
         snapshots,
         kubelet_patch: spec.kubelet.clone(),
-        kube_proxy: (spec.addons.kube_proxy.management == Management::Managed)
-            .then(|| KubeProxy { config_patch: spec.addons.kube_proxy.config.clone() }),
-        core_dns: spec.addons.core_dns.management == Management::Managed,
+        kube_proxy: addons::kube_proxy(spec),
+        core_dns: addons::core_dns(spec),
         forwarder,
         tunnel_agents: spec.addons.konnectivity.management == Management::Managed,
         templates: owner.record.map(|record| record.templates.clone()).unwrap_or_default(),

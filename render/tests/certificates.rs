@@ -171,7 +171,7 @@ fn another_endpoint_reissues_only_the_serving_certificate() {
 #[test]
 fn an_endpoint_with_a_name_is_served_under_that_name() {
     let (mut tenant, authorities, leaves) = made();
-    tenant.exposure.host = "demo.acme.clouds.example".to_owned();
+    tenant.exposure.host = Some("demo.acme.clouds.example".to_owned());
     let second = plan(&tenant, &authorities, &leaves, fixture::noon());
     assert_eq!(written(&second), ["kube-apiserver-certs"]);
     assert_eq!(changed(&leaves, &second.to_write[0]), ["apiserver.crt", "apiserver.key"]);

@@ -6,9 +6,10 @@
 mod fixture;
 mod tenant_objects;
 
+use nagaya_api::CorefileAdditions;
 use nagaya_render::minors::{MINORS, Minor};
 use nagaya_render::settings::{ImageSource, Settings};
-use nagaya_render::tenant::{Forwarder, KubeProxy, Tenant};
+use nagaya_render::tenant::{CoreDns, Forwarder, KubeProxy, Tenant};
 use serde_json::{Value, json};
 
 const CA: &str = "-----BEGIN CERTIFICATE-----\nnot one, but as opaque\n-----END CERTIFICATE-----\n";
@@ -44,7 +45,7 @@ fn every_object_of_a_tenant_that_sets_everything_is_as_reviewed() {
     tenant.pod_cidrs = vec!["fd00:10::/56".parse().unwrap(), "10.44.0.0/16".parse().unwrap()];
     tenant.service_cidrs = vec!["fd00:20::/112".parse().unwrap(), "10.45.0.0/16".parse().unwrap()];
     tenant.cluster_domain = "acme.example".to_owned();
-    tenant.exposure.host = "demo.acme.clouds.example".to_owned();
+    tenant.exposure.host = Some("demo.acme.clouds.example".to_owned());
     tenant.exposure.addresses = ["192.0.2.1", "2001:db8::1", "192.0.2.2", "2001:db8::2"]
         .map(|address| address.parse().unwrap())
         .to_vec();
@@ -55,6 +56,7 @@ fn every_object_of_a_tenant_that_sets_everything_is_as_reviewed() {
     }));
     tenant.kube_proxy = Some(KubeProxy {
         config_patch: Some(json!({"conntrack": {"maxPerCore": 0, "min": null}})),
+        ..KubeProxy::default()
     });
     let settings = Settings {
         addon_images: ImageSource {
@@ -65,6 +67,31 @@ fn every_object_of_a_tenant_that_sets_everything_is_as_reviewed() {
         ..Settings::default()
     };
     insta::assert_snapshot!("content-everything", golden(&objects(&tenant, &settings)));
+}
+
+/// What differs from others: both addons' workloads, and the Corefile.
+#[test]
+fn addons_that_are_customised_are_as_reviewed() {
+    let mut tenant = fixture::newest_tenant();
+    let resources = |json: Value| Some(serde_json::from_value(json).unwrap());
+    tenant.kube_proxy = Some(KubeProxy {
+        config_patch: Some(json!({"mode": "nftables"})),
+        resources: resources(json!({"requests": {"cpu": "50m"}})),
+    });
+    tenant.core_dns = Some(CoreDns {
+        replicas: Some(3),
+        resources: resources(json!({"limits": {"memory": "300Mi"}})),
+        corefile: CorefileAdditions {
+            plugins: "    hosts {\n        192.0.2.5 db.corp\n        fallthrough\n    }"
+                .to_owned(),
+            servers: "corp.example:53 {\n    forward . 192.0.2.53\n}\n".to_owned(),
+            import_custom: true,
+        },
+    });
+    let objects = objects(&tenant, &Settings::default());
+    let wanted = [("ConfigMap", "coredns"), ("Deployment", "coredns"), ("DaemonSet", "kube-proxy")];
+    let of_addons = wanted.map(|(kind, name)| find(&objects, kind, name).clone());
+    insta::assert_snapshot!("content-addons", golden(&of_addons));
 }
 
 /// What it has beyond others: the tunnel's agents.
@@ -91,7 +118,7 @@ fn every_object_carries_the_label_by_which_it_is_watched() {
 fn addons_that_are_not_managed_are_neither_written_nor_claimed() {
     let mut tenant = fixture::newest_tenant();
     tenant.kube_proxy = None;
-    tenant.core_dns = false;
+    tenant.core_dns = None;
     let objects = objects(&tenant, &Settings::default());
     for name in ["kube-proxy", "coredns", "kube-dns", "system:coredns", "kubeadm:node-proxier"] {
         assert!(objects.iter().all(|object| object["metadata"]["name"] != name), "{name}");

@@ -105,6 +105,16 @@ fn a_tenant_behind_the_gateway_is_as_reviewed() {
 }
 
 #[test]
+fn tenants_behind_load_balancers_are_as_reviewed() {
+    let load_balancer = fixture::tenant_by_a_load_balancer();
+    let external = fixture::tenant_behind_an_external_one();
+    for (name, tenant) in [("load-balancer", load_balancer), ("external", external)] {
+        let foundation = build_foundation(&tenant, &EtcdShape::newborn());
+        snapshot_as(name, &[json!(foundation.namespace), json!(foundation.api_server_public)]);
+    }
+}
+
+#[test]
 fn a_tenant_that_moves_is_as_reviewed() {
     let tenant = fixture::tenant_that_moved_to_the_gateway();
     let foundation = build_foundation(&tenant, &EtcdShape::newborn());

@@ -2,6 +2,7 @@
 
 mod announce;
 mod apply;
+mod balancer;
 mod bounded_client;
 mod bucket;
 mod cleanup;
@@ -31,6 +32,7 @@ use kube::runtime::reflector::{self, ObjectRef};
 use kube::runtime::{Controller, WatchStreamExt, watcher};
 use kube::{Api, Resource, ResourceExt};
 use nagaya_api::{TenantCluster, TenantClusterStatus};
+use nagaya_render::load_balancer::with_given_address;
 use nagaya_render::status::{Findings, Probed, compute_status};
 use nagaya_render::tenant::Tenant;
 use nagaya_render::validate::{Refusal, last_accepted, validate};
@@ -144,10 +146,14 @@ async fn pass(context: &Context, raw: &TenantCluster, key: &TenantKey) -> Result
         rights::give_back(context).await;
     }
     let around = observed.surroundings(context.settings());
-    let (tenant, refusal) = match validate(raw, around) {
+    let validated = validate(raw, around)
+        .and_then(|tenant| balancer::unshared(context, tenant, observed.born()));
+    let (tenant, refusal) = match validated {
         Ok(tenant) => (Some(tenant), None),
         Err(refusal) => (last_accepted(raw, around), Some(refusal)),
     };
+    let tenant =
+        tenant.map(|tenant| with_given_address(tenant, &observed.balancer, observed.born()));
     let mut raw = Cow::Borrowed(raw);
     let (progress, mut trouble) = match &tenant {
         Some(tenant) => Box::pin(make(context, &mut raw, key, tenant, &observed, now)).await,
@@ -156,14 +162,14 @@ async fn pass(context: &Context, raw: &TenantCluster, key: &TenantKey) -> Result
     let raw = raw.as_ref();
     let next_snapshot = progress.as_ref().and_then(|progress| progress.next_snapshot);
     let plane_exists = !observed.planes.is_empty() || progress.is_some();
-    let tenant = match progress {
-        Some(progress) => {
-            let followed = follow::follow(context, raw, key, &progress, &observed);
-            let attended = members::attend(context, key, &progress, &observed, raw).await;
-            trouble = trouble.or(followed.err()).or(attended.err()).or(progress.kubeconfig_failure);
-            Some(progress.tenant)
-        }
-        None => tenant,
+    let tenant = if let Some(progress) = progress {
+        let followed = follow::follow(context, raw, key, &progress, &observed);
+        let attended = members::attend(context, key, &progress, &observed, raw).await;
+        trouble = trouble.or(followed.err()).or(attended.err()).or(progress.kubeconfig_failure);
+        Some(progress.tenant)
+    } else {
+        balancer::forget_endpoint(context, key, tenant.as_ref());
+        tenant
     };
     let verdict = Verdict {
         tenant: tenant.as_ref(),
@@ -238,7 +244,7 @@ async fn make(
         Box::pin(apply::apply(context, raw, key, tenant, observed, now)).await
     };
     match apply.await {
-        Ok(progress) => (Some(progress), None),
+        Ok(progress) => (progress, None),
         Err(error) => (look_on().await.ok().flatten(), Some(error)),
     }
 }
@@ -277,6 +283,7 @@ fn status(
         workloads: &observed.workloads,
         etcd: context.etcd.seen(key).map(|seen| seen.findings()).as_ref(),
         jobs: &observed.jobs,
+        balancer: &observed.balancer,
         content: &context.content.state(key),
         probed: match &seen {
             Some(seen) if endpoint.is_some() && seen.place != endpoint => Probed::Elsewhere,

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::error::{Error, describe, is_status, to_json};
-use super::{Object, owned_fields, ownership, reread};
+use super::{Object, owned_fields, ownership, reread, yielded};
 
 /// Annotation: digest of what Nagaya last applied to the object.
 pub const APPLIED_DIGEST: &str = "nagaya.dev/applied-digest";
@@ -47,7 +47,12 @@ pub async fn apply<K: Object>(
     desired: &K,
 ) -> Result<Applied<K>, Error> {
     let desired = to_json(desired)?;
-    apply_json(api, live, desired, ownership::check).await
+    apply_json(api, live, desired, own).await
+}
+
+/// All of it, of an object that is ours.
+pub(super) fn own(live: &ObjectMeta, desired: &Value) -> Result<Value, Error> {
+    ownership::check(live, desired).map(|()| desired.clone())
 }
 
 /// Like [`apply`], where somebody else may make an object of that name at any moment.
@@ -77,7 +82,8 @@ pub async fn apply_in_project<K: Object>(
     })
 }
 
-/// Like [`apply`], whoever made the object: for names that Kubernetes or kubeadm fix.
+/// Like [`apply`], whoever made the object: for names that Kubernetes or kubeadm fix. Of `yields`, what another field manager has
+/// set stays as it is.
 ///
 /// # Errors
 /// [`Error::ObjectChanged`] if the object was made again since `live` was read.
@@ -85,41 +91,42 @@ pub async fn take_over<K: Object>(
     api: &Api<K>,
     live: Option<&K>,
     desired: &K,
+    yields: &[&[&str]],
 ) -> Result<Applied<K>, Error> {
-    apply_json(api, live, to_json(desired)?, |_, _| Ok(())).await
+    let fit = |live: &ObjectMeta, desired: &Value| Ok(yielded::without(live, desired, yields));
+    apply_json(api, live, to_json(desired)?, fit).await
 }
 
 async fn apply_json<K: Object>(
     api: &Api<K>,
     live: Option<&K>,
     desired: Value,
-    check: impl Fn(&ObjectMeta, &Value) -> Result<(), Error>,
+    fit: impl Fn(&ObjectMeta, &Value) -> Result<Value, Error>,
 ) -> Result<Applied<K>, Error> {
-    if let Some(live) = live {
-        check(live.meta(), &desired)?;
-        if is_applied(live, &desired) {
-            return Ok(Applied::Unchanged);
-        }
+    if let Some(live) = live
+        && is_applied(live, &fit(live.meta(), &desired)?)
+    {
+        return Ok(Applied::Unchanged);
     }
-    write(api, live, &desired, check).await
+    write(api, live, &desired, fit).await
 }
 
-/// Makes the call, whatever is there.
+/// Makes the call, whatever is there. `fit` is what of `desired` is for an object that exists, or why nothing is.
 pub(super) async fn write<K: Object>(
     api: &Api<K>,
     live: Option<&K>,
     desired: &Value,
-    check: impl Fn(&ObjectMeta, &Value) -> Result<(), Error>,
+    fit: impl Fn(&ObjectMeta, &Value) -> Result<Value, Error>,
 ) -> Result<Applied<K>, Error> {
     let Some(live) = live else { return send(api, desired, None).await };
-    match send(api, desired, Some(live.meta())).await {
+    match send(api, &fit(live.meta(), desired)?, Some(live.meta())).await {
         Err(Error::ObjectChanged { object }) => {
             let newer = Box::pin(reread::again(api, live, object)).await?;
-            check(newer.meta(), desired)?;
-            if is_applied(&newer, desired) {
+            let desired = fit(newer.meta(), desired)?;
+            if is_applied(&newer, &desired) {
                 return Ok(Applied::Unchanged);
             }
-            Box::pin(send(api, desired, Some(newer.meta()))).await
+            Box::pin(send(api, &desired, Some(newer.meta()))).await
         }
         done => done,
     }

@@ -98,7 +98,7 @@ impl<T: Clone + Eq + Hash> Contests<T> {
             return Ok(Tried::Left);
         }
         let rival = if is_applied { None } else { taken(api, live, &wanted, &contest).await };
-        let applied = apply::write(api, Some(live), &wanted, ownership::check).await?;
+        let applied = apply::write(api, Some(live), &wanted, apply::own).await?;
         let Applied::Written(written) = &applied else { return Ok(applied.into()) };
         let altered = match first_altered(&wanted, &to_json(written)?) {
             Some(field) => Some(altering(api, live, &wanted, &contest, field).await),

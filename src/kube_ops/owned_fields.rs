@@ -94,7 +94,7 @@ pub fn keep_only_ours(live: &mut ObjectMeta) {
 }
 
 /// The field set of an entry, also of one that [`keep_only_ours`] has made text of.
-fn fields_of(entry: &ManagedFieldsEntry) -> Option<Cow<'_, Value>> {
+pub(super) fn fields_of(entry: &ManagedFieldsEntry) -> Option<Cow<'_, Value>> {
     match &entry.fields_v1.as_ref()?.0 {
         Value::String(text) => serde_json::from_str(text).ok().map(Cow::Owned),
         tree => Some(Cow::Borrowed(tree)),
@@ -108,7 +108,7 @@ fn ours(live: &ObjectMeta) -> Option<&ManagedFieldsEntry> {
     entries.min_by_key(|entry| entry.operation.as_deref())
 }
 
-fn is_ours(entry: &ManagedFieldsEntry) -> bool {
+pub(super) fn is_ours(entry: &ManagedFieldsEntry) -> bool {
     entry.manager.as_deref() == Some(labels::MANAGER)
         && entry.subresource.as_deref().unwrap_or_default().is_empty()
 }
@@ -197,7 +197,7 @@ impl<'a> Item<'a> {
 }
 
 /// A key that the item does not give has its default there (a port's `protocol`).
-fn has_keys(item: &Value, keys: &Map<String, Value>) -> bool {
+pub(super) fn has_keys(item: &Value, keys: &Map<String, Value>) -> bool {
     keys.iter().all(|(name, value)| item.get(name).is_none_or(|given| given == value))
 }
 

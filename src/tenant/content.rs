@@ -84,7 +84,7 @@ async fn apply_one(
             metadata: live.metadata,
             data: serde_json::Value::Null,
         });
-    let applied = kube_ops::take_over(&api, live.as_ref(), &object.body).await?;
+    let applied = kube_ops::take_over(&api, live.as_ref(), &object.body, &object.yields).await?;
     let metadata = match (applied, live) {
         (Applied::Written(written), _) => written.metadata,
         (Applied::Unchanged, Some(live)) => live.metadata,

@@ -46,6 +46,8 @@ pub struct ProbeTarget {
     pub address: SocketAddr,
     /// The gateway is there, and asked by `endpoint.host` for the way to the API server.
     pub through_gateway: bool,
+    /// Where to look if nothing answers ([`nagaya_render::tenant::Way::suspect`]).
+    pub suspect: String,
     /// How.
     pub dial: Arc<dyn Dial>,
     /// Host and port that kubelets bake in.

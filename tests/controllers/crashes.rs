@@ -48,6 +48,16 @@ async fn a_manager_that_dies_after_a_write_of_a_birth_changes_nothing_about_the_
 }
 
 #[tokio::test(start_paused = true)]
+async fn no_fault_of_a_write_of_a_birth_by_a_load_balancer_changes_its_end() {
+    every_write_suffers(&flows::BIRTH_BY_A_LOAD_BALANCER, None, &FAULTS).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_fault_of_a_write_of_a_birth_behind_an_external_load_balancer_changes_its_end() {
+    every_write_suffers(&flows::BIRTH_BEHIND_AN_EXTERNAL_ONE, None, &FAULTS).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn no_fault_of_any_write_changes_how_it_grows_and_shrinks() {
     later(&flows::SCALE).await;
 }

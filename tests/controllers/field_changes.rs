@@ -27,6 +27,11 @@ fn samples(snapshot: &Value) -> Vec<(&'static str, Value)> {
         ),
         ("spec.expose.nodePort.host", json!({"expose": {"nodePort": {"host": "192.0.2.9"}}})),
         ("spec.expose.nodePort.port", json!({"expose": {"nodePort": {"port": 31999}}})),
+        (
+            "spec.expose.loadBalancer.class",
+            json!({"expose": {"type": "LoadBalancer", "loadBalancer": {"class": "a"}}}),
+        ),
+        ("spec.expose.external.host", json!({"expose": {"external": {"host": "192.0.2.9"}}})),
         ("spec.expose.hostname", json!({"expose": {"hostname": "late.example.com"}})),
         ("spec.expose.extraNames", json!({"expose": {"extraNames": ["api.example.com"]}})),
         ("spec.kubelet", json!({"kubelet": {"maxPods": 50}})),
@@ -34,10 +39,18 @@ fn samples(snapshot: &Value) -> Vec<(&'static str, Value)> {
             "spec.addons.kubeProxy.config",
             json!({"addons": {"kubeProxy": {"config": {"mode": "nftables"}}}}),
         ),
+        ("spec.addons.kubeProxy.resources.requests", addon("kubeProxy", &sizes("requests"))),
+        ("spec.addons.kubeProxy.resources.limits", addon("kubeProxy", &sizes("limits"))),
         (
             "spec.addons.kubeProxy.management",
             json!({"addons": {"kubeProxy": {"management": "Unmanaged"}}}),
         ),
+        ("spec.addons.coreDNS.replicas", addon("coreDNS", &json!({"replicas": 3}))),
+        ("spec.addons.coreDNS.resources.requests", addon("coreDNS", &sizes("requests"))),
+        ("spec.addons.coreDNS.resources.limits", addon("coreDNS", &sizes("limits"))),
+        ("spec.addons.coreDNS.corefile.plugins", corefile("plugins", &json!("whoami"))),
+        ("spec.addons.coreDNS.corefile.servers", corefile("servers", &json!("corp:53 {\n}\n"))),
+        ("spec.addons.coreDNS.corefile.importCustom", corefile("importCustom", &json!(true))),
         (
             "spec.addons.coreDNS.management",
             json!({"addons": {"coreDNS": {"management": "Unmanaged"}}}),
@@ -72,6 +85,18 @@ fn samples(snapshot: &Value) -> Vec<(&'static str, Value)> {
     ]
 }
 
+fn addon(name: &str, change: &Value) -> Value {
+    json!({"addons": {name: change}})
+}
+
+fn sizes(kind: &str) -> Value {
+    json!({"resources": {kind: {"cpu": "200m"}}})
+}
+
+fn corefile(field: &str, value: &Value) -> Value {
+    addon("coreDNS", &json!({"corefile": {field: value}}))
+}
+
 fn bucket() -> Value {
     json!({"endpoint": "https://s3.example.com", "bucket": "etcd", "secretName": "s3"})
 }
@@ -101,7 +126,8 @@ fn pods(stage: &Stage) -> BTreeMap<&'static str, (Value, Value)> {
 fn every_field_that_can_change_has_a_sample() {
     let can_change = FIELD_POLICIES.iter().filter(|policy| policy.change != Change::Immutable);
     let fields: BTreeSet<&str> = can_change.map(|policy| policy.path).collect();
-    let sampled: BTreeSet<&str> = samples(&Value::Null).iter().map(|(field, _)| *field).collect();
+    let sampled = samples(&Value::Null).into_iter().map(|(field, _)| field);
+    let sampled: BTreeSet<&str> = sampled.chain(OF_OTHER_TYPES).collect();
     assert_eq!(sampled, fields);
 }
 
@@ -113,6 +139,16 @@ async fn change(stage: &Stage, spec: &Value) {
     stage.projects.patch(&tenant_id(), &json!({"spec": spec}));
     stage.settled().await;
 }
+
+/// Of tenants with another type; `load_balancers.rs` changes them.
+const OF_OTHER_TYPES: [&str; 6] = [
+    "spec.expose.loadBalancer.address",
+    "spec.expose.loadBalancer.port",
+    "spec.expose.loadBalancer.annotations",
+    "spec.expose.loadBalancer.sourceRanges",
+    "spec.expose.external.port",
+    "spec.expose.external.addresses",
+];
 
 /// Names of the workloads that have other pods since `before`, or will have.
 fn restarted(
@@ -152,7 +188,9 @@ async fn a_change_of_a_field_restarts_what_its_policy_says_and_nothing_else() {
             Change::Live => assert!(restarted.is_empty(), "{field} restarts {restarted:?}"),
             Change::FixedAtBirth => {
                 assert!(is_refused && restarted.is_empty(), "{field}: {restarted:?}");
-                let expose = json!({"type": "NodePort", "nodePort": null, "hostname": null});
+                let mut expose = json!({"type": "NodePort", "nodePort": null, "hostname": null});
+                expose["loadBalancer"] = Value::Null;
+                expose["external"] = Value::Null;
                 change(&stage, &json!({"expose": expose})).await;
                 continue;
             }

@@ -104,6 +104,9 @@ impl std::fmt::Display for Asked {
 
 /// The address of every cluster's nodes.
 pub const NODE_ADDRESS: Ipv4Addr = admission::address(u8::MAX);
+/// The address of a load balancer that the operator runs outside, where there is one. It leads from kube-apiserver's usual
+/// port to the node port that is recorded.
+pub const EXTERNAL_ADDRESS: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 30);
 /// The address of the gateway, where there is one.
 pub const GATEWAY_ADDRESS: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 7);
 

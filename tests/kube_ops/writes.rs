@@ -3,7 +3,9 @@
 use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
 use nagaya::kube_ops::apply::APPLIED_DIGEST;
-use nagaya::kube_ops::{Applied, Created, Error, apply, apply_in_project, create_once, delete};
+use nagaya::kube_ops::{
+    Applied, Created, Error, apply, apply_in_project, create_once, delete, take_over,
+};
 use serde_json::{Value, json};
 
 use crate::scripted_api::{ScriptedApi, refusal};
@@ -95,6 +97,26 @@ async fn a_field_that_somebody_took_from_us_is_taken_back() {
     fields.as_mut().unwrap().0["f:data"] = json!({"f:other": {}});
     apply(&secrets(&api), Some(&tampered), &wanted()).await.unwrap();
     assert_eq!(api.asked().len(), 1);
+}
+
+/// What an autoscaler sets while we decide is not undone by what we had decided.
+#[tokio::test]
+async fn a_field_that_yields_is_left_to_whom_the_newest_version_says() {
+    let mut newer = live("of another wish");
+    let theirs = json!([{
+        "manager": "autoscaler", "operation": "Update", "apiVersion": "v1",
+        "fieldsType": "FieldsV1", "fieldsV1": {"f:data": {"f:value": {}}},
+    }]);
+    newer.metadata.managed_fields = serde_json::from_value(theirs).unwrap();
+    let conflict = (409, refusal(409, "Conflict"));
+    let answers = [conflict, (200, json_of(&newer)), (200, json_of(&live("")))];
+    let api = ScriptedApi::answering(&answers);
+    let seen = live("stale");
+    let yields: [&[&str]; 1] = [&["f:data", "f:value"]];
+    take_over(&secrets(&api), Some(&seen), &wanted(), &yields).await.unwrap();
+    let bodies: Vec<Value> = api.asked().into_iter().map(|asked| asked.body).collect();
+    assert_eq!(bodies[0]["data"], json_of(&wanted())["data"]);
+    assert_eq!(bodies[2]["data"], Value::Null);
 }
 
 #[tokio::test]

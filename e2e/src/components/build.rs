@@ -60,6 +60,17 @@ impl Recipe {
         run(list.args(packages))
     }
 
+    /// Where the module cache has a module; it is downloaded first if it is not there.
+    ///
+    /// # Errors
+    /// It cannot be had.
+    pub fn sources(&self, module: &str) -> Result<PathBuf> {
+        run(go().current_dir(&self.folder).args(["mod", "download", module]))?;
+        let mut list = go();
+        list.current_dir(&self.folder).args(["list", "-m", "-f", "{{.Dir}}", module]);
+        Ok(PathBuf::from(output(&mut list)?.trim()))
+    }
+
     /// Builds packages into binaries of the names given, pairwise; each appears whole or not at all.
     ///
     /// # Errors

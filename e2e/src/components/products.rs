@@ -94,6 +94,17 @@ pub static KONNECTIVITY: Product = Product {
     tags: "",
     stamped: false,
 };
+/// A load balancer of the management cluster, for the tests of tenants behind one.
+pub static METALLB: Product = Product {
+    name: "metallb",
+    module: "go.universe.tf/metallb",
+    binaries: &[
+        ("controller", "go.universe.tf/metallb/controller"),
+        ("speaker", "go.universe.tf/metallb/speaker"),
+    ],
+    tags: "",
+    stamped: false,
+};
 /// An aggregated API in a tenant's cluster, which asks kubelets.
 pub static METRICS_SERVER: Product = Product {
     name: "metrics-server",

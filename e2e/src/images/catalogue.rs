@@ -148,6 +148,25 @@ pub fn konnectivity(minor: &str, binary: &str) -> Result<Image> {
     Ok(image.user("65532:65532").file(&path, &source))
 }
 
+/// `quay.io/metallb/BINARY:vVERSION`, where `binary` is `controller` or `speaker`.
+///
+/// # Errors
+/// The pinned version cannot be read.
+pub fn metallb_reference(binary: &str) -> Result<String> {
+    Ok(format!("quay.io/metallb/{binary}:v{}", Component::metallb().version()?))
+}
+
+/// The load balancer's controller or speaker.
+///
+/// # Errors
+/// The component cannot be built.
+pub fn metallb(binary: &str) -> Result<Image> {
+    let source = ensure(&Component::metallb(), binary)?;
+    let path = format!("/{binary}");
+    let image = Image::new(metallb_reference(binary)?).entrypoint(&[&path]);
+    Ok(image.file(&path, &source))
+}
+
 /// What `kubectl top` asks.
 ///
 /// # Errors

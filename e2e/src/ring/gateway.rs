@@ -36,27 +36,21 @@ impl Tenant<'_> {
         format!("{}.{}.{GATEWAY_DOMAIN}", self.name, self.project.name)
     }
 
-    /// kubectl by the kubeconfig that the owner is handed. It runs where the name does not resolve: the address is put in
-    /// its place, and the name asked for in TLS alone.
+    /// kubectl by the kubeconfig that the owner is handed.
     ///
     /// # Errors
     /// There is no kubeconfig yet.
     pub fn through_the_gateway(&self) -> Outcome<Kubectl> {
-        let cluster = self.admin()?;
-        let server = format!("--server=https://{MANAGEMENT_ADDRESS}:{GATEWAY_PORT}");
-        let name = format!("--tls-server-name={}", self.host());
-        cluster.run(&["config", "set-cluster", &self.name, &server, &name])?;
-        Ok(cluster)
+        self.admin_at(&format!("{MANAGEMENT_ADDRESS}:{GATEWAY_PORT}"), &self.host())
     }
 }
 
 impl Machine {
-    /// What DNS does elsewhere: `host` is the gateway.
+    /// `host` is the gateway.
     ///
     /// # Errors
     /// The machine is off.
     pub fn knows_the_gateway_as(&self, host: &str) -> Outcome {
-        let known = format!("echo {MANAGEMENT_ADDRESS} {host} >> /etc/hosts");
-        self.run(&["sh", "-c", &known]).map(drop)
+        self.knows(MANAGEMENT_ADDRESS, host)
     }
 }

@@ -1,6 +1,7 @@
 //! A machine of a test that joins tenants with stock kubeadm.
 
 use std::fs::File;
+use std::net::Ipv4Addr;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -8,7 +9,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::kubectl::{each, text};
-use super::{Failure, JoinSecret, Kubectl, Look, Outcome, ensure, wait_until};
+use super::{Failure, JoinSecret, Kubectl, Look, Outcome, ensure, ensure_says, wait_until};
 use crate::command::{feed, output};
 use crate::components::{self, Component};
 use crate::host::{self, Host};
@@ -205,6 +206,39 @@ impl Machine {
     pub fn command(&self, words: &[&str]) -> Outcome<Command> {
         let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
         Ok(self.host().exec(&words)?)
+    }
+
+    /// What DNS does elsewhere: `host` is at that address.
+    ///
+    /// # Errors
+    /// The machine is off.
+    pub fn knows(&self, address: Ipv4Addr, host: &str) -> Outcome {
+        let known = format!("echo {address} {host} >> /etc/hosts");
+        self.run(&["sh", "-c", &known]).map(drop)
+    }
+
+    /// Fails unless its kubelet has that endpoint (`host:port`).
+    ///
+    /// # Errors
+    /// It has another one, or none.
+    pub fn uses(&self, endpoint: &str) -> Outcome {
+        let kubeconfig = self.run(&["cat", "/etc/kubernetes/kubelet.conf"])?;
+        ensure_says(&kubeconfig, &[&format!("server: https://{endpoint}\n")])
+    }
+
+    /// Waits until its kubelet gets through to the API server once more.
+    ///
+    /// # Errors
+    /// It does not within that time.
+    pub fn renews(&self, cluster: &Kubectl, within: Duration) -> Outcome {
+        let mut before = None::<String>;
+        wait_until(&format!("{} renews its Lease", self.name()), within, || {
+            let lease = cluster.get(&["lease", "-n", "kube-node-lease", self.name()])?;
+            let now = text(&lease, "/spec/renewTime");
+            let before = before.get_or_insert_with(|| now.to_owned());
+            // RFC 3339 in UTC orders as text.
+            Ok(Look::done_if(now > before.as_str(), || format!("last renewed {now}")))
+        })
     }
 
     /// Since when its node is Ready.

@@ -133,6 +133,27 @@ impl<'p> Tenant<'p> {
         })
     }
 
+    /// Waits until a condition has a reason and says all of `parts`.
+    ///
+    /// # Errors
+    /// It does not within that time.
+    pub fn await_words(
+        &self,
+        kind: &str,
+        reason: &str,
+        parts: &[&str],
+        within: Duration,
+    ) -> Outcome<Condition> {
+        let what = format!("{kind} of {}/{} says {reason}", self.project.name, self.name);
+        wait_until(&what, within, || {
+            let now = self.condition(kind)?;
+            let missing = parts.iter().find(|part| !now.message.contains(**part));
+            let seen = format!("{now:?}, where {missing:?} is missing");
+            let says_so = now.reason == reason && missing.is_none();
+            Ok(Look::some(says_so.then_some(now), || seen))
+        })
+    }
+
     /// Stops the manager from repairing what is broken.
     ///
     /// # Errors
@@ -215,6 +236,19 @@ impl<'p> Tenant<'p> {
         let path = paths::state().join(format!("{}-{}.kubeconfig", self.project.name, self.name));
         paths::write_whole(&path, kubeconfig.as_bytes())?;
         Ok(Kubectl::with_kubeconfig(&path))
+    }
+
+    /// [`Self::admin`] where the name of the endpoint does not resolve: `address` is put in its place, and the name asked for
+    /// in TLS alone.
+    ///
+    /// # Errors
+    /// There is no kubeconfig.
+    pub fn admin_at(&self, address: &str, host: &str) -> Outcome<Kubectl> {
+        let cluster = self.admin()?;
+        let server = format!("--server=https://{address}");
+        let name = format!("--tls-server-name={host}");
+        cluster.run(&["config", "set-cluster", &self.name, &server, &name])?;
+        Ok(cluster)
     }
 
     /// Applies a `JoinToken` for this cluster, for images that already hold containerd and kubelet.

@@ -13,7 +13,7 @@ use crate::network;
 const ROLLOUT: Duration = Duration::from_mins(5);
 const ANSWER: Duration = Duration::from_mins(1);
 /// A part of the page that the sandbox's nginx image serves.
-const PAGE: &str = "a tenant's own node";
+pub const PAGE: &str = "a tenant's own node";
 
 /// Deploys a web server with a NodePort Service, and a client pod.
 ///
@@ -36,6 +36,18 @@ pub fn deploy(cluster: &Kubectl) -> Outcome {
         })?;
     }
     Ok(())
+}
+
+/// Waits until CoreDNS is ready: its pods ask the API server by the address of its Service.
+///
+/// # Errors
+/// It does not get ready.
+pub fn await_core_dns(cluster: &Kubectl) -> Outcome {
+    wait_until("CoreDNS is ready", ROLLOUT, || {
+        let found = cluster.get(&["deployment", "-n", "kube-system", "coredns"])?;
+        let ready = found["status"]["readyReplicas"].as_u64().unwrap_or_default();
+        Ok(Look::done_if(ready > 0, || found["status"].to_string()))
+    })
 }
 
 /// Reaches the page by the node's port from another machine and by name from another pod, reads the

@@ -82,6 +82,7 @@ fn all_pass(report: &mut Report, parts: &[Part]) -> Result<bool> {
 
 fn make_images() -> Result<()> {
     images::management()?;
+    images::metallb()?;
     for minor in KUBERNETES_MINORS {
         ensure_all(&[for_node(minor)?, for_control_plane(minor)?].concat())?;
         images::control_plane(minor)?;

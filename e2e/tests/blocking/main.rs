@@ -88,14 +88,7 @@ fn a_running_tenant_says_who_hinders_its_pods_until_nobody_does() -> Outcome {
 
 /// Waits until a condition has the reason and says all of `parts`.
 fn says(tenant: &Tenant, kind: &str, reason: &str, parts: &[&str]) -> Outcome<Condition> {
-    let what = format!("{} of {} says {reason}", kind, tenant.name);
-    let found = wait_until(&what, SAID, || {
-        let now = tenant.condition(kind)?;
-        let seen = format!("{now:?}");
-        Ok(Look::some((now.reason == reason).then_some(now), || seen))
-    })?;
-    ensure_says(&found.message, parts)?;
-    Ok(found)
+    tenant.await_words(kind, reason, parts, SAID)
 }
 
 /// A policy takes a moment to work, so what came up in spite of it goes again.

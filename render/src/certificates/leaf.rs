@@ -172,8 +172,8 @@ fn api_server_names(tenant: &Tenant) -> Vec<String> {
         "kubernetes.default".to_owned(),
         inside.to_owned(),
         format!("{inside}.{}", tenant.cluster_domain),
-        tenant.exposure.host.clone(),
     ];
+    all.extend(tenant.exposure.host.clone());
     all.extend(tenant.kubernetes_service_ips().iter().map(IpAddr::to_string));
     all.extend(tenant.exposure.addresses.iter().map(IpAddr::to_string));
     all.extend(tenant.exposure.extra_names.iter().cloned());

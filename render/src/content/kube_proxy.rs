@@ -7,13 +7,14 @@ use serde_json::Value;
 use super::ContentError;
 use super::manifest::{
     KUBE_SYSTEM, build_config_map, build_service_account, comma_separated, fill, labelled_meta,
-    pull_secrets, read,
+    pull_secrets, read, requirements,
 };
 use super::objects::KubeProxyObjects;
 use super::rbac::{
     ClusterRoleRef, NODE_TOKEN_GROUP, build_cluster_role_binding, build_config_map_reader,
     build_role_binding, group, service_account,
 };
+use super::yields::{NODE_SELECTOR, TOLERATIONS};
 use crate::fragments;
 use crate::minors::Minor;
 use crate::settings::Settings;
@@ -46,7 +47,8 @@ pub(super) fn build_kube_proxy(
                 ("kubeconfig.conf", kubeconfig),
             ],
         ),
-        daemon_set: build_daemon_set(tenant, settings)?,
+        daemon_set: build_daemon_set(tenant, spec, settings)?,
+        yields: vec![TOLERATIONS, NODE_SELECTOR],
     })
 }
 
@@ -82,7 +84,11 @@ fn mode(minor: &Minor) -> &'static str {
     if minor.minor >= 37 { "iptables" } else { "" }
 }
 
-fn build_daemon_set(tenant: &Tenant, settings: &Settings) -> Result<DaemonSet, ContentError> {
+fn build_daemon_set(
+    tenant: &Tenant,
+    spec: &KubeProxy,
+    settings: &Settings,
+) -> Result<DaemonSet, ContentError> {
     let images = &settings.addon_images;
     let image = images.resolve(&format!("registry.k8s.io/kube-proxy:{}", tenant.version));
     let mut daemon_set: DaemonSet =
@@ -90,6 +96,9 @@ fn build_daemon_set(tenant: &Tenant, settings: &Settings) -> Result<DaemonSet, C
     daemon_set.metadata = labelled_meta(KUBE_SYSTEM, NAME, "k8s-app", NAME);
     if let Some(pod) = daemon_set.spec.as_mut().and_then(|spec| spec.template.spec.as_mut()) {
         pod.image_pull_secrets = pull_secrets(&images.pull_secrets);
+        for container in &mut pod.containers {
+            container.resources = spec.resources.as_ref().map(requirements);
+        }
     }
     Ok(daemon_set)
 }

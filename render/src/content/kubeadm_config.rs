@@ -30,7 +30,7 @@ pub(super) fn cluster_configuration(tenant: &Tenant, endpoint: &Endpoint) -> Str
         "controllerManager": {},
         "scheduler": {},
         "etcd": { "local": { "dataDir": "/var/lib/etcd" } },
-        "dns": addon(tenant.core_dns),
+        "dns": addon(tenant.core_dns.is_some()),
         "proxy": addon(tenant.kube_proxy.is_some()),
     }))
 }

@@ -4,9 +4,11 @@
 use std::collections::BTreeMap;
 
 use ipnet::IpNet;
-use k8s_openapi::api::core::v1::{ConfigMap, LocalObjectReference, ServiceAccount};
+use k8s_openapi::api::core::v1::{
+    ConfigMap, LocalObjectReference, ResourceRequirements, ServiceAccount,
+};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use nagaya_api::labels;
+use nagaya_api::{AddonResources, labels};
 use serde::de::DeserializeOwned;
 
 use super::ContentError;
@@ -71,6 +73,16 @@ pub(crate) fn fill(template: &str, values: &[(&str, &str)]) -> String {
 pub(super) fn pull_secrets(names: &[String]) -> Option<Vec<LocalObjectReference>> {
     (!names.is_empty())
         .then(|| names.iter().map(|name| LocalObjectReference { name: name.clone() }).collect())
+}
+
+/// Resources as a container has them; empty maps are left out, which apply would own.
+pub(super) fn requirements(resources: &AddonResources) -> ResourceRequirements {
+    let some = |map: &BTreeMap<_, _>| (!map.is_empty()).then(|| map.clone());
+    ResourceRequirements {
+        requests: some(&resources.requests),
+        limits: some(&resources.limits),
+        claims: None,
+    }
 }
 
 /// Networks as kubeadm and the components take them.

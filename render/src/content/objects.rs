@@ -7,6 +7,8 @@ use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
 use serde::Serialize;
 
+use super::yields::Field;
+
 /// Every object of a tenant cluster, in the order in which they are applied: what a joining kubeadm
 /// reads first comes first, what needs nodes to run comes last.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -121,6 +123,9 @@ pub struct KubeProxyObjects {
     pub config: ConfigMap,
     /// kube-system/kube-proxy.
     pub daemon_set: DaemonSet,
+    /// Fields of the DaemonSet that whoever sets them keeps.
+    #[serde(skip)]
+    pub yields: Vec<Field>,
 }
 
 /// CoreDNS as kubeadm deploys it.
@@ -138,6 +143,9 @@ pub struct CoreDnsObjects {
     pub service: Service,
     /// kube-system/coredns.
     pub deployment: Deployment,
+    /// Fields of the Deployment that whoever sets them keeps.
+    #[serde(skip)]
+    pub yields: Vec<Field>,
 }
 
 /// The tunnel's part in the tenant.

@@ -72,6 +72,13 @@ const KUBELET_VALUES: &[RefusedValue] = &[
     ),
 ];
 
+const KUBE_PROXY_VALUES: &[RefusedValue] = &[(
+    &["mode"],
+    // `ProxyMode` of pkg/proxy/apis/config/types.go; the fourth is of Windows.
+    |value| !["", "iptables", "ipvs", "nftables"].iter().any(|mode| value == mode),
+    "must be iptables, ipvs or nftables: kube-proxy does not start with another",
+)];
+
 const KUBE_PROXY: &[Refused] = &[
     (&["apiVersion"], "it says what the file is; remove it"),
     (&["kind"], "it says what the file is; remove it"),
@@ -97,7 +104,10 @@ pub(super) fn check(root: &str, patch: &Value, kind: Kind) -> Result<(), Fragmen
             });
         }
     }
-    let values = if kind == Kind::Kubelet { KUBELET_VALUES } else { &[] };
+    let values = match kind {
+        Kind::Kubelet => KUBELET_VALUES,
+        Kind::KubeProxy => KUBE_PROXY_VALUES,
+    };
     for (path, is_refused, reason) in values {
         let set = path.iter().try_fold(patch, |value, key| value.get(key));
         // Null leaves kubelet's default.

@@ -9,7 +9,7 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use crate::moves::{Moves, PublicService};
-use crate::tenant::{Exposure, Tenant};
+use crate::tenant::{Exposure, Tenant, Way};
 use crate::turns::Templates;
 
 /// Characters of a DNS label (RFC 1123), which a namespace's name is.
@@ -68,23 +68,30 @@ fn record(tenant: &Tenant) -> BTreeMap<String, String> {
     if let Some(class) = &tenant.etcd.storage_class {
         record.insert(labels::STORAGE_CLASS.to_owned(), class.clone());
     }
-    record.extend(endpoint(tenant));
+    record.extend(endpoint(&tenant.exposure));
     record
 }
 
-fn endpoint(tenant: &Tenant) -> BTreeMap<String, String> {
-    let Exposure { host, port, moves, .. } = &tenant.exposure;
+/// What nodes have baked in, and what leads there.
+fn endpoint(exposure: &Exposure) -> impl Iterator<Item = (String, String)> {
+    let Exposure { host, addresses, port, way, extra_names: _, moves } = exposure;
     let Moves { service, former, unmade } = moves;
-    let mut record = BTreeMap::from([(labels::ENDPOINT_HOST.to_owned(), host.clone())]);
     // A port that is recorded is one that somebody may know.
-    if let Some(port) = port.filter(|_| !unmade) {
-        record.insert(labels::ENDPOINT_PORT.to_owned(), port.to_string());
-    }
-    if *service != PublicService::default() {
-        record.insert(labels::ENDPOINT_SERVICE.to_owned(), service.name().to_owned());
-    }
-    if let Some(former) = former {
-        record.insert(labels::FORMER_ENDPOINT.to_owned(), json!(former).to_string());
-    }
-    record
+    let port = port.filter(|_| !unmade);
+    let service = Some(service).filter(|service| **service != PublicService::default());
+    let (given, node_port) = match way {
+        Way::NodePort | Way::Gateway { .. } => (None, None),
+        Way::LoadBalancer(_) => (addresses.first(), None),
+        Way::External { node_port } => (None, *node_port),
+    };
+    [
+        (labels::ENDPOINT_HOST, host.clone()),
+        (labels::ENDPOINT_PORT, port.map(|port| port.to_string())),
+        (labels::ENDPOINT_ADDRESS, given.map(ToString::to_string)),
+        (labels::ENDPOINT_NODE_PORT, node_port.map(|port| port.to_string())),
+        (labels::ENDPOINT_SERVICE, service.map(|service| service.name().to_owned())),
+        (labels::FORMER_ENDPOINT, former.as_ref().map(|former| json!(former).to_string())),
+    ]
+    .into_iter()
+    .filter_map(|(key, value)| Some((key.to_owned(), value?)))
 }

@@ -10,7 +10,7 @@ use nagaya_api::labels;
 use super::{names, pod};
 use crate::membership::EtcdShape;
 use crate::moves::PublicService;
-use crate::tenant::{Exposure, Tenant, Way};
+use crate::tenant::{BalancerRequest, Exposure, Tenant, Way};
 
 /// Names for the members. A member needs the others' names before it is ready, so they are published
 /// before that.
@@ -65,24 +65,52 @@ pub(super) fn build_api_server_former(tenant: &Tenant, by_number: bool) -> Optio
 }
 
 /// Only ready replicas, so that a new one gets no clients during a rollout.
-fn build_public(tenant: &Tenant, service: PublicService, way: &Way, port: Option<u16>) -> Service {
-    let (type_, node_port) = match way {
-        Way::NodePort => ("NodePort", port),
-        Way::Gateway { .. } => ("ClusterIP", None),
-    };
-    let spec = ServiceSpec {
-        type_: Some(type_.to_owned()),
-        ports: Some(vec![ServicePort {
-            node_port: node_port.map(i32::from),
-            ..self::port("https", names::API_SERVER_PORT)
-        }]),
-        ..ServiceSpec::default()
+fn build_public(
+    tenant: &Tenant,
+    service: PublicService,
+    way: &Way,
+    exposed: Option<u16>,
+) -> Service {
+    let https = port("https", names::API_SERVER_PORT);
+    let spec = match way {
+        Way::NodePort => by_node_port(https, exposed),
+        Way::External { node_port } => by_node_port(https, *node_port),
+        Way::Gateway { .. } => typed("ClusterIP", https),
+        Way::LoadBalancer(request) => by_load_balancer(https, exposed, request),
     };
     let mut service = build(tenant, service.name(), names::API_SERVER, spec);
-    if let Way::Gateway { hosts } = way {
-        lead_gateway_to(&mut service, hosts);
+    match way {
+        Way::Gateway { hosts } => lead_gateway_to(&mut service, hosts),
+        Way::LoadBalancer(BalancerRequest { annotations, .. }) if !annotations.is_empty() => {
+            service.metadata.annotations = Some(annotations.clone());
+        }
+        Way::NodePort | Way::External { .. } | Way::LoadBalancer(_) => {}
     }
     service
+}
+
+fn typed(type_: &str, port: ServicePort) -> ServiceSpec {
+    ServiceSpec { type_: Some(type_.to_owned()), ports: Some(vec![port]), ..ServiceSpec::default() }
+}
+
+fn by_node_port(port: ServicePort, node_port: Option<u16>) -> ServiceSpec {
+    typed("NodePort", ServicePort { node_port: node_port.map(i32::from), ..port })
+}
+
+/// Which node port it goes through is between Kubernetes and the load balancer.
+fn by_load_balancer(
+    port: ServicePort,
+    exposed: Option<u16>,
+    request: &BalancerRequest,
+) -> ServiceSpec {
+    let BalancerRequest { class, address, annotations: _, source_ranges } = request;
+    let ranges = Some(source_ranges.clone()).filter(|ranges| !ranges.is_empty());
+    ServiceSpec {
+        load_balancer_class: class.clone(),
+        load_balancer_ip: address.map(|address| address.to_string()),
+        load_balancer_source_ranges: ranges,
+        ..typed("LoadBalancer", ServicePort { port: exposed.map_or(port.port, i32::from), ..port })
+    }
 }
 
 /// Where the tunnel's agents find its servers. Only ready replicas, and no affinity: an agent asks again until it has met each.

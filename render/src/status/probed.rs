@@ -9,10 +9,16 @@ use crate::probe::Finding;
 use crate::tenant::Way;
 use crate::workloads::Workloads;
 
+/// The part of a report that is about the way there (`ProbeReport::parts`).
+const ENDPOINT: &str = "endpoint";
+
 /// True exactly when a stock `kubeadm join` would succeed now.
 pub(super) fn ready(findings: &Findings<'_>) -> Verdict {
     if let Some(words) = snapshots::restoring(findings).filter(|restore| restore.stopped) {
         return Verdict::new(State::False, reasons::RESTORING, words.words);
+    }
+    if let Some(awaits) = findings.awaits_address(State::False) {
+        return awaits;
     }
     // Nobody joins without a write, and the probe hardly ever writes.
     if let Some(quota) = findings.etcd.and_then(|etcd| etcd.no_space) {
@@ -64,14 +70,18 @@ fn cause(findings: &Findings<'_>, part: &str) -> Option<Verdict> {
         ("kube-apiserver", api_server.as_ref()),
         ("kube-controller-manager", signer),
     ];
-    behind.into_iter().find_map(|(name, one)| {
+    let of_pods = behind.into_iter().find_map(|(name, one)| {
         let blocked = one.filter(|one| !one.serves())?.problem.as_ref()?;
         let words = format!("{part}: waiting for {name}: {blocked}");
         Some(Verdict::new(State::False, blocked.blockage.reason(), words))
-    })
+    });
+    of_pods.or_else(|| findings.astray().filter(|_| part == ENDPOINT))
 }
 
 pub(super) fn endpoint(findings: &Findings<'_>) -> Option<Verdict> {
+    if let Some(awaits) = findings.awaits_address(State::False) {
+        return Some(awaits);
+    }
     let report = match findings.probed {
         Probed::Report(report) => report,
         Probed::NotYet => {
@@ -87,7 +97,9 @@ pub(super) fn endpoint(findings: &Findings<'_>) -> Option<Verdict> {
             reasons::REACHABLE,
             "the public endpoint answers as it should",
         ),
-        Finding::Failed { reason, message } => Verdict::new(State::False, reason.into(), message),
+        Finding::Failed { reason, message } => {
+            findings.astray().unwrap_or_else(|| Verdict::new(State::False, reason.into(), message))
+        }
         Finding::Unknown => not_probed(),
     })
 }
@@ -99,7 +111,7 @@ fn blind(findings: &Findings<'_>) -> Verdict {
             "most tenants became unreachable at the same moment: the gateway, or the manager's own network is suspect; \
              look whether the gateway's pods are ready first, and whether its address leads to them"
         }
-        Some(Way::NodePort) | None => {
+        Some(Way::NodePort | Way::LoadBalancer(_) | Way::External { .. }) | None => {
             "most tenants became unreachable at the same moment: the manager's own network is suspect; look at the \
              management cluster first"
         }

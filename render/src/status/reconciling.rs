@@ -25,6 +25,9 @@ pub(super) fn reconciling(findings: &Findings<'_>) -> Option<Verdict> {
     if let Some(restoring) = snapshots::restoring(findings) {
         return Some(Verdict::new(State::True, reasons::RESTORING, restoring.words));
     }
+    if let Some(awaits) = findings.awaits_address(State::True) {
+        return Some(awaits);
+    }
     if let Some(upgrading) = upgrading(findings) {
         return Some(upgrading);
     }

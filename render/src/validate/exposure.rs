@@ -1,7 +1,9 @@
 //! Where the API server is reached: decided at birth, then recorded, because kubelets have it baked in. How a running
 //! cluster gets another endpoint is in `exposure/moves.rs`.
 
+mod external;
 mod gateway;
+mod load_balancer;
 mod moves;
 mod node_port;
 
@@ -12,7 +14,7 @@ use nagaya_api::{Expose, ExposeType, TenantCluster};
 use super::Refusal;
 use crate::plane_record::PlaneRecord;
 use crate::settings::Settings;
-use crate::tenant::Exposure;
+use crate::tenant::{Endpoint, Exposure, Tenant, Way};
 
 const TYPE: &str = "spec.expose.type";
 const HOSTNAME: &str = "spec.expose.hostname";
@@ -22,7 +24,9 @@ pub(super) fn resolve(
     settings: &Settings,
     record: Option<&PlaneRecord>,
 ) -> Result<Exposure, Refusal> {
-    for (index, name) in raw.spec.expose.extra_names.iter().enumerate() {
+    let expose = &raw.spec.expose;
+    refuse_other_members(expose)?;
+    for (index, name) in expose.extra_names.iter().enumerate() {
         check_name(&extra_name(index), name)?;
     }
     match record {
@@ -39,7 +43,45 @@ fn of_type(
     match raw.spec.expose.type_ {
         ExposeType::NodePort => node_port::resolve(raw, settings, recorded),
         ExposeType::Gateway => gateway::resolve(raw, settings, recorded),
+        ExposeType::LoadBalancer => load_balancer::resolve(raw, recorded),
+        ExposeType::External => external::resolve(raw, recorded),
     }
+}
+
+/// A union has the members of its type alone.
+fn refuse_other_members(expose: &Expose) -> Result<(), Refusal> {
+    let members = [
+        ("nodePort", ExposeType::NodePort, expose.node_port.is_some()),
+        ("loadBalancer", ExposeType::LoadBalancer, expose.load_balancer.is_some()),
+        ("external", ExposeType::External, expose.external.is_some()),
+    ];
+    let other = members.into_iter().find(|(_, of, is_set)| *is_set && *of != expose.type_);
+    let Some((member, of, _)) = other else { return Ok(()) };
+    Err(Refusal::new(
+        format!("spec.expose.{member}"),
+        format!("belongs to type {of:?}; remove it, or set spec.expose.type to {of:?}"),
+    ))
+}
+
+/// Refuses host and port that the operator alone gives, where another tenant has them: machines of the one would meet the API
+/// server of the other. Ports of nodes and addresses of load balancers are given once by those.
+#[must_use]
+pub fn refuse_shared(
+    tenant: &Tenant,
+    owner: impl FnOnce(&Endpoint) -> Option<String>,
+) -> Option<Refusal> {
+    let field = match tenant.exposure.way {
+        Way::External { .. } => external::HOST,
+        Way::LoadBalancer(_) if tenant.spec.expose.hostname.is_some() => HOSTNAME,
+        Way::LoadBalancer(_) | Way::NodePort | Way::Gateway { .. } => return None,
+    };
+    let endpoint = tenant.exposure.endpoint()?;
+    let other = owner(&endpoint)?;
+    let endpoint = endpoint.authority();
+    Some(Refusal::new(
+        field,
+        format!("{endpoint} is the endpoint of {other}; give another host or port"),
+    ))
 }
 
 /// What is known of the endpoint already.
@@ -47,12 +89,40 @@ fn of_type(
 struct Recorded<'a> {
     host: Option<&'a str>,
     port: Option<u16>,
+    /// Given by a load balancer.
+    address: Option<IpAddr>,
+    /// Behind the operator's own load balancer.
+    node_port: Option<u16>,
     /// Kubelets may have it in their kubeconfigs.
     born: bool,
     /// What was accepted last.
     accepted: Option<&'a Expose>,
     /// The cluster moves away: what has gone from the settings since does not keep it there.
     left: bool,
+}
+
+/// The schema has its limits already.
+fn port_number(field: &str, port: i32) -> Result<u16, Refusal> {
+    let number = u16::try_from(port).ok().filter(|port| *port > 0);
+    number.ok_or_else(|| Refusal::new(field, format!("{port} is not a port number")))
+}
+
+fn ip_address(field: &str, text: &str) -> Result<IpAddr, Refusal> {
+    let address = text.parse().ok().filter(|address| !is_of_no_machine(address));
+    address.ok_or_else(|| {
+        Refusal::new(field, format!("{text:?} is no IP address that nodes could reach"))
+    })
+}
+
+/// `asked` in place of what every kubelet has.
+fn is_fixed(field: &str, what: &str, recorded: &str, asked: &str) -> Refusal {
+    Refusal::new(
+        field,
+        format!(
+            "the endpoint's {what} is {recorded} since the cluster was created and every kubelet has it in its \
+             kubeconfig, not {asked}; set it back"
+        ),
+    )
 }
 
 fn extra_name(index: usize) -> String {

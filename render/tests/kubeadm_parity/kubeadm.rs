@@ -23,7 +23,7 @@ pub const TOKEN_DESCRIPTION: &str = "for nodes of the test";
 fn phases(tenant: &Tenant) -> Vec<&'static [&'static str]> {
     let mut phases: Vec<&[&str]> = vec![&["upload-config", "all"], &["bootstrap-token"]];
     phases.extend(tenant.kube_proxy.is_some().then_some::<&[&str]>(&["addon", "kube-proxy"]));
-    phases.extend(tenant.core_dns.then_some::<&[&str]>(&["addon", "coredns"]));
+    phases.extend(tenant.core_dns.is_some().then_some::<&[&str]>(&["addon", "coredns"]));
     phases
 }
 
@@ -127,7 +127,7 @@ fn init_documents(scenario: &Scenario) -> Vec<Value> {
                 "podSubnet": join(&tenant.pod_cidrs),
                 "serviceSubnet": join(&tenant.service_cidrs),
             },
-            "dns": addon(tenant.core_dns),
+            "dns": addon(tenant.core_dns.is_some()),
             "proxy": addon(tenant.kube_proxy.is_some()),
         }),
     ];

@@ -35,7 +35,7 @@ fn two_families(minor: &'static Minor) -> Tenant {
     tenant.pod_cidrs = vec!["fd00:10::/56".parse().unwrap(), "10.44.0.0/16".parse().unwrap()];
     tenant.service_cidrs = vec!["fd00:20::/112".parse().unwrap(), "10.45.0.0/16".parse().unwrap()];
     tenant.exposure = Exposure {
-        host: "demo.acme.clouds.example".to_owned(),
+        host: Some("demo.acme.clouds.example".to_owned()),
         addresses: vec!["2001:db8::1".parse().unwrap()],
         ..tenant.exposure
     };
@@ -59,6 +59,7 @@ fn with_fragments(minor: &'static Minor) -> Tenant {
             "conntrack": {"maxPerCore": 0, "min": 0, "tcpEstablishedTimeout": "0s"},
             "nodePortAddresses": ["primary"],
         })),
+        ..KubeProxy::default()
     });
     tenant
 }
@@ -66,7 +67,7 @@ fn with_fragments(minor: &'static Minor) -> Tenant {
 fn without_addons(minor: &'static Minor) -> Tenant {
     let mut tenant = fixture::tenant(minor);
     tenant.kube_proxy = None;
-    tenant.core_dns = false;
+    tenant.core_dns = None;
     tenant
 }
 

@@ -5,6 +5,7 @@
 
 mod blocked;
 mod etcd;
+mod load_balancer;
 mod moved;
 mod snapshots;
 
@@ -12,6 +13,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use nagaya_api::{TenantCluster, TenantClusterStatus, conditions};
 use nagaya_render::diagnosis::{Blockage, Blocked};
+use nagaya_render::load_balancer::{BalancerView, with_given_address};
 use nagaya_render::membership::EtcdFindings;
 use nagaya_render::moves::{Former, NodesLeft};
 use nagaya_render::nodes::{Nodes, Trouble};
@@ -96,10 +98,13 @@ struct Pass {
     workloads: Workloads,
     etcd: Option<EtcdFindings>,
     jobs: PlaneJobs,
+    balancer: BalancerView,
     content: ContentState,
     failure: Option<Failure>,
     contested: Option<Blocked>,
     cut_off_since: Option<Timestamp>,
+    /// By which it was born, if a load balancer leads to it.
+    given: BalancerView,
     nodes: Nodes,
     former: Option<Former>,
     nodes_left: Option<NodesLeft>,
@@ -117,10 +122,12 @@ impl Pass {
             workloads: running(),
             etcd: None,
             jobs: PlaneJobs::default(),
+            balancer: BalancerView::default(),
             content: ContentState::Applied,
             failure: None,
             contested: None,
             cut_off_since: None,
+            given: BalancerView::default(),
             nodes: Nodes { total: 2, ..Nodes::default() },
             former: None,
             nodes_left: None,
@@ -134,6 +141,10 @@ impl Pass {
             tenant.exposure.moves.former.clone_from(&self.former);
             Tenant { cut_off_since, ..tenant }
         });
+        self.status_of(tenant.map(|tenant| with_given_address(tenant, &self.given, false)))
+    }
+
+    fn status_of(&self, tenant: Result<Tenant, Refusal>) -> TenantClusterStatus {
         compute_status(&Findings {
             raw: &self.raw,
             now: self.now,
@@ -146,6 +157,7 @@ impl Pass {
             workloads: &self.workloads,
             etcd: self.etcd.as_ref(),
             jobs: &self.jobs,
+            balancer: &self.balancer,
             content: &self.content,
             probed: match &self.probed {
                 _ if self.blind => Probed::Blind,

@@ -87,6 +87,7 @@ fn list_kube_proxy(objects: KubeProxyObjects) -> [Value; 6] {
         role_binding,
         config,
         daemon_set,
+        yields: _,
     } = objects;
     [
         json!(service_account),
@@ -106,6 +107,7 @@ fn list_core_dns(objects: CoreDnsObjects) -> [Value; 6] {
         config,
         service,
         deployment,
+        yields: _,
     } = objects;
     [
         json!(service_account),

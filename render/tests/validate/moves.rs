@@ -5,7 +5,7 @@ use nagaya_render::moves::{Former, PublicService};
 use nagaya_render::settings::GatewaySettings;
 use nagaya_render::tenant::{Exposure, Way};
 
-use super::gateway::{ADDRESS, HOST, asked, behind, born, gateway, names};
+use super::gateway::{ADDRESS, HOST, asked, behind, born, gateway, host_and_port, names};
 use super::*;
 
 fn by_port() -> PlaneRecord {
@@ -28,7 +28,7 @@ fn refused(expose: Value, plane: &PlaneRecord) -> Refusal {
 fn recorded(expose: Value, plane: &PlaneRecord, chosen: u16) -> PlaneRecord {
     let Exposure { host, port, moves, .. } = resolve(expose.clone(), plane).unwrap();
     PlaneRecord {
-        endpoint_host: Some(host),
+        endpoint_host: host,
         endpoint_port: Some(port.unwrap_or(chosen)),
         endpoint_service: moves.service,
         former_endpoint: moves.former.map(Ok),
@@ -52,7 +52,7 @@ fn former(exposure: Exposure) -> Former {
 #[test]
 fn a_cluster_that_moves_to_the_gateway_keeps_its_port_beside_the_new_name() {
     let found = resolve(json!({"type": "Gateway"}), &by_port()).unwrap();
-    assert_eq!((found.host.as_str(), found.port), (HOST, Some(443)));
+    assert_eq!(host_and_port(&found), (HOST, Some(443)));
     assert_eq!(found.addresses[0].to_string(), ADDRESS);
     assert_eq!((found.moves.service, found.moves.unmade), (PublicService::Second, true));
     let former = former(found);
@@ -66,7 +66,7 @@ fn a_cluster_that_moves_to_the_gateway_keeps_its_port_beside_the_new_name() {
 #[test]
 fn a_cluster_that_moves_to_a_port_keeps_its_name_at_the_gateway() {
     let found = resolve(json!({"type": "NodePort"}), &by_gateway()).unwrap();
-    assert_eq!((found.host.as_str(), found.port), ("192.0.2.1", None), "Kubernetes chooses");
+    assert_eq!(host_and_port(&found), ("192.0.2.1", None), "Kubernetes chooses");
     assert!(found.moves.unmade);
     let former = former(found);
     assert_eq!(
@@ -79,7 +79,7 @@ fn a_cluster_that_moves_to_a_port_keeps_its_name_at_the_gateway() {
 fn a_cluster_can_leave_a_gateway_whose_settings_are_gone() {
     let asked = asked(json!({"type": "NodePort"}));
     let found = behind(GatewaySettings::default(), &asked, &[by_gateway()]).unwrap();
-    assert_eq!(found.host, "192.0.2.1");
+    assert_eq!(found.host.as_deref(), Some("192.0.2.1"));
     let former = former(found);
     assert_eq!((former.endpoint().authority(), former.addresses), (format!("{HOST}:443"), vec![]));
 }
@@ -91,7 +91,7 @@ fn both_stay_as_they_are_with_the_same_spec() {
         (json!({"type": "NodePort"}), moved_to_a_port()),
     ] {
         let found = resolve(expose.clone(), &plane).unwrap();
-        assert_eq!(found.host, plane.endpoint_host.clone().unwrap());
+        assert_eq!(found.host, plane.endpoint_host);
         assert_eq!(found.port, plane.endpoint_port);
         assert_eq!((found.moves.service, found.moves.unmade), (PublicService::Second, false));
         assert_eq!(found.moves.former.map(Ok), plane.former_endpoint, "{expose}");
@@ -101,12 +101,12 @@ fn both_stay_as_they_are_with_the_same_spec() {
 #[test]
 fn the_way_back_leads_to_the_endpoint_that_was_kept() {
     let back = resolve(json!({"type": "NodePort"}), &moved_to_the_gateway()).unwrap();
-    assert_eq!((back.host.as_str(), back.port), ("192.0.2.1", Some(31_000)));
+    assert_eq!(host_and_port(&back), ("192.0.2.1", Some(31_000)));
     assert_eq!((back.moves.service, back.moves.unmade), (PublicService::First, false));
     let left = former(back);
     assert_eq!((left.host.as_str(), left.port, left.service), (HOST, 443, PublicService::Second));
     let back = resolve(json!({"type": "Gateway"}), &moved_to_a_port()).unwrap();
-    assert_eq!((back.host.as_str(), back.port), (HOST, Some(443)));
+    assert_eq!(host_and_port(&back), (HOST, Some(443)));
     assert_eq!(former(back).endpoint().authority(), "192.0.2.1:31234");
     let other = json!({"type": "NodePort", "nodePort": {"port": 32_000}});
     assert_eq!(refused(other, &moved_to_the_gateway()).field, "spec.expose.nodePort.port");
@@ -121,7 +121,7 @@ fn until_its_service_is_made_the_new_endpoint_can_be_corrected() {
     assert_eq!((found.port, found.moves.unmade), (Some(31_998), true));
     assert_eq!(former(found).host, HOST);
     let back = resolve(json!({"type": "Gateway"}), &taken).unwrap();
-    assert_eq!((back.host.as_str(), back.port), (HOST, Some(443)));
+    assert_eq!(host_and_port(&back), (HOST, Some(443)));
     assert_eq!(back.moves.former, None, "nobody knows the one that never was");
     assert_eq!(back.moves.service, PublicService::First);
     let made = PlaneRecord { endpoint_port: Some(31_999), ..taken };

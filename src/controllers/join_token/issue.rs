@@ -57,7 +57,7 @@ pub(super) async fn issue(
     let wanted = build_bootstrap_token_secret(&bootstrap, expires, &description);
     let in_tenant = Api::<Secret>::namespaced(plane.client.clone(), "kube-system");
     let there = kube_ops::get(&in_tenant, &wanted.name_any()).await?;
-    kube_ops::take_over(&in_tenant, there.as_ref(), &wanted).await?;
+    kube_ops::take_over(&in_tenant, there.as_ref(), &wanted, &[]).await?;
     Ok(bootstrap.id().to_owned())
 }
 

@@ -9,8 +9,9 @@ use crate::controllers::Context;
 /// What the reporting controller was doing (`action` of `events.k8s.io/v1`).
 const ACTION: &str = "Reconcile";
 /// Reasons of a normal life on the way to True.
-const NORMAL: [&str; 7] = [
+const NORMAL: [&str; 8] = [
     reasons::PROVISIONING,
+    reasons::LOAD_BALANCER_PENDING,
     reasons::PROGRESSING,
     reasons::SCALING,
     reasons::UPGRADING,

@@ -23,9 +23,9 @@ use super::meltdown::{as_it_runs, protect};
 use super::members;
 use super::observe::Observed;
 use super::rights::{apply_rights, permitted};
-use super::services::{apply_services, cluster_ip};
+use super::services::{apply_services, cluster_ip, with_node_port};
 use super::turns::take_turn;
-use super::{Error, snapshots};
+use super::{Error, balancer, snapshots};
 use crate::controllers::Context;
 use crate::keyring::{Access, Keys};
 use crate::kube_ops::{self, Applied, annotate};
@@ -53,7 +53,7 @@ pub struct Progress {
     pub kubeconfig_failure: Option<Error>,
 }
 
-/// Makes everything as rendered.
+/// Makes everything as rendered. `None`: it waits for the address of its endpoint, which certificates and flags need.
 pub async fn apply(
     context: &Context,
     raw: &TenantCluster,
@@ -61,7 +61,7 @@ pub async fn apply(
     tenant: &Tenant,
     observed: &Observed,
     now: Timestamp,
-) -> Result<Progress, Error> {
+) -> Result<Option<Progress>, Error> {
     let (tenant, phase) = snapshots::catch_up(tenant, observed, now);
     let tenant = protect(context, key, tenant, observed, now);
     let asks = end_of_upgrade(context, key, &tenant, observed);
@@ -72,6 +72,9 @@ pub async fn apply(
     let tenant = &take_turn(context, raw, key, &asks, &rendered, observed, now);
     let foundation = build_foundation(tenant, &members);
     let born = observed.born() || note_birth(context, observed).await?;
+    if balancer::discard_of_another_class(context, tenant, born).await? {
+        return Ok(None);
+    }
     let NamespaceApplied { written: namespace, newborn } =
         apply_namespace(context, key, &foundation.namespace, None).await?;
     let planes = &BoundedClient::of_planes(context, tenant, newborn);
@@ -80,11 +83,14 @@ pub async fn apply(
     // One after the other: together they would be forbidden together.
     let services = || Box::pin(apply_services(context, planes, tenant, &members, &foundation));
     let services = permitted(new_rights, services).await;
+    if tenant.exposure.addresses.is_empty() {
+        return services.map(|_| None);
+    }
     let access = Access::Write { born, newborn };
     let keys = || Box::pin(make_keys(context, key, tenant, access, now));
     let keys = permitted(new_rights, keys).await;
     let (services, keys) = (services?, keys?);
-    let tenant = made_at(tenant, services.port, now);
+    let tenant = made_at(tenant, services.node_port, now);
     let stopped = phase.stops_plane();
     if stopped {
         // What it said of its members is not so any more when it is filled.
@@ -117,7 +123,7 @@ pub async fn apply(
         context.keyring.drop_former(&context.manager.clients.planes, key, &tenant).await;
     }
     let next_snapshot = snapshots::work(context, raw, &tenant, observed, &phase, &keys).await?;
-    Ok(Progress {
+    Ok(Some(Progress {
         tenant,
         versions,
         members,
@@ -127,7 +133,7 @@ pub async fn apply(
         stopped,
         next_snapshot,
         kubeconfig_failure,
-    })
+    }))
 }
 
 /// What the step would know if it may not write: for paused tenants.
@@ -243,15 +249,9 @@ fn end_of_upgrade(
     Tenant { upgrading_from, ..tenant.clone() }
 }
 
-pub fn with_port(tenant: &Tenant, port: Option<u16>) -> Tenant {
-    let mut tenant = tenant.clone();
-    tenant.exposure.port = port;
-    tenant
-}
-
 /// Its Service is there: from what this pass records on, somebody may know it.
-fn made_at(tenant: &Tenant, port: Option<u16>, now: Timestamp) -> Tenant {
-    let mut tenant = with_port(tenant, port);
+fn made_at(tenant: &Tenant, node_port: Option<u16>, now: Timestamp) -> Tenant {
+    let mut tenant = with_node_port(tenant, node_port);
     let Some(endpoint) = tenant.exposure.endpoint() else { return tenant };
     let moves = &mut tenant.exposure.moves;
     moves.unmade = false;

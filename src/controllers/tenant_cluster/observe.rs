@@ -7,6 +7,7 @@ use k8s_openapi::api::core::v1::Namespace;
 use kube::runtime::reflector::ObjectRef;
 use kube::{Api, Resource, ResourceExt};
 use nagaya_api::{TenantCluster, TenantClusterStatus, conditions, labels, reasons};
+use nagaya_render::load_balancer::BalancerView;
 use nagaya_render::plane::{names, plane_namespace_name};
 use nagaya_render::plane_record::PlaneRecord;
 use nagaya_render::settings::Settings;
@@ -15,7 +16,9 @@ use nagaya_render::validate::{OldestKubelet, Surroundings};
 use nagaya_render::workloads::{Workload, Workloads};
 
 use super::members::{self, Members};
-use super::{ASK_AGAIN, Error, LOOK_AGAIN, LOOK_ON, RESYNC, diagnose, kubelets, snapshots};
+use super::{
+    ASK_AGAIN, Error, LOOK_AGAIN, LOOK_ON, RESYNC, balancer, diagnose, kubelets, snapshots,
+};
 use crate::controllers::Context;
 use crate::kube_ops;
 use crate::tenant::TenantKey;
@@ -34,6 +37,8 @@ pub struct Observed {
     pub jobs: PlaneJobs,
     /// The node that limits an upgrade, if one is asked for.
     pub oldest_kubelet: OldestKubelet,
+    /// What is seen of the load balancer, if one is to lead to it.
+    pub balancer: BalancerView,
     /// Changes whenever another kube-controller-manager may be at work.
     pub signer_generation: String,
     /// Changes whenever another kube-apiserver may be at work.
@@ -75,6 +80,8 @@ pub fn next_look(
         && observed.workloads.are_settled();
     let usual = match (is_true(conditions::READY), at_rest && !unanswered) {
         (true, _) if reconciling == Some(reasons::WAITING_TO_ROLL) => ASK_AGAIN,
+        // The watch tells of an address; what else is said of the Service, Events tell.
+        (false, _) if reconciling == Some(reasons::LOAD_BALANCER_PENDING) => ASK_AGAIN,
         (_, true) => RESYNC,
         (false, _) if waits_for_tenant => LOOK_ON,
         _ => LOOK_AGAIN,
@@ -98,6 +105,7 @@ pub async fn observe(
         members: Members::default(),
         jobs: PlaneJobs::default(),
         oldest_kubelet: OldestKubelet::NoNode,
+        balancer: BalancerView::default(),
         signer_generation: String::new(),
         api_servers: String::new(),
     };
@@ -107,6 +115,7 @@ pub async fn observe(
         }
         let namespace = plane.namespace.clone();
         see_workloads(context, &namespace, &mut observed);
+        observed.balancer = balancer::observe(context, raw, &plane).await;
         observed.jobs = snapshots::observe(context, raw, &plane, &observed.workloads).await?;
         observed.members = members::observe(context, key, &plane, &observed.workloads).await?;
         // Only words: without them a pass can still put right what keeps it from reading pods.

@@ -4,12 +4,12 @@ use std::net::IpAddr;
 
 use k8s_openapi::api::core::v1::Service;
 use kube::runtime::reflector::ObjectRef;
+use nagaya_render::load_balancer::BalancerView;
 use nagaya_render::membership::EtcdShape;
 use nagaya_render::plane::{Foundation, build_api_server_former_as_made, build_foundation, names};
-use nagaya_render::tenant::{Tenant, Way};
+use nagaya_render::tenant::{Exposure, Tenant, Way};
 
 use super::Error;
-use super::apply::with_port;
 use super::bounded_client::{BoundedClient, apply_one, apply_or_remove};
 use crate::caches::TextStore;
 use crate::controllers::Context;
@@ -17,8 +17,8 @@ use crate::kube_ops::{self, Applied};
 
 /// What Kubernetes has chosen for them.
 pub struct Services {
-    /// Of the endpoint.
-    pub port: Option<u16>,
+    /// Through which the endpoint is reached; `None` where none is chosen, or chosen for it.
+    pub node_port: Option<u16>,
     /// Address of the internal Service of the API server.
     pub api_server: Option<IpAddr>,
 }
@@ -42,14 +42,15 @@ pub async fn apply_services(
         tunnel,
     } = foundation;
     let cache = &context.caches.services;
-    let as_made = build_foundation(&with_port(tenant, None), members).api_server_public;
-    let api_server_public = if keeps_port(cache, &as_made, tenant.exposure.port) {
+    let as_made = build_foundation(&asking_for_nothing(tenant), members).api_server_public;
+    let api_server_public = if keeps_what_it_has(cache, &as_made, &tenant.exposure) {
         &as_made
     } else {
         api_server_public
     };
     let former_as_made = build_api_server_former_as_made(tenant);
     let former = tenant.exposure.moves.former.as_ref();
+    // A former endpoint is by a node port or the gateway.
     let keeps = |made: &&Service| keeps_port(cache, made, former.map(|former| former.port));
     let api_server_former = former_as_made.as_ref().filter(keeps).or(api_server_former.as_ref());
     let other = tenant.exposure.moves.service.other().name();
@@ -75,19 +76,57 @@ pub async fn apply_services(
         Applied::Written(service) => Some(service),
         Applied::Unchanged => live(api_server_public),
     };
-    let chosen = match tenant.exposure.way {
-        Way::NodePort => public.as_ref().and_then(node_port),
-        // A cache that lags may show the node port of before.
-        Way::Gateway { .. } => None,
-    };
     Ok(Services {
-        port: chosen.or(tenant.exposure.port),
+        node_port: public.as_ref().and_then(node_port).or(recorded_node_port(&tenant.exposure)),
         api_server: api_server.as_ref().and_then(cluster_ip),
     })
 }
 
-/// Whether the Service is as it was made, before anybody knew which node port Kubernetes gives it, and has the one that
-/// is recorded. It is asked for by number only where it would get another one. (Behind the gateway there is none to ask for.)
+/// The tenant with the node port that Kubernetes has chosen, where it is reached through one. (Behind the gateway a cache
+/// that lags may show that of before; that of a load balancer is nobody's business.)
+pub fn with_node_port(tenant: &Tenant, chosen: Option<u16>) -> Tenant {
+    let mut tenant = tenant.clone();
+    match &mut tenant.exposure.way {
+        Way::NodePort => tenant.exposure.port = chosen,
+        Way::External { node_port } => *node_port = chosen,
+        Way::Gateway { .. } | Way::LoadBalancer(_) => {}
+    }
+    tenant
+}
+
+fn recorded_node_port(exposure: &Exposure) -> Option<u16> {
+    match exposure.way {
+        Way::NodePort => exposure.port,
+        Way::External { node_port } => node_port,
+        Way::Gateway { .. } | Way::LoadBalancer(_) => None,
+    }
+}
+
+/// As it was before anybody knew what would be chosen for it.
+fn asking_for_nothing(tenant: &Tenant) -> Tenant {
+    let mut tenant = with_node_port(tenant, None);
+    let asked = tenant.spec.expose.load_balancer.as_ref();
+    let asked = asked.and_then(|asked| asked.address.as_ref()?.parse().ok());
+    if let Way::LoadBalancer(request) = &mut tenant.exposure.way {
+        request.address = asked;
+    }
+    tenant
+}
+
+/// Whether the Service is as it was made, before anybody knew which node port Kubernetes or which address a load balancer
+/// gives it, and has the one that is recorded. That is asked for only where it would get another one.
+fn keeps_what_it_has(cache: &TextStore<Service>, as_made: &Service, exposure: &Exposure) -> bool {
+    let Some(live) = cache.get(&ObjectRef::from_obj(as_made)) else { return false };
+    let has = match (&exposure.way, exposure.addresses.first()) {
+        (Way::NodePort | Way::External { .. }, _) => {
+            node_port(&live) == recorded_node_port(exposure)
+        }
+        (Way::LoadBalancer(_), Some(given)) => BalancerView::of(&live).has(given),
+        (Way::LoadBalancer(_), None) | (Way::Gateway { .. }, _) => false,
+    };
+    has && kube_ops::is_there(&live, as_made)
+}
+
 fn keeps_port(cache: &TextStore<Service>, as_made: &Service, recorded: Option<u16>) -> bool {
     let live = cache.get(&ObjectRef::from_obj(as_made));
     live.is_some_and(|live| node_port(&live) == recorded && kube_ops::is_there(&live, as_made))

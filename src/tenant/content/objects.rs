@@ -10,8 +10,9 @@ use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBind
 use kube::core::{ApiResource, DynamicObject};
 use kube::{Resource, ResourceExt};
 use nagaya_render::content::{
-    Administration, ApiEndpoints, ContentObjects, CoreDnsObjects, Discovery, ForwarderObjects,
-    KonnectivityAgents, KonnectivityObjects, KubeProxyObjects, NodeBootstrap, NodeConfigs,
+    Administration, ApiEndpoints, ContentObjects, CoreDnsObjects, Discovery, Field,
+    ForwarderObjects, KonnectivityAgents, KonnectivityObjects, KubeProxyObjects, NodeBootstrap,
+    NodeConfigs,
 };
 use serde::Serialize;
 
@@ -26,6 +27,8 @@ pub(super) struct TenantObject {
     pub(super) namespace: Option<String>,
     pub(super) name: String,
     pub(super) body: DynamicObject,
+    /// Fields of the body that whoever sets them keeps.
+    pub(super) yields: Vec<Field>,
     /// Of the body, to tell other content.
     pub(super) digest: u64,
 }
@@ -154,14 +157,16 @@ fn kube_proxy_objects(part: &KubeProxyObjects) -> Result<Vec<TenantObject>, Erro
         role_binding,
         config,
         daemon_set,
+        yields,
     } = part;
+    let daemon_set = TenantObject { yields: yields.clone(), ..object(daemon_set)? };
     Ok(vec![
         object(service_account)?,
         object(cluster_role_binding)?,
         object(role)?,
         object(role_binding)?,
         object(config)?,
-        object(daemon_set)?,
+        daemon_set,
     ])
 }
 
@@ -173,14 +178,16 @@ fn core_dns_objects(part: &CoreDnsObjects) -> Result<Vec<TenantObject>, Error> {
         config,
         service,
         deployment,
+        yields,
     } = part;
+    let deployment = TenantObject { yields: yields.clone(), ..object(deployment)? };
     Ok(vec![
         object(service_account)?,
         object(cluster_role)?,
         object(cluster_role_binding)?,
         object(config)?,
         object(service)?,
-        object(deployment)?,
+        deployment,
     ])
 }
 
@@ -208,5 +215,6 @@ where
     let mut hasher = DefaultHasher::new();
     json.to_string().hash(&mut hasher);
     let body = serde_json::from_value(json).map_err(unrenderable)?;
-    Ok(TenantObject { id, resource, namespace, name, body, digest: hasher.finish() })
+    let (yields, digest) = (Vec::new(), hasher.finish());
+    Ok(TenantObject { id, resource, namespace, name, body, yields, digest })
 }

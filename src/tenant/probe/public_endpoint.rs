@@ -107,12 +107,12 @@ fn unreachable(target: &ProbeTarget, why: &dyn Display) -> Finding {
         return gateway::unreachable(target, why);
     }
     let (address, endpoint) = (target.address, target.endpoint.authority());
+    let suspect = &target.suspect;
     Finding::failed(
         Reason::EndpointUnreachable,
         format!(
-            "cannot connect to {endpoint} ({address}): {why}; no kube-apiserver is ready \
-             (see APIServerReady), the Service kube-apiserver-public is gone, or \
-             spec.expose.nodePort.host leads to no management node"
+            "cannot connect to {endpoint} ({address}): {why}; look whether a kube-apiserver is ready \
+             (APIServerReady), whether the Service kube-apiserver-public is there, and {suspect}"
         ),
     )
 }
@@ -123,11 +123,12 @@ pub(super) fn timed_out(target: &ProbeTarget) -> Finding {
         return gateway::timed_out(target);
     }
     let (address, endpoint) = (target.address, target.endpoint.authority());
+    let suspect = &target.suspect;
     Finding::failed(
         Reason::EndpointTimeout,
         format!(
             "{endpoint} ({address}) does not answer in time: look for what drops packets on the \
-             way, whether spec.expose.nodePort.host leads to a management node, and at the log of kube-apiserver"
+             way, {suspect}, and at the log of kube-apiserver"
         ),
     )
 }

@@ -72,6 +72,7 @@ impl Api {
             },
             address: ([127, 0, 0, 1], 443).into(),
             through_gateway: false,
+            suspect: String::new(),
             dial: over_tcp(),
             endpoint: Endpoint { host: "127.0.0.1".to_owned(), port: 443 },
             cluster_ca_pem: String::new(),

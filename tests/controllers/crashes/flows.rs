@@ -5,9 +5,9 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use nagaya_api::{conditions, labels};
 use serde_json::{Value, json};
 
-use crate::former_secrets;
 use crate::memory_api::{Id, Kind};
 use crate::stage::{PROJECT, Picture, Stage, spec, tenant_id};
+use crate::{former_secrets, load_balancers};
 
 /// One after the other.
 pub struct Flow {
@@ -45,6 +45,32 @@ pub const BIRTH: Flow = Flow {
                 && stage.projects.get("Secret", PROJECT, "demo-kubeconfig").is_some()
                 && stage.condition(conditions::SCHEDULER_READY)["reason"] == "NotReady"
         },
+    }],
+};
+
+/// [`BIRTH`] at an address that is given some time after it was asked for.
+pub const BIRTH_BY_A_LOAD_BALANCER: Flow = Flow {
+    least_writes: 25,
+    acts: &[
+        Act {
+            does: |stage| stage.create_tenant(&load_balancers::balanced()),
+            comes_to: "a Service that waits for its address",
+            done: |stage| stage.condition(conditions::READY)["reason"] == "LoadBalancerPending",
+        },
+        Act {
+            does: |stage| load_balancers::give(stage, load_balancers::ADDRESS),
+            comes_to: "a plane that waits for nodes",
+            done: |stage| (BIRTH.acts[0].done)(stage),
+        },
+    ],
+};
+
+pub const BIRTH_BEHIND_AN_EXTERNAL_ONE: Flow = Flow {
+    least_writes: 25,
+    acts: &[Act {
+        does: |stage| stage.create_tenant(&load_balancers::external()),
+        comes_to: "a plane that waits for nodes",
+        done: |stage| (BIRTH.acts[0].done)(stage),
     }],
 };
 

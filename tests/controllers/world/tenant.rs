@@ -9,6 +9,7 @@ use std::sync::Arc;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use nagaya_api::labels;
 use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject as _;
@@ -22,7 +23,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::signers::text;
 use super::{Network, gateway};
-use crate::memory_api::{MemoryApi, NODE_ADDRESS};
+use crate::memory_api::{EXTERNAL_ADDRESS, MemoryApi, NODE_ADDRESS};
 
 /// What kube-apiserver makes for itself.
 const NAMESPACES: [&str; 4] = ["default", "kube-system", "kube-public", "kube-node-lease"];
@@ -89,17 +90,35 @@ impl Tenant {
     }
 }
 
-/// Where the Services of a plane lead from: node ports, and `None` for the gateway.
+/// Where the Services of a plane lead from: addresses, and `None` for the gateway.
 fn outside(planes: &MemoryApi, namespace: &str) -> Vec<Option<SocketAddr>> {
     let services = PUBLIC.iter().filter_map(|name| planes.get("Service", namespace, name));
-    let leading = services.filter_map(|service| {
-        if gateway::is_led(&service) {
-            return Some(None);
-        }
-        let port = service["spec"]["ports"][0]["nodePort"].as_u64()?;
-        Some(Some(SocketAddr::from((NODE_ADDRESS, u16::try_from(port).unwrap()))))
-    });
-    leading.collect()
+    services.flat_map(|service| places(planes, namespace, &service)).collect()
+}
+
+fn places(planes: &MemoryApi, namespace: &str, service: &Value) -> Vec<Option<SocketAddr>> {
+    if gateway::is_led(service) {
+        return vec![None];
+    }
+    let port = &service["spec"]["ports"][0];
+    if service["spec"]["type"] == "LoadBalancer" {
+        let given = service["status"]["loadBalancer"]["ingress"][0]["ip"].as_str();
+        let place = |ip: &str| format!("{ip}:{}", port["port"]).parse::<SocketAddr>().ok();
+        return given.map(place).into_iter().collect();
+    }
+    let Some(node_port) = port["nodePort"].as_u64() else { return Vec::new() };
+    let node_port = u16::try_from(node_port).unwrap();
+    let node = Some(SocketAddr::from((NODE_ADDRESS, node_port)));
+    let external = leads_from_outside(planes, namespace, node_port)
+        .then(|| Some(SocketAddr::from((EXTERNAL_ADDRESS, 6443))));
+    std::iter::once(node).chain(external).collect()
+}
+
+/// The operator leads his load balancer to the node port that was recorded for it.
+fn leads_from_outside(planes: &MemoryApi, namespace: &str, node_port: u16) -> bool {
+    let plane = planes.get("Namespace", "", namespace).unwrap_or_default();
+    let recorded = &plane["metadata"]["annotations"][labels::ENDPOINT_NODE_PORT];
+    recorded.as_str() == Some(node_port.to_string().as_str())
 }
 
 fn certificate(planes: &MemoryApi, namespace: &str) -> Option<Arc<Value>> {

@@ -18,7 +18,7 @@ pub(super) fn resolve(
 ) -> Result<Exposure, Refusal> {
     let expose = &raw.spec.expose;
     let gateway = &settings.gateway;
-    refuse_other_ways(expose)?;
+    refuse_hostname(expose)?;
     let host = match recorded.host {
         Some(host) => recorded_name(raw, host, recorded)?,
         None => own_name(raw, gateway)?,
@@ -32,20 +32,14 @@ pub(super) fn resolve(
         addresses: gateway.addresses.clone(),
         port: Some(recorded.port.unwrap_or(gateway.port.get())),
         way: Way::Gateway { hosts: hosts(&host, expose, gateway) },
-        host,
+        host: Some(host),
         extra_names: expose.extra_names.clone(),
         moves: Moves::default(),
     })
 }
 
-/// A union has the members of its type alone.
-fn refuse_other_ways(expose: &Expose) -> Result<(), Refusal> {
-    if expose.node_port.is_some() {
-        return Err(Refusal::new(
-            "spec.expose.nodePort",
-            "belongs to type NodePort; remove it, or set spec.expose.type to NodePort",
-        ));
-    }
+/// It names the cluster itself.
+fn refuse_hostname(expose: &Expose) -> Result<(), Refusal> {
     match &expose.hostname {
         None => Ok(()),
         Some(hostname) => Err(Refusal::new(

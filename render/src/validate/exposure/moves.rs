@@ -1,6 +1,6 @@
 //! A record is there: the endpoint stays, or `spec.expose.type` was changed and it moves. Of types nothing is known here.
 
-use nagaya_api::{Expose, TenantCluster, TenantClusterSpec};
+use nagaya_api::{Expose, ExposeType, TenantCluster, TenantClusterSpec};
 
 use super::super::Refusal;
 use super::{Recorded, TYPE, of_type};
@@ -65,6 +65,8 @@ fn recorded(record: &PlaneRecord, born: bool) -> Recorded<'_> {
     Recorded {
         host: record.endpoint_host.as_deref(),
         port: record.endpoint_port,
+        address: record.endpoint_address,
+        node_port: record.node_port,
         born,
         accepted: record.accepted_spec.as_ref().map(|spec| &spec.expose),
         left: false,
@@ -111,6 +113,7 @@ fn move_to(
     made: &Expose,
     former: Option<&Former>,
 ) -> Result<Exposure, Refusal> {
+    refuse_immovable(made, raw, record)?;
     if let Some(retired) = &raw.spec.expose.retired_endpoint {
         return Err(Refusal::new(
             RETIRED,
@@ -138,7 +141,7 @@ fn move_to(
             port: Some(back.port),
             born: true,
             accepted: Some(made),
-            left: false,
+            ..Recorded::default()
         },
         None => Recorded::default(),
     };
@@ -155,6 +158,28 @@ fn move_to(
     let handed_out = back.map(|back| back.handed_out.clone());
     let former = present.and_then(|present| leave(present, record, made, handed_out));
     Ok(Exposure { moves: Moves { service, former, unmade }, ..exposure })
+}
+
+/// An address that is given some time later, and a load balancer of which nothing is known, are for new clusters only.
+fn refuse_immovable(
+    made: &Expose,
+    raw: &TenantCluster,
+    record: &PlaneRecord,
+) -> Result<(), Refusal> {
+    let asked = raw.spec.expose.type_;
+    let moves = |type_| matches!(type_, ExposeType::NodePort | ExposeType::Gateway);
+    if moves(made.type_) && moves(asked) {
+        return Ok(());
+    }
+    let (host, made) = (record.endpoint_host.clone().unwrap_or_default(), made.type_);
+    Err(Refusal::new(
+        TYPE,
+        format!(
+            "the endpoint is {host} by {made:?} since the cluster was created and every kubelet has it in its \
+             kubeconfig; a running cluster cannot be moved from {made:?} to {asked:?} yet: set it back to {made:?}, or \
+             create a new TenantCluster"
+        ),
+    ))
 }
 
 /// The endpoint that is recorded, as what was accepted last has it.
@@ -180,7 +205,7 @@ fn leave(
     Some(Former {
         type_: made.type_,
         service: record.endpoint_service,
-        host,
+        host: host?,
         port: port?,
         addresses,
         way,

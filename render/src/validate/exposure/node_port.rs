@@ -53,7 +53,7 @@ pub(super) fn resolve(
     }
     Ok(Exposure {
         addresses: addresses(&host, node_host.as_deref(), settings)?,
-        host,
+        host: Some(host),
         port: port(raw, recorded)?,
         way: Way::NodePort,
         extra_names: expose.extra_names.clone(),

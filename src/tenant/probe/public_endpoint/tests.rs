@@ -19,6 +19,7 @@ fn target(server: &TestServer) -> ProbeTarget {
         },
         address: server.address,
         through_gateway: false,
+        suspect: String::new(),
         dial: over_tcp(),
         endpoint: Endpoint { host: "127.0.0.1".to_owned(), port: server.address.port() },
         cluster_ca_pem: server.ca.cert_pem().to_owned(),

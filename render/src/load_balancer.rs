@@ -1,0 +1,213 @@
+//! The address of an endpoint that a load balancer gives: what is seen of it, what becomes of the tenant, and in which words
+//! it is missing.
+//!
+//! Nothing else of a tenant is made before it has one: certificates and kube-apiserver's own flags need it. Once the cluster
+//! is born it is kept ([`mod@crate::validate`]), and a new Service asks for the same.
+
+use std::net::IpAddr;
+
+use k8s_openapi::api::core::v1::Service;
+use k8s_openapi::api::events::v1::Event;
+
+use crate::plane::names;
+use crate::tenant::{Tenant, Way};
+
+/// What is seen of the load balancer that is to lead to a tenant.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BalancerView {
+    /// The Service of the endpoint is there, and is of type `LoadBalancer`.
+    pub service: bool,
+    /// Addresses that it has been given.
+    pub addresses: Vec<IpAddr>,
+    /// Names that it has been given.
+    pub names: Vec<String>,
+    /// Another tenant whose endpoint has the first of these addresses, at the same port; by namespace and name.
+    pub taken_by: Option<String>,
+    /// The newest warning about the Service.
+    pub warning: Option<String>,
+}
+
+impl BalancerView {
+    /// What `status.loadBalancer` of the endpoint's Service says.
+    #[must_use]
+    pub fn of(service: &Service) -> Self {
+        let type_ = service.spec.as_ref().and_then(|spec| spec.type_.as_deref());
+        if type_ != Some("LoadBalancer") {
+            return Self::default();
+        }
+        let status = service.status.as_ref().and_then(|status| status.load_balancer.as_ref());
+        let given = || status.and_then(|status| status.ingress.as_ref()).into_iter().flatten();
+        let addresses = given().filter_map(|one| one.ip.as_ref()?.parse().ok());
+        Self {
+            service: true,
+            addresses: addresses.collect(),
+            names: given().filter_map(|one| one.hostname.clone()).collect(),
+            ..Self::default()
+        }
+    }
+
+    /// Whether it has been given that address; where it has only a name, nobody can tell, and it is not asked for either.
+    #[must_use]
+    pub fn has(&self, address: &IpAddr) -> bool {
+        self.addresses.contains(address) || (self.addresses.is_empty() && !self.names.is_empty())
+    }
+}
+
+/// The newest of the warnings about the Service of an endpoint.
+#[must_use]
+pub fn newest_warning(events: &[Event]) -> Option<String> {
+    let about = |event: &&Event| {
+        let regarding = event.regarding.as_ref().and_then(|about| about.name.as_deref());
+        regarding == Some(names::API_SERVER_PUBLIC) && event.type_.as_deref() == Some("Warning")
+    };
+    let last = |event: &&Event| {
+        let series = event.series.as_ref().map(|series| series.last_observed_time.0);
+        series
+            .or(event.deprecated_last_timestamp.as_ref().map(|time| time.0))
+            .or(event.event_time.as_ref().map(|time| time.0))
+    };
+    events.iter().filter(about).max_by_key(last).and_then(|event| event.note.clone())
+}
+
+/// The tenant with the address that its load balancer gives. Of one that was born nothing changes.
+#[must_use]
+pub fn with_given_address(tenant: Tenant, view: &BalancerView, born: bool) -> Tenant {
+    let Way::LoadBalancer(_) = tenant.exposure.way else { return tenant };
+    if born && !tenant.exposure.addresses.is_empty() {
+        return tenant;
+    }
+    let hostname = tenant.spec.expose.hostname.clone();
+    let mut tenant = tenant;
+    match given(&tenant, view) {
+        Ok(Given { host, address }) => {
+            tenant.exposure.host = hostname.or(Some(host));
+            tenant.exposure.addresses = vec![address];
+        }
+        // A Service that was made again asks for the one before.
+        Err(_) if view.taken_by.is_none() => {}
+        Err(_) => {
+            tenant.exposure.host = hostname;
+            tenant.exposure.addresses.clear();
+        }
+    }
+    tenant
+}
+
+/// In words why the tenant has no address yet; `None`: it has one, or needs none of a load balancer.
+#[must_use]
+pub fn missing(tenant: &Tenant, view: &BalancerView) -> Option<String> {
+    let Way::LoadBalancer(_) = tenant.exposure.way else { return None };
+    if !tenant.exposure.addresses.is_empty() {
+        return None;
+    }
+    let why = given(tenant, view).err().unwrap_or_else(|| "it is being taken".to_owned());
+    Some(format!("no load balancer has given an address yet: {why}"))
+}
+
+/// In words what of the load balancer differs from what nodes have; `None`: nothing.
+#[must_use]
+pub fn astray(tenant: &Tenant, view: &BalancerView) -> Option<String> {
+    let Way::LoadBalancer(_) = tenant.exposure.way else { return None };
+    let (ours, service) = (tenant.exposure.addresses.first()?, service(tenant));
+    let host = tenant.exposure.host.as_ref()?;
+    let is_name = tenant.spec.expose.hostname.is_none() && host.parse::<IpAddr>().is_err();
+    if let Some(other) = view.names.first().filter(|_| is_name && !view.names.contains(host)) {
+        return Some(format!(
+            "the load balancer gives the name {other} to {service}, and nodes have {host}, which stays the endpoint: \
+             see that the load balancer gives that one"
+        ));
+    }
+    if view.has(ours) {
+        return None;
+    }
+    let Some(other) = view.addresses.first() else {
+        let warning = view.warning.as_ref().map(|words| format!(" ({words})")).unwrap_or_default();
+        return Some(format!(
+            "the load balancer has not given {ours} back, which nodes have and {service} asks for{warning}"
+        ));
+    };
+    Some(format!(
+        "the load balancer gives {other} to {service}, and nodes have {ours}, which stays the endpoint: see that the \
+         load balancer gives {ours} (spec.loadBalancerIP of the Service asks for it, \
+         spec.expose.loadBalancer.annotations may), or lead {ours} there yourself"
+    ))
+}
+
+struct Given {
+    host: String,
+    address: IpAddr,
+}
+
+/// What the endpoint would be by what is seen, or in words why it cannot be that.
+fn given(tenant: &Tenant, view: &BalancerView) -> Result<Given, String> {
+    let service = service(tenant);
+    let asked = asked_address(tenant);
+    if !view.service {
+        return Err(format!("{service} is being made"));
+    }
+    let address = match (view.addresses.first(), asked, view.names.first()) {
+        (Some(given), Some(asked), _) if !view.addresses.contains(&asked) => {
+            return Err(format!(
+                "{service} was given {given}, and spec.expose.loadBalancer.address is {asked}; see that the load \
+                 balancer can give that one, or remove it"
+            ));
+        }
+        (Some(_), Some(asked), _) | (None, Some(asked), Some(_)) => asked,
+        (Some(given), None, _) => *given,
+        (None, None, Some(name)) => {
+            return Err(format!(
+                "{service} was given the name {name} and no IP address, by which pods of the tenant reach the API; \
+                 set spec.expose.loadBalancer.address to one that is behind it, and stays"
+            ));
+        }
+        (None, _, None) => return Err(nothing(tenant, view)),
+    };
+    check_free(tenant, view, &address)?;
+    let host = view.names.first().cloned().unwrap_or_else(|| address.to_string());
+    Ok(Given { host, address })
+}
+
+/// Nodes of nobody else have it, and the tenant's own have nothing else there.
+fn check_free(tenant: &Tenant, view: &BalancerView, address: &IpAddr) -> Result<(), String> {
+    let service = service(tenant);
+    if let Some(other) = &view.taken_by {
+        return Err(format!(
+            "{service} was given {address}, which is the endpoint of {other} and known to its nodes; see that the load \
+             balancer gives that one its address back, and then delete {service}, which is made again"
+        ));
+    }
+    let mut networks = tenant.pod_cidrs.iter().chain(&tenant.service_cidrs);
+    match networks.find(|network| network.contains(address)) {
+        None => Ok(()),
+        Some(network) => Err(format!(
+            "{service} was given {address}, which is in {network} of spec.networking; delete the TenantCluster and \
+             create it with another network"
+        )),
+    }
+}
+
+fn nothing(tenant: &Tenant, view: &BalancerView) -> String {
+    let Way::LoadBalancer(request) = &tenant.exposure.way else { return String::new() };
+    let balancer = match &request.class {
+        Some(class) => format!("that of class {class}"),
+        None => "one".to_owned(),
+    };
+    let of_that = match asked_address(tenant) {
+        Some(address) => format!("can give {address}"),
+        None => "has addresses left".to_owned(),
+    };
+    let warning = view.warning.as_ref().map(|words| format!("; {words}")).unwrap_or_default();
+    format!(
+        "{} has an empty status.loadBalancer: see that {balancer} runs in the management cluster and {of_that}{warning}",
+        service(tenant)
+    )
+}
+
+/// By the spec; what an unborn one was given before does not bind it.
+fn asked_address(tenant: &Tenant) -> Option<IpAddr> {
+    tenant.spec.expose.load_balancer.as_ref()?.address.as_ref()?.parse().ok()
+}
+
+fn service(tenant: &Tenant) -> String {
+    format!("the Service {}/{}", tenant.plane_namespace, names::API_SERVER_PUBLIC)
+}
