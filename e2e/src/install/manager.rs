@@ -1,11 +1,13 @@
 //! The manager, the gateway and the forwarder as static programs, so that their images hold nothing else; and the join
 //! doctor, so that it runs on any machine.
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use crate::cargo::cargo;
 use crate::command::{command, output};
-use crate::error::{Error, Result};
+use crate::error::{Error, IoContext, Result};
 use crate::{images, paths};
 
 /// The manager's image as an archive, built first if anything of it changed.
@@ -52,13 +54,30 @@ pub fn build_manager() -> Result<PathBuf> {
 /// flags than those of `cargo build` would otherwise rebuild everything in turns.
 fn build(what: &str, package: &str, profile: &str) -> Result<PathBuf> {
     let (target, triple) = (paths::cache().join("target-static"), host_triple()?);
-    let words =
-        ["build", "--locked", "--profile", profile, "--package", package, "--target", &triple];
-    let mut build = cargo(&words);
+    let programs = target.join(&triple).join(profile);
+    let of = ["--locked", "--profile", profile, "--target", &triple];
+    let with_target = |words: &[&str]| {
+        let mut command = cargo(words);
+        command.args(of).env("CARGO_TARGET_DIR", &target);
+        command
+    };
+    forget_another_checkout(&programs, with_target(&["clean", "--quiet", "--workspace"]))?;
+    let mut build = with_target(&["build", "--package", package]);
     // glibc has to be in the program: its image has no libraries.
-    build.env("RUSTFLAGS", "-C target-feature=+crt-static").env("CARGO_TARGET_DIR", &target);
+    build.env("RUSTFLAGS", "-C target-feature=+crt-static");
     crate::cargo::run(&format!("build {what}"), build)?;
-    Ok(target.join(triple).join(profile).join(package))
+    Ok(programs.join(package))
+}
+
+/// The folder is shared by all checkouts, and cargo takes what one of them has built for another's, whose files are older than that.
+fn forget_another_checkout(programs: &Path, mut clean: Command) -> Result<()> {
+    let (note, own) = (programs.join("checkout"), paths::checkout().display().to_string());
+    if fs::read_to_string(&note).is_ok_and(|built| built == own) {
+        return Ok(());
+    }
+    output(&mut clean)?;
+    fs::create_dir_all(programs).on("make", programs)?;
+    fs::write(&note, own).on("write", &note)
 }
 
 fn host_triple() -> Result<String> {
