@@ -8,6 +8,7 @@ use std::net::IpAddr;
 
 use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::events::v1::Event;
+use nagaya_api::{Expose, ExposeType};
 
 use crate::plane::names;
 use crate::tenant::{Tenant, Way};
@@ -51,6 +52,13 @@ impl BalancerView {
     pub fn has(&self, address: &IpAddr) -> bool {
         self.addresses.contains(address) || (self.addresses.is_empty() && !self.names.is_empty())
     }
+}
+
+/// Whether what was accepted is for a load balancer of another class.
+#[must_use]
+pub fn class_differs(accepted: &Expose, asked: Option<&str>) -> bool {
+    let class = accepted.load_balancer.as_ref().and_then(|accepted| accepted.class.as_deref());
+    accepted.type_ == ExposeType::LoadBalancer && class != asked
 }
 
 /// The newest of the warnings about the Service of an endpoint.

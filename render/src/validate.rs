@@ -86,6 +86,7 @@ pub fn validate(raw: &TenantCluster, around: Surroundings<'_>) -> Result<Tenant,
     if !born || exposure.moves.unmade {
         networks::check(&networks, &exposure.addresses)?;
     }
+    exposure::check_outside(&networks, &exposure)?;
     if !born {
         storage::check(&spec.etcd.storage)?;
     }

@@ -146,11 +146,13 @@ async fn pass(context: &Context, raw: &TenantCluster, key: &TenantKey) -> Result
         rights::give_back(context).await;
     }
     let around = observed.surroundings(context.settings());
-    let validated = validate(raw, around)
-        .and_then(|tenant| balancer::unshared(context, tenant, observed.born()));
-    let (tenant, refusal) = match validated {
+    let unshared = |tenant| balancer::unshared(context, tenant, observed.born());
+    let (tenant, refusal) = match validate(raw, around).and_then(unshared) {
         Ok(tenant) => (Some(tenant), None),
-        Err(refusal) => (last_accepted(raw, around), Some(refusal)),
+        // Of two that came together, both were accepted before either was seen.
+        Err(refusal) => {
+            (last_accepted(raw, around).and_then(|tenant| unshared(tenant).ok()), Some(refusal))
+        }
     };
     let tenant =
         tenant.map(|tenant| with_given_address(tenant, &observed.balancer, observed.born()));
@@ -228,7 +230,7 @@ async fn make(
     now: Timestamp,
 ) -> (Option<Progress>, Option<Error>) {
     let look_on = async || {
-        if observed.planes.is_empty() {
+        if observed.planes.is_empty() || tenant.exposure.addresses.is_empty() {
             return Ok(None);
         }
         apply::look_on(context, key, tenant, observed, now).await.map(Some)

@@ -154,10 +154,7 @@ async fn a_service_that_is_made_again_asks_for_the_same_address_and_nodes_keep_i
 #[tokio::test(start_paused = true)]
 async fn an_address_is_never_handed_to_two_tenants() {
     let stage = ready().await;
-    let other = json!({
-        "kind": "TenantCluster", "metadata": {"name": "other", "namespace": PROJECT}, "spec": balanced(),
-    });
-    stage.projects.create(&other).unwrap();
+    create(&stage, "other", &balanced());
     stage.settled().await;
     let plane = plane_namespace_name(PROJECT, "other");
     give_to(&stage, &plane, ADDRESS);
@@ -173,6 +170,62 @@ async fn an_address_is_never_handed_to_two_tenants() {
     assert_eq!(other["status"]["endpoint"], format!("{ANOTHER}:6443"));
 }
 
+fn create(stage: &Stage, name: &str, spec: &Value) {
+    let metadata = json!({"name": name, "namespace": PROJECT});
+    let tenant = json!({"kind": "TenantCluster", "metadata": metadata, "spec": spec});
+    stage.projects.create(&tenant).unwrap();
+}
+
+/// Neither could be seen when the other was accepted.
+#[tokio::test(start_paused = true)]
+async fn of_two_that_come_together_with_one_endpoint_one_gets_it() {
+    let stage = Stage::with_nodes();
+    stage.create_tenant(&external());
+    create(&stage, "twin", &external());
+    stage.settled().await;
+    let stalled = [TENANT, "twin"].map(|name| stage.condition_of(name, conditions::STALLED));
+    let refused = stalled.iter().filter(|stalled| stalled["reason"] == "Refused").count();
+    assert_eq!(refused, 1, "{stalled:?}");
+    let planes = [TENANT, "twin"].map(|name| plane_namespace_name(PROJECT, name));
+    let is_born = |plane: &&String| {
+        let plane = stage.planes.get("Namespace", "", plane).unwrap();
+        plane["metadata"]["annotations"][labels::BORN] == "true"
+    };
+    assert_eq!(planes.iter().filter(is_born).count(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_address_that_is_asked_for_behind_a_name_is_nobody_elses_either() {
+    let stage = ready().await;
+    let mut spec = balanced();
+    spec["expose"]["loadBalancer"] = json!({"address": ADDRESS});
+    create(&stage, "other", &spec);
+    stage.settled().await;
+    let plane = plane_namespace_name(PROJECT, "other");
+    let id = Id::new(Kind::named("Service"), &plane, PUBLIC);
+    let named = json!({"loadBalancer": {"ingress": [{"hostname": "lb.example"}]}});
+    stage.planes.patch_status(&id, &named);
+    stage.settled().await;
+    let words = stage.condition_of("other", conditions::READY)["message"].to_string();
+    assert!(words.contains("which is the endpoint of acme/demo"), "{words}");
+    assert!(stage.planes.get("StatefulSet", &plane, "etcd").is_none(), "something of it runs");
+}
+
+/// As the controller of a cloud does by a webhook.
+#[tokio::test(start_paused = true)]
+async fn a_class_that_somebody_fills_in_is_left_alone() {
+    let stage = Stage::with_nodes();
+    waiting(&stage, &balanced()).await;
+    let uid = service(&stage)["metadata"]["uid"].clone();
+    let id = Id::new(Kind::named("Service"), &Stage::plane(), PUBLIC);
+    stage.planes.patch(&id, &json!({"spec": {"loadBalancerClass": "example.com/filled-in"}}));
+    stage.settled().await;
+    assert_eq!(service(&stage)["metadata"]["uid"], uid);
+    give(&stage, ADDRESS);
+    stage.until("it is joinable", Stage::is_settled).await;
+    assert_eq!(service(&stage)["spec"]["loadBalancerClass"], "example.com/filled-in");
+}
+
 #[tokio::test(start_paused = true)]
 async fn host_and_port_of_another_tenant_are_refused_for_a_new_one() {
     let stage = Stage::with_nodes();
@@ -185,9 +238,7 @@ async fn host_and_port_of_another_tenant_are_refused_for_a_new_one() {
         ("second", external(), "spec.expose.external.host"),
         ("third", same_name, "spec.expose.hostname"),
     ] {
-        let metadata = json!({"name": name, "namespace": PROJECT});
-        let other = json!({"kind": "TenantCluster", "metadata": metadata, "spec": spec});
-        stage.projects.create(&other).unwrap();
+        create(&stage, name, &spec);
         stage.settled().await;
         let ready = stage.condition_of(name, conditions::READY);
         assert_eq!(ready["reason"], "Refused", "{ready}");

@@ -154,7 +154,7 @@ impl Blockage {
                 format!("more: kubectl logs --previous -n {namespace} {pod} -c {container}")
             }
             Self::PortTaken { .. } => {
-                "choose another port, or remove the Service that has it".to_owned()
+                "remove the Service that has it, or choose another port while the cluster is new".to_owned()
             }
             Self::FieldContested { .. } => {
                 "have control-plane namespaces (nagaya.dev/control-plane=true) excepted; until then Nagaya writes it \

@@ -12,6 +12,7 @@ use std::net::IpAddr;
 use nagaya_api::{Expose, ExposeType, TenantCluster};
 
 use super::Refusal;
+use super::networks::Networks;
 use crate::plane_record::PlaneRecord;
 use crate::settings::Settings;
 use crate::tenant::{Endpoint, Exposure, Tenant, Way};
@@ -123,6 +124,12 @@ fn is_fixed(field: &str, what: &str, recorded: &str, asked: &str) -> Refusal {
              kubeconfig, not {asked}; set it back"
         ),
     )
+}
+
+/// Addresses of a load balancer of the operator's own may change while a cluster runs, and its networks may not.
+pub(super) fn check_outside(networks: &Networks, exposure: &Exposure) -> Result<(), Refusal> {
+    let Way::External { .. } = exposure.way else { return Ok(()) };
+    external::check_outside(networks, &exposure.addresses)
 }
 
 fn extra_name(index: usize) -> String {

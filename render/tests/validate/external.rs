@@ -79,3 +79,17 @@ fn host_and_port_are_fixed_at_birth_and_addresses_are_not() {
     let corrected = check(&change("port", json!(6443)), &[unborn]).unwrap();
     assert_eq!(corrected.exposure.port, Some(6443));
 }
+
+#[test]
+fn addresses_of_a_running_cluster_are_not_within_its_networks() {
+    let plane = PlaneRecord {
+        endpoint_host: Some("api.example".to_owned()),
+        endpoint_port: Some(443),
+        accepted_spec: Some(asked(by_name()).spec),
+        ..record()
+    };
+    let mut external = by_name();
+    external["addresses"][1] = json!("10.96.0.9");
+    let refusal = check(&asked(external), &[plane]).unwrap_err();
+    assert_eq!(refusal.field, "spec.expose.external.addresses[1]");
+}

@@ -204,3 +204,14 @@ fn until_it_is_born_what_is_given_last_counts_and_what_is_anothers_does_not() {
     let asked = check(&asked(json!({"address": "198.51.100.9"})), &[plane]).unwrap();
     assert_eq!(asked.endpoint(), None, "another one is asked for now");
 }
+
+#[test]
+fn until_it_is_born_another_class_takes_nothing_of_the_one_before() {
+    let by = |class: &str| asked(json!({"class": class}));
+    let unborn = |accepted: &TenantCluster| PlaneRecord { born: false, ..born(accepted, GIVEN) };
+    let (outer, inner) = (by("example.com/outer"), by("example.com/inner"));
+    let tenant = check(&inner, &[unborn(&outer)]).unwrap();
+    assert_eq!((tenant.exposure.addresses.as_slice(), request(&tenant).address), (&[][..], None));
+    let tenant = check(&outer, &[unborn(&outer)]).unwrap();
+    assert_eq!(tenant.endpoint().unwrap().authority(), "198.51.100.20:6443");
+}

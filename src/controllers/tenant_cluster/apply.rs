@@ -71,8 +71,10 @@ pub async fn apply(
     let rendered = build_plane(&asks, &versions, &members, context.settings());
     let tenant = &take_turn(context, raw, key, &asks, &rendered, observed, now);
     let foundation = build_foundation(tenant, &members);
-    let born = observed.born() || note_birth(context, observed).await?;
-    if balancer::discard_of_another_class(context, tenant, born).await? {
+    let has_endpoint = !tenant.exposure.addresses.is_empty();
+    let born = observed.born() || (has_endpoint && note_birth(context, observed).await?);
+    let accepted = observed.planes.first().and_then(|plane| plane.accepted_spec.as_ref());
+    if balancer::discard_of_another_class(context, tenant, accepted, born).await? {
         return Ok(None);
     }
     let NamespaceApplied { written: namespace, newborn } =
@@ -83,7 +85,7 @@ pub async fn apply(
     // One after the other: together they would be forbidden together.
     let services = || Box::pin(apply_services(context, planes, tenant, &members, &foundation));
     let services = permitted(new_rights, services).await;
-    if tenant.exposure.addresses.is_empty() {
+    if !has_endpoint {
         return services.map(|_| None);
     }
     let access = Access::Write { born, newborn };

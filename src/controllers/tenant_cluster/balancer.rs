@@ -6,8 +6,8 @@ use k8s_openapi::api::events::v1::Event;
 use kube::api::ListParams;
 use kube::runtime::reflector::ObjectRef;
 use kube::{Api, ResourceExt};
-use nagaya_api::{ExposeType, TenantCluster, labels};
-use nagaya_render::load_balancer::{BalancerView, newest_warning};
+use nagaya_api::{ExposeType, TenantCluster, TenantClusterSpec, labels};
+use nagaya_render::load_balancer::{BalancerView, class_differs, newest_warning};
 use nagaya_render::plane::names;
 use nagaya_render::plane_record::PlaneRecord;
 use nagaya_render::tenant::{Tenant, Way};
@@ -34,7 +34,9 @@ pub async fn observe(context: &Context, raw: &TenantCluster, plane: &PlaneRecord
         return view;
     }
     let waits = view.addresses.is_empty() && view.names.is_empty();
-    let given = view.addresses.first().copied().or(plane.endpoint_address);
+    let asked = raw.spec.expose.load_balancer.as_ref().and_then(|asked| asked.address.as_ref());
+    let asked = asked.and_then(|text| text.parse().ok());
+    let given = asked.or_else(|| view.addresses.first().copied()).or(plane.endpoint_address);
     let taken_by = given.filter(|_| !plane.born).and_then(|given| {
         let (given, port) = (given.to_string(), port(raw).to_string());
         let endpoint = [(labels::ENDPOINT_ADDRESS, &*given), (labels::ENDPOINT_PORT, &*port)];
@@ -99,20 +101,22 @@ async fn warning(context: &Context, namespace: &str) -> Option<String> {
     }
 }
 
-/// Kubernetes lets nobody change the class of a Service: until a tenant is born, the one with another class is deleted, and
-/// made again by the pass that its deletion wakes. Whether there was one.
+/// Kubernetes lets nobody change the class of a Service: until a tenant is born, one that was made for another class is deleted,
+/// and made again by the pass that its deletion wakes. Whether there was one. (A class that a webhook has filled in is none of ours.)
 pub async fn discard_of_another_class(
     context: &Context,
     tenant: &Tenant,
+    accepted: Option<&TenantClusterSpec>,
     born: bool,
 ) -> Result<bool, Error> {
     let Way::LoadBalancer(request) = &tenant.exposure.way else { return Ok(false) };
-    let Some(live) = public(context, &tenant.plane_namespace).filter(|_| !born) else {
+    let of_another =
+        accepted.is_some_and(|accepted| class_differs(&accepted.expose, request.class.as_deref()));
+    if born || !of_another {
         return Ok(false);
-    };
-    let spec = live.spec.clone().unwrap_or_default();
-    let is_balanced = spec.type_.as_deref() == Some("LoadBalancer");
-    if !is_balanced || spec.load_balancer_class == request.class {
+    }
+    let Some(live) = public(context, &tenant.plane_namespace) else { return Ok(false) };
+    if live.spec.as_ref().and_then(|spec| spec.type_.as_deref()) != Some("LoadBalancer") {
         return Ok(false);
     }
     let planes = context.manager.clients.planes.clone();

@@ -110,8 +110,6 @@ mod tests {
         assert_eq!(failure.reason, "PortTaken");
         assert!(failure.message.contains("(since 2026-11-26T04:10:00Z)"));
         assert!(failure.message.starts_with("spec.expose.nodePort.port: node port 30001"));
-        assert!(
-            failure.message.ends_with("choose another port, or remove the Service that has it")
-        );
+        assert!(failure.message.ends_with("choose another port while the cluster is new"));
     }
 }

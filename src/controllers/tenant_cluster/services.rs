@@ -121,7 +121,11 @@ fn keeps_what_it_has(cache: &TextStore<Service>, as_made: &Service, exposure: &E
         (Way::NodePort | Way::External { .. }, _) => {
             node_port(&live) == recorded_node_port(exposure)
         }
-        (Way::LoadBalancer(_), Some(given)) => BalancerView::of(&live).has(given),
+        // Whatever else changes: one that runs is never asked for what it has.
+        (Way::LoadBalancer(_), Some(given)) => {
+            let asks = live.spec.as_ref().is_some_and(|spec| spec.load_balancer_ip.is_some());
+            return BalancerView::of(&live).has(given) && !asks;
+        }
         (Way::LoadBalancer(_), None) | (Way::Gateway { .. }, _) => false,
     };
     has && kube_ops::is_there(&live, as_made)

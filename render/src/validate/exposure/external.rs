@@ -2,9 +2,11 @@
 
 use std::net::IpAddr;
 
+use ipnet::IpNet;
 use nagaya_api::{Expose, ExternalExpose, TenantCluster};
 
 use super::super::Refusal;
+use super::super::networks::Networks;
 use super::{HOSTNAME, Recorded, check_host, ip_address, is_fixed, port_number};
 use crate::moves::Moves;
 use crate::tenant::{Exposure, Way};
@@ -54,6 +56,21 @@ fn keep(external: &ExternalExpose, port: u16, recorded: &Recorded<'_>) -> Result
             Err(is_fixed(PORT, "port", &made.to_string(), &port.to_string()))
         }
         _ => Ok(()),
+    }
+}
+
+pub(super) fn check_outside(networks: &Networks, addresses: &[IpAddr]) -> Result<(), Refusal> {
+    let mut all = networks.pods.iter().chain(&networks.services);
+    let inside = |net: &IpNet| addresses.iter().position(|address| net.contains(address));
+    match all.find_map(|net| Some((net, inside(net)?))) {
+        None => Ok(()),
+        Some((net, index)) => Err(Refusal::new(
+            format!("{ADDRESSES}[{index}]"),
+            format!(
+                "{} is in {net} of spec.networking, where nobody outside the cluster is; name another",
+                addresses[index]
+            ),
+        )),
     }
 }
 

@@ -7,6 +7,7 @@ use nagaya_api::{Expose, LoadBalancerExpose, TenantCluster};
 
 use super::super::Refusal;
 use super::{HOSTNAME, Recorded, check_host, ip_address, is_fixed, port_number};
+use crate::load_balancer::class_differs;
 use crate::moves::Moves;
 use crate::tenant::{BalancerRequest, Exposure, Way};
 
@@ -30,14 +31,19 @@ pub(super) fn resolve(raw: &TenantCluster, recorded: &Recorded<'_>) -> Result<Ex
     if recorded.born {
         keep(&asked, address, port, recorded)?;
     }
+    // That of another load balancer is nothing that this one could give.
+    let of_another = recorded
+        .accepted
+        .is_some_and(|accepted| !recorded.born && class_differs(accepted, asked.class.as_deref()));
+    let recorded_address = recorded.address.filter(|_| !of_another);
     let request = BalancerRequest {
         class: asked.class,
-        address: address.or(recorded.address),
+        address: address.or(recorded_address),
         annotations: asked.annotations,
         source_ranges: source_ranges(&asked.source_ranges)?,
     };
     // Until it is born, what was asked for may be another one by now.
-    let given = recorded.address.filter(|given| address.is_none_or(|asked| asked == *given));
+    let given = recorded_address.filter(|given| address.is_none_or(|asked| asked == *given));
     Ok(Exposure {
         host: host(expose, given, recorded)?,
         addresses: given.into_iter().collect(),
