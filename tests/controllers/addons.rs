@@ -197,6 +197,8 @@ async fn replicas_and_sizes_that_are_asked_for_are_ours_until_they_are_not() {
     assert_eq!((replicas(), limits()), (json!(2), json!("170Mi")), "kubeadm's again");
     scale(1).await;
     assert_eq!(replicas(), 1, "and the tenant's");
+    ask(json!({"replicas": 2})).await;
+    assert_eq!(replicas(), 2, "kubeadm's number is asked for like any other");
 }
 
 /// A manager that starts anew knows nothing but what is in the objects.

@@ -124,7 +124,6 @@ pub struct KubeProxyObjects {
     /// kube-system/kube-proxy.
     pub daemon_set: DaemonSet,
     /// Fields of the DaemonSet that whoever sets them keeps.
-    #[serde(skip)]
     pub yields: Vec<Field>,
 }
 
@@ -144,7 +143,6 @@ pub struct CoreDnsObjects {
     /// kube-system/coredns.
     pub deployment: Deployment,
     /// Fields of the Deployment that whoever sets them keeps.
-    #[serde(skip)]
     pub yields: Vec<Field>,
 }
 

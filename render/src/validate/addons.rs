@@ -56,12 +56,30 @@ pub(super) fn check(spec: &TenantClusterSpec) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// What a container on any node may ask for; of an extended resource the API server wants a limit, too, and no addon has a use for it.
+fn check_names(field: &str, quantities: &BTreeMap<String, Quantity>) -> Result<(), Refusal> {
+    for (name, Quantity(quantity)) in quantities {
+        let is_known = matches!(name.as_str(), "cpu" | "memory" | "ephemeral-storage");
+        let why = if !is_known {
+            format!("{name} is not cpu, memory or ephemeral-storage; remove it")
+        } else if quantity.starts_with('-') {
+            format!("{quantity} is less than nothing; set 0 or more")
+        } else {
+            continue;
+        };
+        return Err(Refusal::new(format!("{field}.{name}"), why));
+    }
+    Ok(())
+}
+
 /// The API server takes no request beyond its limit. Named is the one that was given.
 fn check_resources(
     field: &str,
     asked: &AddonResources,
     all: &AddonResources,
 ) -> Result<(), Refusal> {
+    check_names(&format!("{field}.requests"), &asked.requests)?;
+    check_names(&format!("{field}.limits"), &asked.limits)?;
     let of = |quantities: &BTreeMap<String, Quantity>, name: &str| {
         quantities.get(name).map(|quantity| quantity.0.clone())
     };
@@ -98,8 +116,8 @@ fn check_braces(text: &str) -> Result<(), String> {
     open.last().map_or(Ok(()), |line| Err(format!("line {line} has a `{{` that nothing closes")))
 }
 
-/// With their lines, as CoreDNS's parser takes them apart (`caddyfile/lexer.go` of coredns/caddy): `{` and `}` are such only as words of
-/// their own, and in quotes or after `#` neither.
+/// With their lines, as CoreDNS's parser takes them apart (`lexer.next` in `caddyfile/lexer.go` of coredns/caddy): a word ends at a space,
+/// `#` hides the rest of its line wherever it stands, and what is in quotes is a word like any other.
 fn tokens(text: &str) -> Result<Vec<(usize, String)>, String> {
     let (mut tokens, mut line) = (Vec::new(), 1);
     let mut rest = text.chars().peekable();
@@ -110,7 +128,7 @@ fn tokens(text: &str) -> Result<Vec<(usize, String)>, String> {
             _ if first.is_whitespace() => {}
             '#' => while rest.next_if(|next| *next != '\n').is_some() {},
             '"' => {
-                let mut escaped = false;
+                let (mut token, mut escaped) = (String::new(), false);
                 loop {
                     match rest.next() {
                         None => {
@@ -120,13 +138,16 @@ fn tokens(text: &str) -> Result<Vec<(usize, String)>, String> {
                         Some(next) => {
                             line += usize::from(next == '\n');
                             escaped = next == '\\' && !escaped;
+                            token.push(next);
                         }
                     }
                 }
+                tokens.push((began, token));
             }
             _ => {
                 let mut token = String::from(first);
-                while let Some(next) = rest.next_if(|next| !next.is_whitespace()) {
+                let is_inner = |next: &char| !next.is_whitespace() && *next != '#';
+                while let Some(next) = rest.next_if(is_inner) {
                     token.push(next);
                 }
                 tokens.push((began, token));

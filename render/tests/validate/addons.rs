@@ -50,10 +50,25 @@ fn a_request_beyond_its_limit_is_refused_by_the_field_that_was_given() {
 }
 
 #[test]
+fn what_a_container_cannot_ask_for_is_refused() {
+    for (resources, field) in [
+        (json!({"requests": {"cpu": -1}}), "requests.cpu"),
+        (json!({"requests": {"gpu": 1}}), "requests.gpu"),
+        (json!({"limits": {"example.com/card": 1}}), "limits.example.com/card"),
+    ] {
+        let words = refused(json!({"kubeProxy": {"resources": resources}}));
+        let named = format!("spec.addons.kubeProxy.resources.{field}: ");
+        assert!(words.starts_with(&named), "{words}");
+    }
+}
+
+#[test]
 fn braces_that_would_change_the_corefile_around_them_are_refused_with_their_line() {
     for (text, why) in [
         ("}\n.:53 {\n", "line 1 has a `}` that closes nothing"),
         ("hosts {\n  192.0.2.1 a\n", "line 1 has a `{` that nothing closes"),
+        ("}#\nevil:53 {#\n", "line 1 has a `}` that closes nothing"),
+        ("respond \"}\"\n", "line 1 has a `}` that closes nothing"),
         ("log\nrewrite name \"a\n b", "line 2 has a quote that nothing closes"),
     ] {
         for field in ["plugins", "servers"] {
@@ -67,6 +82,8 @@ fn braces_that_would_change_the_corefile_around_them_are_refused_with_their_line
 fn braces_in_quotes_in_comments_and_within_words_are_none() {
     let plugins = "template IN A corp {\n  match \"^(?P<a>[0-9]{1,3}\\\"})\"\n  # } not yet\n  \
                    answer \"{{ .Name }} 60 IN A {{ .Group.a }}\"\n}\nforward . {$UPSTREAM}\n";
+    asked(json!({"coreDNS": {"corefile": {"plugins": plugins}}})).unwrap();
+    let plugins = "hosts {# of the office\n  192.0.2.1 a\n}\n";
     asked(json!({"coreDNS": {"corefile": {"plugins": plugins}}})).unwrap();
 }
 

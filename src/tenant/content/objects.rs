@@ -159,7 +159,7 @@ fn kube_proxy_objects(part: &KubeProxyObjects) -> Result<Vec<TenantObject>, Erro
         daemon_set,
         yields,
     } = part;
-    let daemon_set = TenantObject { yields: yields.clone(), ..object(daemon_set)? };
+    let daemon_set = yielding(daemon_set, yields)?;
     Ok(vec![
         object(service_account)?,
         object(cluster_role_binding)?,
@@ -180,7 +180,7 @@ fn core_dns_objects(part: &CoreDnsObjects) -> Result<Vec<TenantObject>, Error> {
         deployment,
         yields,
     } = part;
-    let deployment = TenantObject { yields: yields.clone(), ..object(deployment)? };
+    let deployment = yielding(deployment, yields)?;
     Ok(vec![
         object(service_account)?,
         object(cluster_role)?,
@@ -204,6 +204,14 @@ fn object<K>(typed: &K) -> Result<TenantObject, Error>
 where
     K: Resource<DynamicType = ()> + Serialize,
 {
+    yielding(typed, &[])
+}
+
+/// Another object as well where only what it yields is other: what is ours again has to be put back.
+fn yielding<K>(typed: &K, yields: &[Field]) -> Result<TenantObject, Error>
+where
+    K: Resource<DynamicType = ()> + Serialize,
+{
     let resource = resource::<K>();
     let (namespace, name) = (typed.namespace(), typed.name_any());
     let id = id(&resource.kind, namespace.as_deref(), &name);
@@ -214,7 +222,8 @@ where
     let json = serde_json::to_value(typed).map_err(unrenderable)?;
     let mut hasher = DefaultHasher::new();
     json.to_string().hash(&mut hasher);
+    yields.hash(&mut hasher);
     let body = serde_json::from_value(json).map_err(unrenderable)?;
-    let (yields, digest) = (Vec::new(), hasher.finish());
+    let (yields, digest) = (yields.to_vec(), hasher.finish());
     Ok(TenantObject { id, resource, namespace, name, body, yields, digest })
 }
