@@ -61,7 +61,8 @@ fn build_agents(
             ip: address.to_string(),
             hostnames: Some(vec![server.host.clone()]),
         };
-        pod.host_aliases = Some(gateway.iter().map(alias).collect());
+        let aliases: Vec<HostAlias> = gateway.iter().map(alias).collect();
+        pod.host_aliases = (!aliases.is_empty()).then_some(aliases);
     }
     Ok(KonnectivityAgents { service_account: build_service_account(AGENT), daemon_set })
 }
