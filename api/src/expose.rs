@@ -57,7 +57,7 @@ pub enum ExposeType {
     /// manager's setting.
     Gateway,
     /// A Service of type `LoadBalancer` for this tenant alone: the endpoint is `hostname` if that is given, else the
-    /// address that the load balancer gives, which is kept for the cluster's life.
+    /// name that the load balancer gives, else its address; what it gave is kept for the cluster's life.
     LoadBalancer,
     /// A load balancer that the operator runs outside the management cluster. It leads to a port on every management
     /// node, `status.nodePort`.

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use e2e::images::BUSYBOX;
 use e2e::ring::kubectl::{each, text};
 use e2e::ring::tenant::spec_for_namespaces;
+use e2e::ring::workload::await_pod;
 use e2e::ring::{Kubectl, Look, Machine, Outcome, Tenant, ensure, scenario, wait_until};
 use serde_json::{Value, json};
 
 const NODE_READY: Duration = Duration::from_mins(1);
-const RUNNING: Duration = Duration::from_mins(2);
 const ANSWER: Duration = Duration::from_secs(30);
 
 #[test]
@@ -32,7 +33,7 @@ fn pods_and_services_are_reached_by_both_families() -> Outcome {
             service("web-6", json!({"ipFamilies": ["IPv6"]})),
         ]}))?;
         for name in ["web", "client"] {
-            is_running(&cluster, name)?;
+            await_pod(&cluster, name)?;
         }
         let pod = cluster.get(&["pod", "web"])?;
         let of_the_pod = each(&pod, "/status/podIPs").map(|one| text(one, "/ip").to_owned());
@@ -58,7 +59,7 @@ fn pod(name: &str, command: &[&str]) -> Value {
         "spec": {
             "terminationGracePeriodSeconds": 1,
             "containers": [{
-                "name": "busybox", "image": "docker.io/library/busybox:1.37",
+                "name": "busybox", "image": BUSYBOX,
                 "imagePullPolicy": "IfNotPresent", "command": command,
             }],
         },
@@ -74,14 +75,6 @@ fn service(name: &str, families: Value) -> Value {
         spec.extend(families);
     }
     service
-}
-
-fn is_running(cluster: &Kubectl, name: &str) -> Outcome {
-    wait_until(&format!("pod {name} runs"), RUNNING, || {
-        let pod = cluster.get(&["pod", name])?;
-        let is_ready = pod["status"]["containerStatuses"][0]["ready"] == true;
-        Ok(Look::done_if(is_ready, || pod["status"].to_string()))
-    })
 }
 
 /// A pod's file `/etc/hostname` is its name.

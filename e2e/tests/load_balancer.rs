@@ -4,7 +4,7 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use e2e::network::BALANCED_ADDRESSES;
+use e2e::network::SPARE_ADDRESSES;
 use e2e::ring::kubectl::text;
 use e2e::ring::tenant::spec_for_namespaces;
 use e2e::ring::{
@@ -20,7 +20,7 @@ const NODE_READY: Duration = Duration::from_mins(1);
 const RENEWED: Duration = Duration::from_mins(1);
 const SERVICE: &str = "kube-apiserver-public";
 /// The first is what MetalLB would give by itself. So whoever has the second has asked for it.
-const OURS: Ipv4Addr = BALANCED_ADDRESSES[1];
+const OURS: Ipv4Addr = SPARE_ADDRESSES[1];
 
 #[test]
 fn a_load_balancer_gives_an_address_that_stays_and_is_nobody_elses() -> Outcome {
@@ -42,7 +42,7 @@ fn a_load_balancer_gives_an_address_that_stays_and_is_nobody_elses() -> Outcome 
         machine.uses(&endpoint)?;
         workload::await_core_dns(&cluster)?;
 
-        balancer.gives(&BALANCED_ADDRESSES)?;
+        balancer.gives(&SPARE_ADDRESSES[..2])?;
         delete_service(&tenant)?;
         await_given_back(&tenant)?;
         machine.renews(&cluster, RENEWED)?;

@@ -22,7 +22,8 @@ pub struct BalancerView {
     pub addresses: Vec<IpAddr>,
     /// Names that it has been given.
     pub names: Vec<String>,
-    /// Another tenant whose endpoint has the first of these addresses, at the same port; by namespace and name.
+    /// Another tenant whose endpoint has the address that it would take (the one that is asked for, else the first of these, else the
+    /// one that is recorded), at the same port; by namespace and name.
     pub taken_by: Option<String>,
     /// The newest warning about the Service.
     pub warning: Option<String>,
@@ -52,6 +53,12 @@ impl BalancerView {
     pub fn has(&self, address: &IpAddr) -> bool {
         self.addresses.contains(address) || (self.addresses.is_empty() && !self.names.is_empty())
     }
+}
+
+/// The address that the spec asks for; what an unborn cluster was given before does not bind it.
+#[must_use]
+pub fn asked_address(expose: &Expose) -> Option<IpAddr> {
+    expose.load_balancer.as_ref()?.address.as_ref()?.parse().ok()
 }
 
 /// Whether what was accepted is for a load balancer of another class.
@@ -149,7 +156,7 @@ struct Given {
 /// What the endpoint would be by what is seen, or in words why it cannot be that.
 fn given(tenant: &Tenant, view: &BalancerView) -> Result<Given, String> {
     let service = service(tenant);
-    let asked = asked_address(tenant);
+    let asked = asked_address(&tenant.spec.expose);
     if !view.service {
         return Err(format!("{service} is being made"));
     }
@@ -200,7 +207,7 @@ fn nothing(tenant: &Tenant, view: &BalancerView) -> String {
         Some(class) => format!("that of class {class}"),
         None => "one".to_owned(),
     };
-    let of_that = match asked_address(tenant) {
+    let of_that = match asked_address(&tenant.spec.expose) {
         Some(address) => format!("can give {address}"),
         None => "has addresses left".to_owned(),
     };
@@ -209,11 +216,6 @@ fn nothing(tenant: &Tenant, view: &BalancerView) -> String {
         "{} has an empty status.loadBalancer: see that {balancer} runs in the management cluster and {of_that}{warning}",
         service(tenant)
     )
-}
-
-/// By the spec; what an unborn one was given before does not bind it.
-fn asked_address(tenant: &Tenant) -> Option<IpAddr> {
-    tenant.spec.expose.load_balancer.as_ref()?.address.as_ref()?.parse().ok()
 }
 
 fn service(tenant: &Tenant) -> String {

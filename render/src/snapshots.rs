@@ -13,7 +13,6 @@ mod restore;
 
 use jiff::{SignedDuration, Timestamp};
 use nagaya_api::Snapshot;
-use sha2::{Digest, Sha256};
 
 pub use bucket::Bucket;
 pub use job::{JobState, PlaneJobs, RestoreJob, SnapshotJob, WORDS};
@@ -257,13 +256,8 @@ fn due_at(tenant: &Tenant, created: Timestamp) -> Option<Timestamp> {
         return Some(created);
     }
     let half = every / 2;
-    let spread = half.as_secs().saturating_mul(i64::from(share(&tenant.uid))) / 256;
+    let spread = half.as_secs().saturating_mul(i64::from(tenant.share())) / 256;
     created.checked_add(half + SignedDuration::from_secs(spread)).ok()
-}
-
-/// 0 to 255, evenly spread over tenants.
-pub(crate) fn share(uid: &str) -> u8 {
-    Sha256::digest(uid)[0]
 }
 
 /// What there is now: what the newest finished Job says, else what is on record.

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use nagaya_api::{AddonResources, CorefileAdditions, TenantClusterSpec, labels};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 
 use crate::minors::{KubernetesVersion, Minor};
 use crate::moves::Moves;
@@ -229,6 +230,11 @@ impl Tenant {
     pub fn endpoint(&self) -> Option<Endpoint> {
         let former = self.exposure.moves.former.as_ref();
         self.exposure.endpoint().filter(|own| former.is_none_or(|former| former.hands_out(own)))
+    }
+
+    /// 0 to 255, evenly spread over tenants: what all of them would do at once each does at its own time.
+    pub(crate) fn share(&self) -> u8 {
+        Sha256::digest(&self.uid)[0]
     }
 
     /// Labels of an object of this tenant; `component` is its `app.kubernetes.io/name`.

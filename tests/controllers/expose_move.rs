@@ -7,7 +7,7 @@ use nagaya_api::{conditions, labels};
 use serde_json::{Value, json};
 
 use crate::memory_api::{Id, Kind, NODE_ADDRESS};
-use crate::stage::{PROJECT, Stage, TENANT, tenant_id};
+use crate::stage::{PROJECT, Stage, tenant_id};
 
 const AT_THE_GATEWAY: &str = "demo.acme.k8s.example.com:443";
 const FIRST: &str = "kube-apiserver-public";
@@ -72,11 +72,7 @@ fn moved(stage: &Stage) -> (String, String) {
 async fn with_a_node() -> (Stage, String) {
     let stage = Stage::ready().await;
     add_node(&stage, "old", None);
-    let token = json!({
-        "kind": "JoinToken", "metadata": {"name": "vms", "namespace": PROJECT},
-        "spec": {"clusterName": TENANT},
-    });
-    stage.projects.create(&token);
+    stage.create_join_token("vms");
     stage.settled().await;
     let endpoint = endpoint(&stage);
     assert!(secret(&stage, "vms-join", "command").contains(&endpoint));

@@ -10,7 +10,7 @@ use nagaya_render::settings::GatewaySettings;
 use serde_json::{Value, json};
 
 use crate::memory_api::{GATEWAY_ADDRESS, Id, Kind};
-use crate::stage::{PROJECT, Stage, TENANT, tenant_id};
+use crate::stage::{PROJECT, Stage, tenant_id};
 
 const HOST: &str = "demo.acme.k8s.example.com";
 const ENDPOINT: &str = "demo.acme.k8s.example.com:443";
@@ -86,11 +86,7 @@ async fn a_tenant_behind_the_gateway_is_joinable_by_its_own_name() {
 #[tokio::test(start_paused = true)]
 async fn its_join_command_names_it_too() {
     let stage = ready().await;
-    let token = json!({
-        "kind": "JoinToken", "metadata": {"name": "vms", "namespace": PROJECT},
-        "spec": {"clusterName": TENANT},
-    });
-    stage.projects.create(&token);
+    stage.create_join_token("vms");
     let is_there = |stage: &Stage| stage.projects.get("Secret", PROJECT, "vms-join").is_some();
     stage.until("it is issued", is_there).await;
     let command = secret(&stage, "vms-join", "command");

@@ -128,11 +128,7 @@ async fn a_tenant_that_is_deleted_is_terminating_until_it_is_gone() {
 #[tokio::test(start_paused = true)]
 async fn a_token_is_waited_for_until_it_is_issued() {
     let mut stage = Stage::new();
-    let wanted = json!({
-        "kind": "JoinToken", "metadata": {"name": "vms", "namespace": PROJECT},
-        "spec": {"clusterName": TENANT},
-    });
-    stage.projects.create(&wanted).unwrap();
+    stage.create_join_token("vms");
     stage.until("an answer", |stage| token(stage)["status"]["state"] == "Pending").await;
     let (kstatus, argo) = seen(&token(&stage));
     assert_eq!(kstatus, "InProgress");

@@ -118,11 +118,7 @@ async fn once_it_has_one_it_is_joinable_there() {
     let info = stage.inside.get("ConfigMap", "kube-public", "cluster-info").unwrap();
     assert!(info["data"]["kubeconfig"].as_str().unwrap().contains(&server), "{info:#}");
     assert!(secret(&stage, "demo-kubeconfig", "value").contains(&server));
-    let token = json!({
-        "kind": "JoinToken", "metadata": {"name": "vms", "namespace": PROJECT},
-        "spec": {"clusterName": TENANT},
-    });
-    stage.projects.create(&token);
+    stage.create_join_token("vms");
     let is_there = |stage: &Stage| stage.projects.get("Secret", PROJECT, "vms-join").is_some();
     stage.until("it is issued", is_there).await;
     let command = secret(&stage, "vms-join", "command");

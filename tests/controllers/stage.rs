@@ -187,6 +187,15 @@ impl Stage {
         self.projects.create(&tenant).unwrap();
     }
 
+    /// Somebody asks for a join command of the tenant.
+    pub fn create_join_token(&self, name: &str) {
+        let token = json!({
+            "kind": "JoinToken", "metadata": {"name": name, "namespace": PROJECT},
+            "spec": {"clusterName": TENANT},
+        });
+        self.projects.create(&token).unwrap();
+    }
+
     /// Somebody changes the tenant in a way that means nothing.
     pub fn touch(&self) {
         let annotation =

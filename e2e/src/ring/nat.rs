@@ -9,14 +9,14 @@ use super::{Machine, Outcome, ensure};
 use crate::cargo::built;
 use crate::command::{command, output};
 use crate::install::GATEWAY_PORT;
-use crate::network::{self, MANAGEMENT_ADDRESS, PREFIX};
+use crate::network::{self, MANAGEMENT_ADDRESS, PREFIX, SPARE_ADDRESSES};
 use crate::progress::say;
 
 const NAME: &str = "ring-nat";
-/// The machine's way to the gateway. These addresses are no host's.
-const INSIDE: Ipv4Addr = Ipv4Addr::new(172, 30, 0, 251);
+/// The machine's way to the gateway.
+const INSIDE: Ipv4Addr = SPARE_ADDRESSES[0];
 /// From where its connections come, the one or the other.
-const OUTSIDE: [Ipv4Addr; 2] = [Ipv4Addr::new(172, 30, 0, 252), Ipv4Addr::new(172, 30, 0, 253)];
+const OUTSIDE: [Ipv4Addr; 2] = [SPARE_ADDRESSES[1], SPARE_ADDRESSES[2]];
 /// Of the queue for [`SlowLine`], in the NAT's own network.
 const QUEUE: &str = "7";
 

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Value, json};
 
 use super::certificate::make_certificate;
-use super::tunnel::await_pod;
+use super::workload::await_pod;
 use super::{Kubectl, Look, Outcome, ensure_says, wait_until};
 use crate::images::NGINX;
 use crate::paths;

@@ -8,8 +8,6 @@ use super::tenant::spec_for_namespaces;
 use super::{Forward, Kubectl, Look, Machine, Outcome, ensure_says, wait_until, workload};
 
 const ROLLOUT: Duration = Duration::from_mins(2);
-/// A part of the page that the sandbox's nginx image serves.
-const PAGE: &str = "a tenant's own node";
 
 /// The spec of a tenant behind the gateway, for nodes of the kind `namespaces`.
 #[must_use]
@@ -46,19 +44,7 @@ pub fn serve_a_page(cluster: &Kubectl, name: &str, machine: &Machine) -> Outcome
         "spec": {"selector": {"app": name}, "ports": [{"port": 80}]},
     });
     cluster.apply(&json!({"apiVersion": "v1", "kind": "List", "items": [pod, service]}))?;
-    await_pod(cluster, name)
-}
-
-/// Waits until a pod's only container is ready.
-///
-/// # Errors
-/// It is not within 2 minutes.
-pub fn await_pod(cluster: &Kubectl, name: &str) -> Outcome {
-    wait_until(&format!("the pod {name} is ready"), ROLLOUT, || {
-        let pod = cluster.get(&["pod", name])?;
-        let ready = pod["status"]["containerStatuses"][0]["ready"] == true;
-        Ok(Look::done_if(ready, || pod["status"].to_string()))
-    })
+    workload::await_pod(cluster, name)
 }
 
 /// `kubectl logs` of the pod `web`.
@@ -82,7 +68,7 @@ pub fn exec(cluster: &Kubectl) -> Outcome {
 /// # Errors
 /// The page does not come.
 pub fn port_forward(cluster: &Kubectl) -> Outcome {
-    ensure_says(&Forward::start(cluster, "pod/web")?.fetch()?, &[PAGE])
+    ensure_says(&Forward::start(cluster, "pod/web")?.fetch()?, &[workload::PAGE])
 }
 
 /// Not the kubelet's but what is in pods: as webhooks and aggregated APIs are asked.
@@ -92,7 +78,7 @@ pub fn port_forward(cluster: &Kubectl) -> Outcome {
 pub fn proxied(cluster: &Kubectl) -> Outcome {
     for path in ["pods/web:80", "services/web:80"] {
         let path = format!("/api/v1/namespaces/default/{path}/proxy/");
-        ensure_says(&cluster.run(&["get", "--raw", &path])?, &[PAGE])?;
+        ensure_says(&cluster.run(&["get", "--raw", &path])?, &[workload::PAGE])?;
     }
     Ok(())
 }

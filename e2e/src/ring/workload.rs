@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::kubectl::text;
+use super::kubectl::{each, text};
 use super::{Kubectl, Look, Machine, Outcome, ensure_says, wait_until};
 use crate::command::{command, output};
 use crate::network;
@@ -90,6 +90,19 @@ fn served_at_cluster_ip(cluster: &Kubectl) -> Outcome {
         })?;
     }
     Ok(())
+}
+
+/// Waits until each container of a pod is ready.
+///
+/// # Errors
+/// One is not within 5 minutes.
+pub fn await_pod(cluster: &Kubectl, name: &str) -> Outcome {
+    wait_until(&format!("the pod {name} is ready"), ROLLOUT, || {
+        let status = cluster.get(&["pod", name])?["status"].take();
+        let mut containers = each(&status, "/containerStatuses").map(|one| one["ready"] == true);
+        let ready = containers.next() == Some(true) && containers.all(|ready| ready);
+        Ok(Look::done_if(ready, || status.to_string()))
+    })
 }
 
 /// A container that serves a page on port 80.

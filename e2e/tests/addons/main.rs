@@ -9,12 +9,12 @@ use e2e::images;
 use e2e::images::catalogue::local_path_provisioner_reference;
 use e2e::ring::kubectl::{each, text};
 use e2e::ring::tenant::spec_for_namespaces;
+use e2e::ring::workload::await_pod;
 use e2e::ring::{
     Kubectl, Look, Machine, Outcome, Tenant, ensure, ensure_says, scenario, stays, wait_until,
 };
 use pods::{
-    a_volume_outlives_its_pod, await_ready, claim, names_are_found, services, services_are_reached,
-    user, web,
+    a_volume_outlives_its_pod, claim, names_are_found, services, services_are_reached, user, web,
 };
 use serde_json::{Value, json};
 
@@ -49,7 +49,7 @@ fn addons_are_as_a_tenant_wants_them_and_pods_on_two_machines_find_what_they_nee
         cluster.apply(&list(&[claim(), user("writer", "echo kept > /data/word")]))?;
         addons_run_as_wanted(&cluster, &machines)?;
         for machine in &machines {
-            await_ready(&cluster, machine.name())?;
+            await_pod(&cluster, machine.name())?;
             names_are_found(&cluster, machine.name())?;
         }
         customise(&cluster, &json!({"own.server": OWN_ZONE, "bad.server": NO_BLOCK}))?;

@@ -4,11 +4,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use e2e::images;
-use e2e::ring::kubectl::{each, text};
+use e2e::ring::kubectl::text;
 use e2e::ring::{Kubectl, Look, Machine, Outcome, ensure_says, wait_until, workload};
 use serde_json::{Value, json};
-
-use crate::ROLLOUT;
 
 const ANSWER: Duration = Duration::from_secs(30);
 
@@ -42,15 +40,6 @@ pub fn services(first: &Machine) -> [Value; 3] {
         service("each", json!({"selector": {"app": "web"}, "clusterIP": "None"})),
         service("first", json!({"selector": {"on": first.name()}, "type": "NodePort"})),
     ]
-}
-
-pub fn await_ready(cluster: &Kubectl, pod: &str) -> Outcome {
-    wait_until(&format!("pod {pod} is ready"), ROLLOUT, || {
-        let status = cluster.get(&["pod", pod])?["status"].take();
-        let mut containers = each(&status, "/containerStatuses").map(|one| one["ready"] == true);
-        let ready = containers.next() == Some(true) && containers.all(|ready| ready);
-        Ok(Look::done_if(ready, || status.to_string()))
-    })
 }
 
 pub fn names_are_found(cluster: &Kubectl, pod: &str) -> Outcome {
@@ -135,9 +124,9 @@ pub fn user(name: &str, first: &str) -> Value {
 }
 
 pub fn a_volume_outlives_its_pod(cluster: &Kubectl) -> Outcome {
-    await_ready(cluster, "writer")?;
+    workload::await_pod(cluster, "writer")?;
     cluster.run(&["delete", "pod", "writer", "--wait", "--request-timeout=0"])?;
     cluster.apply(&user("reader", "true"))?;
-    await_ready(cluster, "reader")?;
+    workload::await_pod(cluster, "reader")?;
     ensure_says(&within(cluster, "reader", &["cat", "/data/word"])?, &["kept"])
 }

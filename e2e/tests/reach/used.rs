@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use e2e::images::BUSYBOX;
 use e2e::kubectl::manifests;
 use e2e::progress::say;
-use e2e::ring::tunnel::{await_pod, exec, logs, port_forward, proxied};
+use e2e::ring::tunnel::{exec, logs, port_forward, proxied};
+use e2e::ring::workload::await_pod;
 use e2e::ring::{Kubectl, Look, Machine, Outcome, ensure_says, tenant_webhook, wait_until};
 use serde_json::json;
 

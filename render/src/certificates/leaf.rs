@@ -12,7 +12,6 @@ use super::secret_data::{certificate, private_key};
 use crate::moves::Former;
 use crate::plane::mounts::CLIENT_CONFIG_DIR;
 use crate::plane::names;
-use crate::snapshots::share;
 use crate::tenant::Tenant;
 use crate::tunnel;
 
@@ -141,7 +140,7 @@ impl Leaf {
 /// A new one takes new pods of kube-apiserver: tenants that got theirs at once, by one upgrade of the manager, get the next ones
 /// within a month, not together.
 fn life_in_the_tunnel(tenant: &Tenant) -> SignedDuration {
-    LIFE - SignedDuration::from_hours(i64::from(share(&tenant.uid)) * 3)
+    LIFE - SignedDuration::from_hours(i64::from(tenant.share()) * 3)
 }
 
 /// DNS names and addresses may come in any order and more than once.

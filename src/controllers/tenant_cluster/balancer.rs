@@ -7,7 +7,7 @@ use kube::api::ListParams;
 use kube::runtime::reflector::ObjectRef;
 use kube::{Api, ResourceExt};
 use nagaya_api::{ExposeType, TenantCluster, TenantClusterSpec, labels};
-use nagaya_render::load_balancer::{BalancerView, class_differs, newest_warning};
+use nagaya_render::load_balancer::{BalancerView, asked_address, class_differs, newest_warning};
 use nagaya_render::plane::names;
 use nagaya_render::plane_record::PlaneRecord;
 use nagaya_render::tenant::{Tenant, Way};
@@ -34,8 +34,7 @@ pub async fn observe(context: &Context, raw: &TenantCluster, plane: &PlaneRecord
         return view;
     }
     let waits = view.addresses.is_empty() && view.names.is_empty();
-    let asked = raw.spec.expose.load_balancer.as_ref().and_then(|asked| asked.address.as_ref());
-    let asked = asked.and_then(|text| text.parse().ok());
+    let asked = asked_address(&raw.spec.expose);
     let given = asked.or_else(|| view.addresses.first().copied()).or(plane.endpoint_address);
     let taken_by = given.filter(|_| !plane.born).and_then(|given| {
         let (given, port) = (given.to_string(), port(raw).to_string());

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use k8s_openapi::api::core::v1::Service;
 use kube::runtime::reflector::ObjectRef;
-use nagaya_render::load_balancer::BalancerView;
+use nagaya_render::load_balancer::{BalancerView, asked_address};
 use nagaya_render::membership::EtcdShape;
 use nagaya_render::plane::{Foundation, build_api_server_former_as_made, build_foundation, names};
 use nagaya_render::tenant::{Exposure, Tenant, Way};
@@ -105,10 +105,8 @@ fn recorded_node_port(exposure: &Exposure) -> Option<u16> {
 /// As it was before anybody knew what would be chosen for it.
 fn asking_for_nothing(tenant: &Tenant) -> Tenant {
     let mut tenant = with_node_port(tenant, None);
-    let asked = tenant.spec.expose.load_balancer.as_ref();
-    let asked = asked.and_then(|asked| asked.address.as_ref()?.parse().ok());
     if let Way::LoadBalancer(request) = &mut tenant.exposure.way {
-        request.address = asked;
+        request.address = asked_address(&tenant.spec.expose);
     }
     tenant
 }
