@@ -129,7 +129,7 @@ fn line(condition: &Condition, now: Timestamp) -> String {
         types::STALLED => false,
         types::RECONCILING => true,
         // What it says is bad.
-        types::NODES_CUT_OFF => status == "False",
+        types::NODES_CUT_OFF | types::CONNECTIONS_LIMITED => status == "False",
         _ => status == "True",
     };
     let mark = match (is_well, status.as_str()) {

@@ -95,20 +95,28 @@ impl Meter {
         relays.len()
     }
 
-    /// Why connections were refused in the last minute, a sentence for each limit.
+    /// Why connections were refused in the last minute: each limit by its refusal, and in a sentence.
     #[must_use]
-    pub fn limited(&self, limits: Limits, now: Instant) -> Vec<String> {
+    pub fn limited(&self, limits: Limits, now: Instant) -> Vec<(Refusal, String)> {
         let state = self.state();
         let because = [
-            format!("it has {} of {} connections", state.open, limits.connections),
-            format!("it got more than {} new connections a second", limits.rate),
+            (
+                Refusal::TooManyConnections,
+                format!("it has {} of {} connections", state.open, limits.connections),
+            ),
+            (
+                Refusal::ConnectionsTooFast,
+                format!("it got more than {} new connections a second", limits.rate),
+            ),
         ];
         let shown = |limited: &Option<Limited>| {
             limited.filter(|limited| now.saturating_duration_since(limited.last) < SHOWN)
         };
         let both = state.limited.iter().map(shown).zip(because);
-        both.filter_map(|(limited, why)| Some(format!("because {why}; {}", limited?.told(now))))
-            .collect()
+        both.filter_map(|(limited, (refusal, why))| {
+            Some((refusal, format!("because {why}; {}", limited?.told(now))))
+        })
+        .collect()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -214,7 +222,7 @@ mod tests {
         let told = meter.limited(none, now + Duration::from_secs(20));
         let expected =
             "because it has 0 of 0 connections; 10 refused since 20 s ago, the last 11 s ago";
-        assert_eq!(told, [expected]);
+        assert_eq!(told, [(Refusal::TooManyConnections, expected.to_owned())]);
         assert!(meter.limited(none, now + Duration::from_secs(70)).is_empty());
     }
 }

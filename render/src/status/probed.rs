@@ -5,7 +5,7 @@ use nagaya_api::{conditions as types, reasons};
 use super::parts::{blocked, no_space};
 use super::reconciling::waiting_for;
 use super::{Findings, Probed, State, Verdict, snapshots};
-use crate::probe::Finding;
+use crate::probe::{Finding, Reason};
 use crate::tenant::Way;
 use crate::workloads::Workloads;
 
@@ -75,7 +75,18 @@ fn cause(findings: &Findings<'_>, part: &str) -> Option<Verdict> {
         let words = format!("{part}: waiting for {name}: {blocked}");
         Some(Verdict::new(State::False, blocked.blockage.reason(), words))
     });
-    of_pods.or_else(|| findings.astray().filter(|_| part == ENDPOINT))
+    of_pods.or_else(|| {
+        let of_endpoint = findings.astray().or_else(|| refused_as_limited(findings));
+        of_endpoint.filter(|_| part == ENDPOINT)
+    })
+}
+
+/// The gateway refuses the manager's own look as it does all others, and does not say why.
+fn refused_as_limited(findings: &Findings<'_>) -> Option<Verdict> {
+    let Probed::Report(report) = findings.probed else { return None };
+    let is_refused = matches!(&report.endpoint, Finding::Failed { reason, .. } if *reason == Reason::GatewayRefuses);
+    let limited = findings.limited.filter(|_| is_refused)?;
+    Some(Verdict::new(State::False, Reason::GatewayRefuses.into(), &limited.message))
 }
 
 pub(super) fn endpoint(findings: &Findings<'_>) -> Option<Verdict> {
@@ -98,7 +109,8 @@ pub(super) fn endpoint(findings: &Findings<'_>) -> Option<Verdict> {
             "the public endpoint answers as it should",
         ),
         Finding::Failed { reason, message } => {
-            findings.astray().unwrap_or_else(|| Verdict::new(State::False, reason.into(), message))
+            let known = findings.astray().or_else(|| refused_as_limited(findings));
+            known.unwrap_or_else(|| Verdict::new(State::False, reason.into(), message))
         }
         Finding::Unknown => not_probed(),
     })
