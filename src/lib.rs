@@ -17,7 +17,7 @@
 //! | whom the gateway refuses | [`limited`] |
 //! | the verbs that everything on Kubernetes is made of | [`kube_ops`] |
 //! | the process itself | [`clock`], [`server`], [`readiness`], [`metrics`], [`telemetry`] |
-//! | small programs in the same binary | [`wait`], [`admit_member`], [`snapshot`], [`explain`], [`crds`] |
+//! | small programs in the same binary | [`wait`], [`admit_member`], [`snapshot`], [`explain`], [`doctor`], [`crds`] |
 
 pub mod admit_member;
 pub mod caches;
@@ -26,6 +26,7 @@ pub mod clock;
 pub mod config;
 pub mod controllers;
 pub mod crds;
+pub mod doctor;
 pub mod etcd;
 pub mod explain;
 pub mod keyring;

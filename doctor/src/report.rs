@@ -24,8 +24,8 @@ pub enum Verdict {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Finding {
-    /// Which check.
-    pub check: Check,
+    /// Which check: the name of a [`Check`], or of an [`OperatorCheck`](crate::OperatorCheck).
+    pub check: &'static str,
     /// What came of it.
     pub verdict: Verdict,
     /// What is there, or what is wrong.
@@ -46,6 +46,15 @@ impl Finding {
     }
 }
 
+/// Where it was looked from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// The machine that is to join.
+    Machine,
+    /// The management cluster, by whoever runs it.
+    Operator,
+}
+
 /// What all checks found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -56,20 +65,24 @@ pub struct Report {
     pub would_join: bool,
     /// A finding for each check, in their order.
     pub findings: Vec<Finding>,
+    #[serde(skip)]
+    side: Side,
 }
 
 impl Report {
-    pub(crate) fn new(endpoint: String, findings: Vec<Finding>) -> Self {
+    /// Of all that was found.
+    #[must_use]
+    pub fn new(side: Side, endpoint: String, findings: Vec<Finding>) -> Self {
         let stands_in_the_way =
             |one: &Finding| matches!(one.verdict, Verdict::Failed | Verdict::NotChecked);
         let would_join = !findings.iter().any(stands_in_the_way);
-        Self { endpoint, would_join, findings }
+        Self { endpoint, would_join, findings, side }
     }
 
     /// The finding of a check.
     #[must_use]
     pub fn of(&self, check: Check) -> Option<&Finding> {
-        self.findings.iter().find(|finding| finding.check == check)
+        self.findings.iter().find(|finding| finding.check == check.name())
     }
 
     /// Lines for a reader.
@@ -78,7 +91,7 @@ impl Report {
         let mut text = String::new();
         for finding in &self.findings {
             // Writing to a String cannot fail.
-            let name = finding.check.name();
+            let name = finding.check;
             let _ = writeln!(text, "{} {name:17} {}", finding.mark(), finding.message);
             if let Some(mend) = &finding.mend {
                 for (line, label) in
@@ -90,12 +103,21 @@ impl Report {
         }
         let of = |verdict| self.findings.iter().filter(|one| one.verdict == verdict).count();
         let (failed, warnings) = (of(Verdict::Failed), of(Verdict::Warning));
+        let (well, ill) = match self.side {
+            Side::Machine => {
+                ("kubeadm join would succeed", "kubeadm join would fail, or its node not work")
+            }
+            Side::Operator => (
+                "nothing on this side is in the way of a join",
+                "something on this side may be in the way of a join",
+            ),
+        };
         let _ = match (self.would_join, warnings) {
-            (true, 0) => writeln!(text, "\nkubeadm join would succeed."),
-            (true, _) => writeln!(text, "\nkubeadm join would succeed; warnings: {warnings}."),
+            (true, 0) => writeln!(text, "\n{well}."),
+            (true, _) => writeln!(text, "\n{well}; warnings: {warnings}."),
             (false, _) => writeln!(
                 text,
-                "\nkubeadm join would fail, or its node not work: failed {failed}, not checked {}, warnings {warnings}.",
+                "\n{ill}: failed {failed}, not checked {}, warnings {warnings}.",
                 of(Verdict::NotChecked)
             ),
         };

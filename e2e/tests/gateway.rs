@@ -33,6 +33,7 @@ fn a_machine_joins_through_the_gateway_by_the_name_of_its_cluster() -> Outcome {
         tenant.await_condition("APIServerReady", "True", BIRTH)?;
         let missing = tenant.await_condition("EndpointReachable", "False", SOON)?;
         ensure_says(&missing.message, &["cannot connect to the gateway", &endpoint])?;
+        tenant.diagnose(&[])?.says("public-endpoint", "failed", "cannot connect to the gateway")?;
         let _gateway = Gateway::install()?;
         tenant.await_ready()?;
         let said = tenant.status("/endpoint")?;
@@ -93,12 +94,14 @@ fn too_many_connections_are_told_until_they_end(tenant: &Tenant, machine: &Machi
     );
     let mut holding = machine.command(&["sh", "-c", &script])?.spawn()?;
     let told = tenant.await_condition("ConnectionsLimited", "True", SOON);
+    let diagnosis = tenant.diagnose(&[]);
     holding.wait()?;
     let told = told?;
     ensure(told.reason == "TooManyConnections", || format!("{told:?}"))?;
     let many = format!("{ALLOWED} of {ALLOWED} connections are open at");
     let mend = "nagaya.dev/gateway-connections=NUMBER";
     ensure_says(&told.message, &[&many, "nagaya-gateway-", mend, &plane])?;
+    diagnosis?.says("connections", "failed", &many)?;
     wait_until("it is told no more", OVER, || {
         let conditions = tenant.status("/conditions")?.to_string();
         Ok(Look::done_if(!conditions.contains("ConnectionsLimited"), || conditions))
