@@ -111,11 +111,13 @@ async fn ask_all(dial: &dyn Dial, pods: &str) -> Vec<(IpAddr, LimitedRoutes)> {
             return Vec::new();
         }
     };
-    let asked = addresses.into_iter().map(async |pod| match ask::ask(dial, pod).await {
-        Ok(answer) => Some((pod.ip(), answer)),
-        Err(error) => {
-            tracing::debug!(%pod, error, "a pod of the gateway does not say whom it refuses");
-            None
+    let asked = addresses.into_iter().map(|pod| async move {
+        match ask::ask(dial, pod).await {
+            Ok(answer) => Some((pod.ip(), answer)),
+            Err(error) => {
+                tracing::debug!(%pod, %error, "a pod of the gateway does not say whom it refuses");
+                None
+            }
         }
     });
     join_all(asked).await.into_iter().flatten().collect()

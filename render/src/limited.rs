@@ -112,7 +112,7 @@ mod tests {
     }
 
     fn said(limits: Limits) -> String {
-        verdict(&limits, "plane").message
+        verdict(&limits, "plane").message().to_owned()
     }
 
     #[test]
@@ -142,10 +142,11 @@ mod tests {
         let tunnel = (limit(LimitKind::New, "konnectivity-server", 100), gateways(1));
         let open = (limit(LimitKind::Open, "kube-apiserver-public", 5), gateways(1));
         let verdict = verdict(&[tunnel, open].into(), "plane");
-        assert_eq!(verdict.reason, "TooManyConnections");
-        let (first, second) = verdict.message.split_once(". ").unwrap();
+        let words = verdict.message();
+        assert_eq!(verdict, Verdict::new(State::True, "TooManyConnections", words));
+        let (first, second) = words.split_once(". ").unwrap();
         assert!(first.starts_with("connections are refused: 5 of 5"), "{first}");
-        assert!(command(&verdict.message).unwrap().ends_with("gateway-connections=NUMBER"));
+        assert!(command(words).unwrap().ends_with("gateway-connections=NUMBER"));
         assert!(second.starts_with("connections of the tunnel are refused: more"), "{second}");
     }
 

@@ -8,7 +8,6 @@ use nagaya_doctor::{Finding, OperatorCheck};
 use nagaya_render::nodes::Trouble;
 
 use super::cluster::condition;
-use super::see::Inside;
 use super::{Place, Seen, failed, not_checked, passed, warning};
 
 /// With which a kubelet authenticates, and with which it serves.
@@ -112,26 +111,23 @@ fn words(request: &CertificateSigningRequest, ill: &Ill) -> String {
 
 pub(super) fn nodes(of: &Place, seen: &Seen) -> Finding {
     let check = OperatorCheck::Nodes;
-    let joined = joined(seen);
-    if let (Some(name), Ok(inside)) = (&joined, &seen.inside) {
-        match trouble(name, inside) {
-            None => {}
-            Some(Err(())) => {
-                return failed(
-                    check,
-                    format!("{name} got its certificate, and there is no node of that name"),
-                    format!(
-                        "journalctl -u kubelet -n 50    # on {name}: its kubelet does not run, or does not reach the endpoint"
-                    ),
-                );
-            }
-            Some(Ok(trouble)) => {
-                return failed(
-                    check,
-                    format!("{name}, which joined last, is not Ready: {trouble}"),
-                    as_tenant(of, &format!("describe node {name}")),
-                );
-            }
+    if let (Some(name), Ok(inside)) = (joined(seen), &seen.inside) {
+        let Some(node) = inside.nodes.iter().find(|node| node.name_any() == name) else {
+            return failed(
+                check,
+                format!("{name} got its certificate, and there is no node of that name"),
+                format!(
+                    "journalctl -u kubelet -n 50    # on {name}: its kubelet does not run, or does not reach the endpoint"
+                ),
+            );
+        };
+        let conditions = node.status.as_ref().and_then(|status| status.conditions.clone());
+        if let Some(trouble) = Trouble::of(&conditions.unwrap_or_default()) {
+            return failed(
+                check,
+                format!("{name}, which joined last, is not Ready: {trouble}"),
+                as_tenant(of, &format!("describe node {name}")),
+            );
         }
     }
     let cluster = seen.cluster.as_ref().ok().and_then(Option::as_ref);
@@ -147,15 +143,6 @@ fn joined(seen: &Seen) -> Option<String> {
     let status = seen.token.as_ref().ok()?.as_ref()?.status.as_ref()?;
     let attempt = status.last_attempt.as_ref()?;
     (attempt.outcome == JoinOutcome::Issued).then(|| attempt.node.clone())
-}
-
-/// What keeps it from being Ready; an error: there is no such node.
-fn trouble(name: &str, inside: &Inside) -> Option<Result<String, ()>> {
-    let Some(node) = inside.nodes.iter().find(|node| node.name_any() == name) else {
-        return Some(Err(()));
-    };
-    let conditions = node.status.as_ref().and_then(|status| status.conditions.clone());
-    Trouble::of(&conditions.unwrap_or_default()).map(|trouble| Ok(trouble.to_string()))
 }
 
 /// A command that the tenant's administrator may give.
