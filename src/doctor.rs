@@ -18,19 +18,20 @@ use std::io::{Write as _, stdout};
 use std::path::PathBuf;
 
 use jiff::Timestamp;
+use kube::ResourceExt as _;
 use nagaya_doctor::{
-    Arguments, Finding, Ground, OperatorCheck, Report, Side, Verdict, examine_from_elsewhere,
-    examine_without_token,
+    Arguments, Check, Finding, Ground, OperatorCheck, Report, Side, Verdict,
+    examine_from_elsewhere, examine_without_token, unexamined,
 };
 
 use crate::cli::management_cluster::{self, ManagementCluster};
-use see::{Handed, Seen};
+use see::Seen;
 
 /// Which tenant, and which of its tokens.
 #[derive(Clone, Debug, clap::Args)]
 #[command(
     after_help = "Exit code: 0 if nothing on this side is in the way, 1 if something is or could not be looked at, 2 if \
-                  these arguments are none. Nothing is changed."
+                  these arguments are none, or the kubeconfig is. Nothing is changed."
 )]
 pub struct DoctorOptions {
     /// Name of the `TenantCluster`.
@@ -106,26 +107,51 @@ fn report(of: &Place, seen: &Seen, now: Timestamp) -> Report {
     let mut findings = cluster::findings(of, seen);
     findings.push(token::token(of, seen, now));
     let endpoint = seen.endpoint().unwrap_or_default();
-    findings.extend(from_here(&endpoint, seen));
-    findings.push(token::last_attempt(of, seen));
-    findings.extend([machines::requests(of, seen, now), machines::nodes(of, seen)]);
+    findings.extend(from_here(&endpoint, seen).into_iter().map(|one| on_this_side(of, seen, one)));
+    findings.push(token::last_attempt(of, seen, now));
+    findings.extend([machines::requests(of, seen, now), machines::nodes(of, seen, now)]);
     Report::new(Side::Operator, endpoint, findings)
 }
 
 /// What this host meets at the endpoint, by the words that the tenant was handed.
 fn from_here(endpoint: &str, seen: &Seen) -> Vec<Finding> {
     let ground = Ground::below(PathBuf::from("/"));
-    let with_token = match &seen.handed {
-        Ok(Some(Handed { endpoint, token, pin })) => {
-            Arguments::of_join(endpoint, Some((token, pin))).ok()
-        }
-        _ => None,
-    };
-    if let Some(join) = with_token {
+    if let Some(join) = seen.join() {
         return examine_from_elsewhere(&join, &ground);
     }
-    let join = Arguments::of_join(endpoint, None).ok();
-    join.map(|join| examine_without_token(&join, &ground)).unwrap_or_default()
+    match Arguments::of_join(endpoint, None) {
+        Ok(join) => examine_without_token(&join, &ground),
+        Err(_) => unexamined("there is no endpoint to look at"),
+    }
+}
+
+/// What mends it there: this host's own network is not the machine's, and names are known that the machine does not know.
+fn on_this_side(of: &Place, seen: &Seen, found: Finding) -> Finding {
+    let Place { namespace, name } = of;
+    let of_the_machine = [Check::Dns, Check::Tcp, Check::Mtu, Check::Rights].map(Check::name);
+    let mend = found.mend.map(|mend| {
+        if of_the_machine.contains(&found.check) {
+            return "nagaya-doctor HOST:PORT --token …    # on the machine, with the words of its kubeadm join: is it so there?"
+                .to_owned();
+        }
+        let mend = mend.replace("NAMESPACE", namespace).replace("NAME", name);
+        match &seen.token {
+            Ok(Some(token)) => {
+                mend.replace("secret TOKEN-join", &format!("secret {}-join", token.name_any()))
+            }
+            _ => mend,
+        }
+    });
+    Finding { mend, ..found }
+}
+
+/// Whether it can be part of a command: names of certificate requests may hold what a shell would run, and begin as a flag.
+fn is_subdomain(text: &str) -> bool {
+    let is_of_a_name =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.".contains(&byte);
+    text.len() <= 253
+        && text.starts_with(|first: char| first.is_ascii_alphanumeric())
+        && text.bytes().all(is_of_a_name)
 }
 
 fn finding(

@@ -55,6 +55,16 @@ pub fn from_elsewhere(checks: &[Check], join: &Arguments, way: &Way) -> Vec<Find
     })
 }
 
+/// None of these was looked at.
+pub fn unexamined(checks: &[Check], because: &str) -> Vec<Finding> {
+    checks.iter().map(|check| told(*check, not_checked(because))).collect()
+}
+
+fn told(check: Check, judgement: Judgement) -> Finding {
+    let Judgement { verdict, message, mend } = judgement;
+    Finding { check: check.name(), verdict, message, mend }
+}
+
 /// Judges each check in its order; one whose needs are not met says so.
 fn in_order(checks: &[Check], mut judge: impl FnMut(Check) -> Judgement) -> Vec<Finding> {
     let mut findings: Vec<Finding> = Vec::new();
@@ -69,8 +79,7 @@ fn in_order(checks: &[Check], mut judge: impl FnMut(Check) -> Judgement) -> Vec<
             Some(need) => not_checked(format!("{} {}", need.name(), root_of(*need, &findings))),
             None => judge(check),
         };
-        let Judgement { verdict, message, mend } = judgement;
-        findings.push(Finding { check: check.name(), verdict, message, mend });
+        findings.push(told(check, judgement));
     }
     findings
 }

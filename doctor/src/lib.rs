@@ -68,9 +68,18 @@ pub fn examine_from_elsewhere(join: &Arguments, ground: &Ground) -> Vec<Finding>
     judge::from_elsewhere(&checks, join, &observe::way(join, ground))
 }
 
-/// The part of it for which no token is needed: that of `join` is not shown to anybody.
+/// The part of it for which no token is needed: that of `join` is not shown to anybody. The rest is not checked.
 #[must_use]
 pub fn examine_without_token(join: &Arguments, ground: &Ground) -> Vec<Finding> {
     let join = Arguments { pins: Vec::new(), any_ca: false, ..join.clone() };
-    judge::from_elsewhere(Check::FROM_ELSEWHERE, &join, &observe::way(&join, ground))
+    let way = observe::way(&join, ground);
+    let mut findings = judge::from_elsewhere(Check::FROM_ELSEWHERE, &join, &way);
+    findings.extend(judge::unexamined(Check::WITH_TOKEN, "there is no join command to look at"));
+    findings
+}
+
+/// The same where none of it can be looked at.
+#[must_use]
+pub fn unexamined(because: &str) -> Vec<Finding> {
+    judge::unexamined(&[Check::FROM_ELSEWHERE, Check::WITH_TOKEN].concat(), because)
 }

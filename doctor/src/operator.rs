@@ -38,17 +38,17 @@ pub(crate) const ROWS: &[(OperatorCheck, &str, &str)] = &[
     ),
     (
         OperatorCheck::Connections,
-        "`ConnectionsLimited`: whether the gateway refuses connections of this tenant",
+        "`ConnectionsLimited`: whether the gateway refuses connections of this tenant, as far as the manager hears of it",
         "",
     ),
     (
         OperatorCheck::JoinToken,
-        "the `JoinToken`, the newest of the cluster if none is named: whether it is there (its deletion revokes it), is of this cluster, is issued, and has not expired; and its Secret",
+        "the `JoinToken`, the newest of the cluster that is not over if none is named: whether it is there (its deletion revokes it), is of this cluster, is issued, and has not expired; and its Secret",
         "`list` on `jointokens` if none is named; `get` on the Secret `TOKEN-join`",
     ),
     (
         OperatorCheck::LastAttempt,
-        "`status.lastAttempt`: the machine that showed the token last, and what it got",
+        "`status.lastAttempt`: the machine that showed the token last, and what it got; after ten minutes a warning, and nothing once its request is gone",
         "",
     ),
     (
@@ -58,7 +58,7 @@ pub(crate) const ROWS: &[(OperatorCheck, &str, &str)] = &[
     ),
     (
         OperatorCheck::Nodes,
-        "`NodesReady`: nodes that have joined and are not Ready, and why; and whether the machine of the last attempt has become a node",
+        "`NodesReady`: nodes that have joined and are not Ready, and why; and whether the machine of the last attempt has become a node, for which it has a minute",
         "`get` on the Secret `NAME-kubeconfig`, for the latter",
     ),
 ];

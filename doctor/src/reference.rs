@@ -29,7 +29,7 @@ const OPERATOR: &str = "
 `nagaya doctor NAME -n NAMESPACE` ([how to](../how-to/join-fails.md#from-the-operators-side)) looks at the same join without the machine: with the kubeconfig
 of kubectl, it makes the checks below, and from the host that it runs on those above from `dns` to `versions`, with
 the endpoint, the token and the pin of the join command that the tenant was handed (the Secret `TOKEN-join`). `versions` then says which machines the
-API server takes. Where there is no token, those from `token` on are not made. JSON and exit codes are the same: 1 too if a check could not be made.
+API server takes. Where there is no token, those from `token` on are not checked. JSON and exit codes are the same: 1 too if a check could not be made, 2 too if the kubeconfig cannot be used.
 
 | check | looks at | needs the right to |
 |---|---|---|

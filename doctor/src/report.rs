@@ -92,12 +92,13 @@ impl Report {
         for finding in &self.findings {
             // Writing to a String cannot fail.
             let name = finding.check;
-            let _ = writeln!(text, "{} {name:17} {}", finding.mark(), finding.message);
+            let message = shown(&finding.message);
+            let _ = writeln!(text, "{} {name:17} {message}", finding.mark());
             if let Some(mend) = &finding.mend {
                 for (line, label) in
                     mend.lines().zip(["mend:"].into_iter().chain(std::iter::repeat("")))
                 {
-                    let _ = writeln!(text, "  {label:>17} {line}");
+                    let _ = writeln!(text, "  {label:>17} {}", shown(line));
                 }
             }
         }
@@ -131,5 +132,37 @@ impl Report {
         let mut text = serde_json::to_string_pretty(self).unwrap_or_default();
         text.push('\n');
         text
+    }
+}
+
+/// Without what a terminal obeys: some words are those of machines and servers that nobody knows.
+fn shown(words: &str) -> String {
+    let mut shown = String::with_capacity(words.len());
+    for one in words.chars() {
+        // Controls of the direction of text make words look like others.
+        let is_obeyed =
+            one.is_control() || matches!(one, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        if is_obeyed { shown.extend(one.escape_default()) } else { shown.push(one) }
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_was_read_moves_the_cursor_or_makes_a_line_of_its_own() {
+        let finding = Finding {
+            check: "requests",
+            verdict: Verdict::Failed,
+            message: "a\u{1b}[2K\r\n✓ requests b\u{202e}c\u{9b}1A".to_owned(),
+            mend: Some("one\u{7}\ntwo".to_owned()),
+        };
+        let text = Report::new(Side::Operator, String::new(), vec![finding]).text();
+        let lines: Vec<&str> = text.lines().collect();
+        let message = r"✗ requests          a\u{1b}[2K\r\n✓ requests b\u{202e}c\u{9b}1A";
+        assert_eq!(lines[0], message);
+        assert_eq!((lines[1].trim(), lines[2].trim()), (r"mend: one\u{7}", "two"));
     }
 }

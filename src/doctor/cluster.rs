@@ -1,7 +1,7 @@
 //! What is made of the `TenantCluster`: its conditions say it, and most say what to do.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
-use nagaya_api::{TenantCluster, conditions as types};
+use nagaya_api::{ExposeType, TenantCluster, conditions as types};
 use nagaya_doctor::{Finding, OperatorCheck};
 use nagaya_render::limited;
 
@@ -122,8 +122,18 @@ fn connections(cluster: &TenantCluster) -> Finding {
             let mend = limited::command(&limited.message).unwrap_or("kubectl describe tnc");
             failed(check, &limited.message, mend)
         }
-        _ => passed(check, "the gateway is not known to refuse any"),
+        _ if !is_behind_gateway(cluster) => passed(check, "it is not behind the gateway"),
+        _ => passed(
+            check,
+            "the manager has heard of no refusal; if it hears no gateway at all, its log alone says so",
+        ),
     }
+}
+
+/// By one of its endpoints, maybe the former one, whose type is not told.
+fn is_behind_gateway(cluster: &TenantCluster) -> bool {
+    let moves = cluster.status.as_ref().is_some_and(|status| status.former_endpoint.is_some());
+    cluster.spec.expose.type_ == ExposeType::Gateway || moves
 }
 
 pub(super) fn condition<'a>(cluster: &'a TenantCluster, kind: &str) -> Option<&'a Condition> {

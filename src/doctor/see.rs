@@ -1,22 +1,33 @@
 //! What is read. Nothing here says whether it is good, and what cannot be read says why.
+//!
+//! Whoever may write Secrets of the project may put another kubeconfig in the place of Nagaya's, and what a kubeconfig can
+//! ask for is done on the host of whoever uses it: programs that are started, files that are read.
 
 use std::fmt::Debug;
 use std::future::Future;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use k8s_openapi::api::certificates::v1::CertificateSigningRequest;
 use k8s_openapi::api::core::v1::{Node, Secret};
 use kube::api::ListParams;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Api, Client, Config, ResourceExt};
-use nagaya_api::{JoinToken, TenantCluster, secret_keys};
+use nagaya_api::{JoinAttempt, JoinOutcome, JoinToken, TenantCluster, secret_keys};
+use nagaya_doctor::Arguments;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::json;
 use tokio::time::timeout;
+
+use super::{is_subdomain, token};
 
 /// For each question: an operator waits for all of them.
 const PATIENCE: Duration = Duration::from_secs(8);
 /// Of the Secret `NAME-kubeconfig` (`src/controllers/tenant_cluster/kubeconfig.rs`, as Cluster API has it).
 const KUBECONFIG: &str = "value";
+/// More certificate requests than that are not looked at.
+const MOST_REQUESTS: u32 = 500;
 
 /// What was asked for: it, or none, or why nobody knows.
 pub(super) type Asked<T> = Result<Option<T>, String>;
@@ -46,17 +57,66 @@ pub(super) struct Handed {
 #[derive(Default)]
 pub(super) struct Inside {
     pub(super) requests: Vec<CertificateSigningRequest>,
-    pub(super) nodes: Vec<Node>,
+    /// That of the machine that joined last.
+    pub(super) node: Option<Node>,
+}
+
+/// The kubeconfig that Nagaya writes (`render/src/certificates/admin.rs`), and nothing beside it.
+#[derive(Deserialize)]
+struct OfNagaya {
+    clusters: [NamedCluster; 1],
+    users: [NamedUser; 1],
+}
+
+#[derive(Deserialize)]
+struct NamedCluster {
+    cluster: Cluster,
+}
+
+#[derive(Deserialize)]
+struct NamedUser {
+    user: User,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct Cluster {
+    server: String,
+    certificate_authority_data: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct User {
+    client_certificate_data: String,
+    client_key_data: String,
+}
+
+impl Handed {
+    /// As `nagaya-doctor` takes it; `None`: kubeadm could not use it. Why not would repeat the token.
+    pub(super) fn join(&self) -> Option<Arguments> {
+        let Self { endpoint, token, pin } = self;
+        Arguments::of_join(endpoint, Some((token, pin))).ok()
+    }
 }
 
 impl Seen {
     /// Where machines are sent to: by the join command, else by the status.
     pub(super) fn endpoint(&self) -> Option<String> {
-        if let Ok(Some(handed)) = &self.handed {
-            return Some(handed.endpoint.clone());
-        }
-        self.cluster.as_ref().ok()?.as_ref()?.status.as_ref()?.endpoint.clone()
+        let endpoint = || self.cluster.as_ref().ok()?.as_ref()?.status.as_ref()?.endpoint.clone();
+        self.join().map(|join| join.endpoint.to_string()).or_else(endpoint)
     }
+
+    /// The join command that was handed out.
+    pub(super) fn join(&self) -> Option<Arguments> {
+        self.handed.as_ref().ok()?.as_ref()?.join()
+    }
+}
+
+/// The machine that got a certificate last by this token.
+pub(super) fn joined(token: &Asked<JoinToken>) -> Option<&JoinAttempt> {
+    let attempt = token.as_ref().ok()?.as_ref()?.status.as_ref()?.last_attempt.as_ref()?;
+    (attempt.outcome == JoinOutcome::Issued).then_some(attempt)
 }
 
 /// Reads what there is of the `TenantCluster` called `name`.
@@ -75,7 +135,7 @@ pub(super) async fn see(
         Ok(Some(token)) => handed(client, namespace, &token.name_any()).await,
         _ => Ok(None),
     };
-    let inside = inside(client, namespace, name).await;
+    let inside = inside(client, namespace, name, joined(&token)).await;
     Seen { cluster, token, wanted: wanted.map(str::to_owned), handed, inside }
 }
 
@@ -92,8 +152,16 @@ where
 async fn newest_token(client: &Client, namespace: &str, cluster: &str) -> Asked<JoinToken> {
     let all = Api::<JoinToken>::namespaced(client.clone(), namespace);
     let all = in_time(all.list(&ListParams::default())).await?;
-    let of_cluster = all.items.into_iter().filter(|one| one.spec.cluster_name == cluster);
-    Ok(of_cluster.max_by_key(|one| (one.creation_timestamp().map(|time| time.0), one.name_any())))
+    Ok(newest(all.items, cluster, Timestamp::now()))
+}
+
+/// One that is over only if there is no other.
+pub(super) fn newest(all: Vec<JoinToken>, cluster: &str, now: Timestamp) -> Option<JoinToken> {
+    let of_cluster = all.into_iter().filter(|one| one.spec.cluster_name == cluster);
+    of_cluster.max_by_key(|one| {
+        let is_over = one.metadata.deletion_timestamp.is_some() || token::has_expired(one, now);
+        (!is_over, one.creation_timestamp().map(|time| time.0), one.name_any())
+    })
 }
 
 async fn handed(client: &Client, namespace: &str, token: &str) -> Asked<Handed> {
@@ -105,21 +173,49 @@ async fn handed(client: &Client, namespace: &str, token: &str) -> Asked<Handed> 
     Ok(Some(Handed { endpoint, token, pin: of(secret_keys::CA_CERT_HASH)? }))
 }
 
-async fn inside(client: &Client, namespace: &str, name: &str) -> Result<Inside, String> {
+async fn inside(
+    client: &Client,
+    namespace: &str,
+    name: &str,
+    joined: Option<&JoinAttempt>,
+) -> Result<Inside, String> {
     let secret: Option<Secret> = get(client, namespace, &format!("{name}-kubeconfig")).await?;
     let kubeconfig = secret.as_ref().and_then(|secret| value(secret, KUBECONFIG));
     let kubeconfig = kubeconfig
         .ok_or_else(|| format!("there is no Secret {name}-kubeconfig with a kubeconfig"))?;
-    let unusable = |error: &dyn std::fmt::Display| format!("the Secret {name}-kubeconfig: {error}");
-    let read = Kubeconfig::from_yaml(&kubeconfig).map_err(|error| unusable(&error))?;
-    let config = Config::from_custom_kubeconfig(read, &KubeConfigOptions::default()).await;
-    let client = Client::try_from(config.map_err(|error| unusable(&error))?);
-    let client = client.map_err(|error| unusable(&error))?;
-    let all = ListParams::default();
+    let client = administrator(&kubeconfig).await;
+    // Why not would repeat what is in there.
+    let client = client.ok_or_else(|| {
+        format!("the kubeconfig in the Secret {name}-kubeconfig is not Nagaya's: it is not used")
+    })?;
+    let some = ListParams::default().limit(MOST_REQUESTS);
     let requests = Api::<CertificateSigningRequest>::all(client.clone());
-    let requests = in_time(requests.list(&all)).await?.items;
-    let nodes = in_time(Api::<Node>::all(client).list(&all)).await?.items;
-    Ok(Inside { requests, nodes })
+    let requests = in_time(requests.list(&some)).await?.items;
+    let node = match joined.filter(|attempt| is_subdomain(&attempt.node)) {
+        Some(JoinAttempt { node, .. }) => in_time(Api::all(client).get_opt(node)).await?,
+        None => None,
+    };
+    Ok(Inside { requests, node })
+}
+
+/// A client of the tenant's own cluster. Of the kubeconfig nothing is taken but an address and keys.
+pub(super) async fn administrator(kubeconfig: &str) -> Option<Client> {
+    let OfNagaya { clusters: [named], users: [NamedUser { user }] } =
+        serde_yaml_ng::from_str(kubeconfig).ok()?;
+    let Cluster { server, certificate_authority_data } = named.cluster;
+    let read = Kubeconfig::deserialize(json!({
+        "clusters": [{"name": "tenant", "cluster": {
+            "server": server, "certificate-authority-data": certificate_authority_data,
+        }}],
+        "users": [{"name": "admin", "user": {
+            "client-certificate-data": user.client_certificate_data,
+            "client-key-data": user.client_key_data,
+        }}],
+        "contexts": [{"name": "admin", "context": {"cluster": "tenant", "user": "admin"}}],
+        "current-context": "admin",
+    }));
+    let config = Config::from_custom_kubeconfig(read.ok()?, &KubeConfigOptions::default()).await;
+    Client::try_from(config.ok()?).ok()
 }
 
 async fn in_time<T>(question: impl Future<Output = kube::Result<T>>) -> Result<T, String> {

@@ -1,9 +1,11 @@
+use jiff::SignedDuration;
 use k8s_openapi::api::certificates::v1::CertificateSigningRequest;
 use k8s_openapi::api::core::v1::Node;
 use nagaya_api::{JoinToken, TenantCluster};
+use nagaya_pki::{CertificateAuthority, Kubeconfig, Trust};
 use serde_json::{Value, from_value, json};
 
-use super::see::Inside;
+use super::see::{Handed, Inside};
 use super::*;
 
 const NOW: Timestamp = Timestamp::constant(1_795_000_000, 0);
@@ -42,9 +44,13 @@ fn token(status: &Value) -> JoinToken {
 }
 
 fn attempt(outcome: &str) -> Value {
+    attempt_at(A_MINUTE_AGO, outcome)
+}
+
+fn attempt_at(time: &str, outcome: &str) -> Value {
     json!({
         "state": "Issued", "tokenID": "abcdef",
-        "lastAttempt": {"time": A_MINUTE_AGO, "node": "vm-1", "outcome": outcome, "message": "why"},
+        "lastAttempt": {"time": time, "node": "vm-1", "outcome": outcome, "message": "why"},
     })
 }
 
@@ -104,13 +110,21 @@ fn with_token(status: &Value) -> Seen {
     Seen { token: Ok(Some(token(status))), ..well() }
 }
 
+fn with_request(request: CertificateSigningRequest, seen: Seen) -> Seen {
+    Seen { inside: Ok(Inside { requests: vec![request], node: None }), ..seen }
+}
+
+fn blind(seen: Seen) -> Seen {
+    Seen { inside: Err("there was no answer".to_owned()), ..seen }
+}
+
 /// That a check comes out so, with these words and with this in what mends it.
 #[track_caller]
 fn is(seen: &Seen, check: OperatorCheck, verdict: Verdict, says: &str, mend: &str) {
     let mut found = cluster::findings(&of(), seen);
     found.push(token::token(&of(), seen, NOW));
-    found.push(token::last_attempt(&of(), seen));
-    found.extend([machines::requests(&of(), seen, NOW), machines::nodes(&of(), seen)]);
+    found.push(token::last_attempt(&of(), seen, NOW));
+    found.extend([machines::requests(&of(), seen, NOW), machines::nodes(&of(), seen, NOW)]);
     let one = found.iter().find(|one| one.check == check.name()).unwrap();
     assert_eq!(one.verdict, verdict, "{one:?}");
     assert!(one.message.contains(says), "{says:?} is not in {one:?}");
@@ -160,11 +174,17 @@ fn what_its_conditions_say_is_said_with_what_to_do() {
         let seen = with_condition(condition(kind, status, reason, "words"));
         is(&seen, check, Verdict::Failed, &format!("{reason}: words"), mend);
     }
-    let words = "connections are refused: 5 of 5 connections are open at gateway pod a; end those, or have the operator \
+    let words = "connections were refused: no more than 5 may be open at gateway pod a; end those, or have the operator \
                  allow more: kubectl -n plane annotate service s --overwrite nagaya.dev/gateway-connections=NUMBER";
     let seen = with_condition(condition("ConnectionsLimited", "True", "TooManyConnections", words));
     let mend = "kubectl -n plane annotate service s";
-    is(&seen, OperatorCheck::Connections, Verdict::Failed, "5 of 5", mend);
+    is(&seen, OperatorCheck::Connections, Verdict::Failed, "no more than 5", mend);
+    is(&well(), OperatorCheck::Connections, Verdict::Passed, "is not behind the gateway", "");
+    let mut behind = well();
+    if let Ok(Some(cluster)) = &mut behind.cluster {
+        cluster.spec.expose.type_ = nagaya_api::ExposeType::Gateway;
+    }
+    is(&behind, OperatorCheck::Connections, Verdict::Passed, "has heard of no refusal", "");
 }
 
 #[test]
@@ -195,8 +215,52 @@ fn without_the_right_to_read_a_secret_what_needs_it_is_not_checked() {
     is(&seen, OperatorCheck::JoinToken, Verdict::NotChecked, "nodes-join cannot be read", "");
     is(&seen, OperatorCheck::Requests, Verdict::NotChecked, "is forbidden", "");
     let report = report(&of(), &seen, NOW);
-    let made: Vec<&str> = report.findings.iter().map(|one| one.check).collect();
-    assert!(made.contains(&"tls") && !made.contains(&"pin"), "{made:?}");
+    let pin = report.findings.iter().find(|one| one.check == "pin").unwrap();
+    assert_eq!(pin.message, "not checked, because there is no join command to look at");
+    assert_eq!(pin.verdict, Verdict::NotChecked);
+}
+
+#[test]
+fn a_join_command_that_is_none_is_said_without_its_words_and_no_check_is_left_out() {
+    let names = |seen: &Seen| -> Vec<&str> {
+        report(&of(), seen, NOW).findings.iter().map(|one| one.check).collect()
+    };
+    let all = names(&well());
+    let handed = Handed {
+        endpoint: "127.0.0.1:1".to_owned(),
+        token: "abcdef.SECRETSECRET".to_owned(),
+        pin: "none".to_owned(),
+    };
+    let garbled = Seen { handed: Ok(Some(handed)), ..well() };
+    let holds = "Secret nodes-join holds no join command";
+    is(&garbled, OperatorCheck::JoinToken, Verdict::Failed, holds, "kind: JoinToken");
+    assert!(!report(&of(), &garbled, NOW).json().contains("SECRET"));
+    let forbidden = Seen { handed: Err("forbidden".to_owned()), ..blind(well()) };
+    let none = Seen { handed: Ok(None), token: Ok(None), ..well() };
+    let nowhere = || Seen { cluster: Ok(None), handed: Ok(None), ..well() };
+    for seen in [garbled, forbidden, none, nowhere()] {
+        assert_eq!(names(&seen), all);
+    }
+    let told = report(&of(), &nowhere(), NOW);
+    let dns = told.findings.iter().find(|one| one.check == "dns").unwrap();
+    assert_eq!(dns.verdict, Verdict::NotChecked);
+}
+
+#[test]
+fn what_mends_it_is_not_this_hosts_network_and_names_the_cluster() {
+    let mended = |check: Check, mend: &str| {
+        let finding = Finding {
+            check: check.name(),
+            verdict: Verdict::Failed,
+            message: String::new(),
+            mend: Some(mend.to_owned()),
+        };
+        on_this_side(&of(), &well(), finding).mend.unwrap()
+    };
+    assert!(mended(Check::Tcp, "iptables").starts_with("nagaya-doctor HOST:PORT --token …"));
+    assert_eq!(mended(Check::Tls, "get tnc NAME -n NAMESPACE"), "get tnc demo -n acme");
+    let get = "get secret TOKEN-join -n NAMESPACE";
+    assert_eq!(mended(Check::Pin, get), "get secret nodes-join -n acme");
 }
 
 #[test]
@@ -209,17 +273,99 @@ fn what_a_machine_got_that_showed_the_token_is_said() {
         ("Denied", "vm-1 was denied a certificate, at 2026-11-18T11:05:40Z: why", "delete csr"),
         ("Failed", "could not be signed", "nagaya explain demo -n acme"),
     ] {
-        is(&with_token(&attempt(outcome)), check, Verdict::Failed, says, mend);
+        let recent = blind(with_token(&attempt(outcome)));
+        is(&recent, check, Verdict::Failed, says, mend);
+        let old = blind(with_token(&attempt_at("2026-11-16T11:05:40Z", outcome)));
+        is(&old, check, Verdict::Warning, "2026-11-16T11:05:40Z: why", mend);
+        let gone = with_token(&attempt(outcome));
+        is(&gone, check, Verdict::Passed, "nothing is left of it", "");
     }
+    let waits = with_request(request(&json!({})), with_token(&attempt("Pending")));
+    is(&waits, check, Verdict::Failed, "vm-1 has waited", "certificate approve");
+    let mut of_another = request(&json!({}));
+    of_another.spec.username = Some("system:bootstrap:zzzzzz".to_owned());
+    let gone = with_request(of_another, with_token(&attempt("Pending")));
+    is(&gone, check, Verdict::Passed, "nothing is left of it", "");
+}
+
+#[test]
+fn a_request_is_in_a_command_only_by_a_name_that_no_shell_runs_and_beside_who_asks() {
+    let check = OperatorCheck::Requests;
+    let who = "certificate approve csr-1    # if \"system:bootstrap:abcdef\", who asks, is";
+    is(&with_request(request(&json!({})), well()), check, Verdict::Failed, "", who);
+    let denied = json!({"conditions": [{"type": "Denied", "status": "True", "message": "no"}]});
+    for name in ["a;reboot", "$(reboot)", "--all", "a\nreboot", ""] {
+        for status in [&json!({}), &denied] {
+            let mut request = request(status);
+            request.metadata.name = Some(name.to_owned());
+            let found = machines::requests(&of(), &with_request(request, well()), NOW);
+            assert!(found.mend.unwrap().ends_with(" get csr"), "{name}");
+        }
+    }
+    let mut request = request(&json!({}));
+    request.spec.username = Some("system:node:a\nreboot".to_owned());
+    let found = machines::requests(&of(), &with_request(request, well()), NOW);
+    assert_eq!(found.mend.unwrap().lines().count(), 1);
+}
+
+#[test]
+fn of_several_tokens_the_newest_that_is_not_over_is_looked_at() {
+    let at = |name: &str, time: &str, status: Value| {
+        let mut token = token(&status);
+        token.metadata.name = Some(name.to_owned());
+        token.metadata.creation_timestamp = from_value(json!(time)).unwrap();
+        token
+    };
+    let usable = || at("usable", "2026-11-10T00:00:00Z", json!({"state": "Issued"}));
+    let expired = at("expired", "2026-11-12T00:00:00Z", json!({"state": "Expired"}));
+    let mut deleted = at("deleted", "2026-11-13T00:00:00Z", json!({"state": "Issued"}));
+    deleted.metadata.deletion_timestamp = deleted.metadata.creation_timestamp.clone();
+    let newest = |all| see::newest(all, "demo", NOW).map(|one| one.name_any());
+    let over = || vec![expired.clone(), deleted.clone()];
+    assert_eq!(newest([vec![usable()], over()].concat()).as_deref(), Some("usable"));
+    assert_eq!(newest(over()).as_deref(), Some("deleted"));
+}
+
+#[tokio::test]
+async fn what_a_kubeconfig_asks_of_this_host_is_not_done() {
+    let ca =
+        CertificateAuthority::generate("demo", Timestamp::now(), SignedDuration::from_hours(1));
+    let ca = ca.unwrap();
+    let trust = Trust::Bundle(ca.cert_pem().to_owned());
+    let ours = Kubeconfig::new("demo", "https://127.0.0.1:1", trust)
+        .with_client_certificate("demo-admin", ca.cert_pem(), ca.key_pem())
+        .to_yaml()
+        .unwrap();
+    assert!(see::administrator(&ours).await.is_some(), "{ours}");
+    let folder = tempfile::tempdir().unwrap();
+    let ran = folder.path().join("ran");
+    let exec = json!({
+        "apiVersion": "client.authentication.k8s.io/v1", "command": "touch", "args": [&ran],
+        "interactiveMode": "Never",
+    });
+    for (part, field, value) in [
+        ("user", "exec", exec.clone()),
+        ("user", "auth-provider", json!({"name": "gcp", "config": {"cmd-path": "touch"}})),
+        ("user", "tokenFile", json!("/etc/hostname")),
+        ("user", "client-key", json!("/etc/hostname")),
+        ("cluster", "certificate-authority", json!("/etc/hostname")),
+        ("cluster", "proxy-url", json!("http://127.0.0.1:1")),
+        ("cluster", "insecure-skip-tls-verify", json!(true)),
+    ] {
+        let mut theirs: Value = serde_yaml_ng::from_str(&ours).unwrap();
+        theirs[format!("{part}s")][0][part][field] = value;
+        assert!(see::administrator(&theirs.to_string()).await.is_none(), "{field}");
+    }
+    let mut theirs: Value = serde_yaml_ng::from_str(&ours).unwrap();
+    theirs["users"][0]["user"] = json!({"exec": exec});
+    assert!(see::administrator(&theirs.to_string()).await.is_none());
+    assert!(!ran.exists(), "it was run");
 }
 
 #[test]
 fn requests_that_wait_fail_and_those_that_were_denied_are_a_warning() {
     let check = OperatorCheck::Requests;
-    let with = |status: Value| {
-        let inside = Inside { requests: vec![request(&status)], ..Inside::default() };
-        Seen { inside: Ok(inside), ..well() }
-    };
+    let with = |status: Value| with_request(request(&status), well());
     let of =
         |kind: &str| json!({"conditions": [{"type": kind, "status": "True", "message": "no"}]});
     is(
@@ -249,17 +395,26 @@ fn the_machine_that_joined_last_has_to_be_a_node_that_is_ready_and_others_are_a_
     let ill =
         condition("NodesReady", "False", "NotReady", "1 of 2 nodes are not ready; old: no CNI");
     is(&with_condition(ill), check, Verdict::Warning, "old: no CNI", "get nodes");
-    let joined = |nodes: Vec<Node>| {
-        let inside = Inside { nodes, ..Inside::default() };
-        Seen { inside: Ok(inside), ..with_token(&attempt("Issued")) }
+    let joined = |time: &str, node: Option<Node>| {
+        let inside = Inside { node, ..Inside::default() };
+        Seen { inside: Ok(inside), ..with_token(&attempt_at(time, "Issued")) }
     };
-    is(&joined(vec![]), check, Verdict::Failed, "there is no node of that name", "journalctl");
-    is(
-        &joined(vec![node("False")]),
-        check,
-        Verdict::Failed,
-        "kubelet is ill",
-        "describe node vm-1",
-    );
-    is(&joined(vec![node("True")]), check, Verdict::Passed, "", "");
+    let (ready, ill) = (|| Some(node("True")), || Some(node("False")));
+    let (gone, kubelet) = ("there is no node of that name", "kubelet is ill");
+    is(&joined(A_MINUTE_AGO, None), check, Verdict::Failed, gone, "journalctl");
+    is(&joined(A_MINUTE_AGO, ill()), check, Verdict::Failed, kubelet, "describe node vm-1");
+    is(&joined(A_MINUTE_AGO, ready()), check, Verdict::Passed, "", "");
+    let just = "2026-11-18T11:06:10Z";
+    is(&joined(just, None), check, Verdict::Warning, "no node of that name yet", "sleep 60");
+    is(&joined(just, ill()), check, Verdict::Warning, "kubelet is ill yet", "sleep 60");
+    let days_ago = "2026-11-16T11:05:40Z";
+    let since = "there is no node of that name, since 2026-11-16T11:05:40Z";
+    is(&joined(days_ago, None), check, Verdict::Warning, since, "journalctl");
+}
+
+#[test]
+fn a_command_with_the_tenants_kubeconfig_is_told_only_where_that_is_nagayas() {
+    let ill = condition("NodesReady", "False", "NotReady", "old: no CNI");
+    let found = machines::nodes(&of(), &blind(with_condition(ill)), NOW);
+    assert_eq!(found.mend.unwrap(), "kubectl describe tnc demo -n acme");
 }
