@@ -20,7 +20,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 use kube::runtime::reflector::{ObjectRef, Store};
 use nagaya_api::{LimitedRoutes, TenantCluster, labels};
-use nagaya_render::limited::{Limit, LimitKind};
+use nagaya_render::limited::Limit;
 use nagaya_render::status::Verdict;
 use tokio::net::lookup_host;
 use tokio::time::{Instant, sleep, timeout};
@@ -32,11 +32,11 @@ use crate::tenant::{Dial, TenantKey, Wakeups};
 
 /// Between two rounds of questions. The gateway tells of a refusal for a minute.
 const PAUSE: Duration = Duration::from_secs(10);
-/// For one round: a pod that does not answer by then has nothing to say.
+/// For each question: a pod that does not answer by then has nothing to say, and the others are heard.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// More pods than that are not asked.
 const MOST_PODS: usize = 64;
-/// The longest name of a pod or a host that is repeated (RFC 1123).
+/// The longest name of a pod that is repeated (RFC 1123).
 const LONGEST_NAME: usize = 63;
 
 /// Who is limited.
@@ -73,7 +73,7 @@ impl GatewayLimits {
         let Some(pods) = &self.pods else { return };
         let mut silent = false;
         loop {
-            let answers = timeout(PATIENCE, ask_all(dial, pods)).await.unwrap_or_default();
+            let answers = ask_all(dial, find(pods).await).await;
             if answers.is_empty() != silent {
                 silent = answers.is_empty();
                 tell_of_silence(pods, silent);
@@ -102,17 +102,20 @@ fn tell_of_silence(pods: &str, silent: bool) {
     }
 }
 
-/// The answers of all pods that give one.
-async fn ask_all(dial: &dyn Dial, pods: &str) -> Vec<(IpAddr, LimitedRoutes)> {
-    let addresses: BTreeSet<SocketAddr> = match lookup_host(pods).await {
+async fn find(pods: &str) -> BTreeSet<SocketAddr> {
+    match in_time(lookup_host(pods)).await {
         Ok(found) => found.take(MOST_PODS).collect(),
         Err(error) => {
             tracing::debug!(pods, %error, "the gateway's pods are not found");
-            return Vec::new();
+            BTreeSet::new()
         }
-    };
-    let asked = addresses.into_iter().map(|pod| async move {
-        match ask::ask(dial, pod).await {
+    }
+}
+
+/// The answers of all pods that give one.
+async fn ask_all(dial: &dyn Dial, pods: BTreeSet<SocketAddr>) -> Vec<(IpAddr, LimitedRoutes)> {
+    let asked = pods.into_iter().map(|pod| async move {
+        match in_time(ask::ask(dial, pod)).await {
             Ok(answer) => Some((pod.ip(), answer)),
             Err(error) => {
                 tracing::debug!(%pod, %error, "a pod of the gateway does not say whom it refuses");
@@ -121,6 +124,12 @@ async fn ask_all(dial: &dyn Dial, pods: &str) -> Vec<(IpAddr, LimitedRoutes)> {
         }
     });
     join_all(asked).await.into_iter().flatten().collect()
+}
+
+async fn in_time<T, E: Into<ask::Failure>>(
+    question: impl Future<Output = Result<T, E>>,
+) -> Result<T, ask::Failure> {
+    timeout(PATIENCE, question).await?.map_err(Into::into)
 }
 
 /// By tenant. A namespace that is no control plane is nobody's, whatever a gateway says.
@@ -134,15 +143,12 @@ fn whose(
         for route in limited {
             let plane = planes.get(&ObjectRef::new(&route.namespace));
             let tenant = plane.as_deref().and_then(tenant_of);
-            let (Some(tenant), Some(kind)) = (tenant, LimitKind::of(&route.reason)) else {
-                continue;
-            };
-            if !is_name(&route.service) {
-                continue;
-            }
+            let limit = Limit::of(&route.reason, &route.service);
+            let (Some(tenant), Some(limit)) = (tenant, limit) else { continue };
             let of_tenant = heard.entry(tenant).or_insert_with(|| Heard::in_plane(route.namespace));
-            let limit = Limit { kind, service: route.service, most: route.most };
-            of_tenant.limits.entry(limit).or_default().insert(gateway.clone());
+            let met = of_tenant.limits.entry(limit).or_default();
+            met.most = met.most.max(route.most);
+            met.gateways.insert(gateway.clone());
         }
     }
     heard

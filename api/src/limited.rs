@@ -24,6 +24,6 @@ pub struct LimitedRoute {
     /// [`TOO_MANY_CONNECTIONS`](crate::reasons::TOO_MANY_CONNECTIONS),
     /// [`CONNECTIONS_TOO_FAST`](crate::reasons::CONNECTIONS_TOO_FAST), or one that a later gateway has.
     pub reason: String,
-    /// How much it may have: connections, or new ones a second.
+    /// How much it might have when it was refused: connections, or new ones a second.
     pub most: u32,
 }

@@ -98,7 +98,7 @@ fn too_many_connections_are_told_until_they_end(tenant: &Tenant, machine: &Machi
     holding.wait()?;
     let told = told?;
     ensure(told.reason == "TooManyConnections", || format!("{told:?}"))?;
-    let many = format!("{ALLOWED} of {ALLOWED} connections are open at");
+    let many = format!("no more than {ALLOWED} may be open at");
     let mend = "nagaya.dev/gateway-connections=NUMBER";
     ensure_says(&told.message, &[&many, "nagaya-gateway-", mend, &plane])?;
     diagnosis?.says("connections", "failed", &many)?;

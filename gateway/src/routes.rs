@@ -124,7 +124,7 @@ impl Table {
     /// A line for each route that was limited in the last minute, in order: `/limited`.
     #[must_use]
     pub fn limited(&self, now: Instant) -> String {
-        let lines = self.limited_routes(now).into_iter().map(|(route, (_, because))| {
+        let lines = self.limited_routes(now).into_iter().map(|(route, (.., because))| {
             format!("{} ({}): limited, {because}\n", route.tenant, route.service)
         });
         lines.collect()
@@ -133,19 +133,17 @@ impl Table {
     /// The same for the manager: `/limited.json`.
     #[must_use]
     pub fn limited_for_programs(&self, now: Instant) -> Vec<LimitedRoute> {
-        let told = self.limited_routes(now).into_iter().map(|(route, (refusal, _))| LimitedRoute {
+        let told = self.limited_routes(now).into_iter();
+        let told = told.map(|(route, (refusal, most, _))| LimitedRoute {
             namespace: route.service.namespace.clone(),
             service: route.service.name.clone(),
             reason: refusal.reason().to_owned(),
-            most: match refusal {
-                Refusal::ConnectionsTooFast => route.limits.rate,
-                _ => route.limits.connections,
-            },
+            most,
         });
         told.collect()
     }
 
-    fn limited_routes(&self, now: Instant) -> Vec<(&Route, (Refusal, String))> {
+    fn limited_routes(&self, now: Instant) -> Vec<(&Route, (Refusal, u32, String))> {
         let mut by_service: BTreeMap<&ServiceKey, &Route> = BTreeMap::new();
         by_service.extend(self.by_name.values().map(|route| (&route.service, &**route)));
         let limited = by_service.into_values().flat_map(|route| {

@@ -300,7 +300,11 @@ fn status(
         },
         nodes: context.watches.nodes(key).as_deref(),
         nodes_left: context.watches.nodes_left(key).as_ref(),
-        limited: context.limits.of(key, limited).as_ref(),
+        limited: verdict
+            .tenant
+            .filter(|tenant| tenant.is_behind_gateway())
+            .and_then(|_| context.limits.of(key, limited))
+            .as_ref(),
         born: observed.born(),
     })
 }

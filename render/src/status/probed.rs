@@ -5,7 +5,8 @@ use nagaya_api::{conditions as types, reasons};
 use super::parts::{blocked, no_space};
 use super::reconciling::waiting_for;
 use super::{Findings, Probed, State, Verdict, snapshots};
-use crate::probe::{Finding, Reason};
+use crate::limited;
+use crate::probe::{Finding, NOT_THROUGH, Reason};
 use crate::tenant::Way;
 use crate::workloads::Workloads;
 
@@ -81,12 +82,16 @@ fn cause(findings: &Findings<'_>, part: &str) -> Option<Verdict> {
     })
 }
 
-/// The gateway refuses the manager's own look as it does all others, and does not say why.
+/// The gateway refuses the manager's own look as it does all others, and says no more than that it does not get through.
 fn refused_as_limited(findings: &Findings<'_>) -> Option<Verdict> {
     let Probed::Report(report) = findings.probed else { return None };
-    let is_refused = matches!(&report.endpoint, Finding::Failed { reason, .. } if *reason == Reason::GatewayRefuses);
-    let limited = findings.limited.filter(|_| is_refused)?;
-    Some(Verdict::new(State::False, Reason::GatewayRefuses.into(), &limited.message))
+    let Finding::Failed { reason: Reason::GatewayRefuses, message } = &report.endpoint else {
+        return None;
+    };
+    let of_limits = limited::of_api_server(&findings.limited?.message);
+    let is_it = message.contains(NOT_THROUGH) && !of_limits.is_empty();
+    let words = format!("{message}; {of_limits}");
+    is_it.then(|| Verdict::new(State::False, Reason::GatewayRefuses.into(), words))
 }
 
 pub(super) fn endpoint(findings: &Findings<'_>) -> Option<Verdict> {
