@@ -111,14 +111,14 @@ mod tests {
         (0..count).map(|number| format!("gateway-{number}")).collect()
     }
 
-    fn said(limits: Limits) -> String {
-        verdict(&limits, "plane").message().to_owned()
+    fn said(limits: &Limits) -> String {
+        verdict(limits, "plane").message().to_owned()
     }
 
     #[test]
     fn it_says_how_many_are_open_where_and_what_to_do() {
         let met = limit(LimitKind::Open, "kube-apiserver-public", 500);
-        let words = said([(met, gateways(1))].into());
+        let words = said(&[(met, gateways(1))].into());
         assert_eq!(
             words,
             "connections are refused: 500 of 500 connections are open at gateway pod gateway-0; end those that nobody \
@@ -130,7 +130,7 @@ mod tests {
     #[test]
     fn several_replicas_are_named_and_of_many_the_first() {
         let at = |count| {
-            said([(limit(LimitKind::New, "kube-apiserver-public", 100), gateways(count))].into())
+            said(&[(limit(LimitKind::New, "kube-apiserver-public", 100), gateways(count))].into())
         };
         assert!(at(2).contains("a second came to each of the gateway pods gateway-0, gateway-1;"));
         assert!(at(5).contains("gateway-0, gateway-1, gateway-2 and 2 more;"), "{}", at(5));
