@@ -139,14 +139,14 @@ mod tests {
         (Limit::of(reason, service).unwrap(), Met { most, gateways })
     }
 
-    fn said(limits: Limits) -> String {
-        verdict(&limits, "plane").message().to_owned()
+    fn said(limits: &Limits) -> String {
+        verdict(limits, "plane").message().to_owned()
     }
 
     #[test]
     fn it_says_how_many_may_be_open_where_and_what_to_do() {
         assert_eq!(
-            said([met(OPEN, API_SERVER, 500, 1)].into()),
+            said(&[met(OPEN, API_SERVER, 500, 1)].into()),
             "connections were refused within the last minutes: no more than 500 may be open at gateway pod gateway-0; end \
              those that nobody needs (each kubelet, controller and watch keeps one), or have the operator allow more: \
              kubectl -n plane annotate service kube-apiserver-public --overwrite nagaya.dev/gateway-connections=NUMBER"
@@ -155,7 +155,7 @@ mod tests {
 
     #[test]
     fn several_replicas_are_named_and_of_many_the_first() {
-        let at = |count| said([met(NEW, API_SERVER, 100, count)].into());
+        let at = |count| said(&[met(NEW, API_SERVER, 100, count)].into());
         assert!(
             at(2).contains(
                 "100 a second may come to each of the gateway pods gateway-0, gateway-1;"
