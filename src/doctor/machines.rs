@@ -138,7 +138,11 @@ pub(super) fn nodes(of: &Place, seen: &Seen, now: Timestamp) -> Finding {
         && let Some((words, mend)) = trouble(of, attempt, inside)
     {
         return if now.duration_since(attempt.time.0) < GRACE {
-            warning(check, format!("{words} yet"), "sleep 60    # and again")
+            warning(
+                check,
+                format!("{words}; its certificate is not a minute old"),
+                "sleep 60    # and again",
+            )
         } else {
             worst(attempt, now)(check, format!("{words}, since {}", attempt.time.0), mend)
         };

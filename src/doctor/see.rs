@@ -192,7 +192,7 @@ async fn inside(
     let requests = Api::<CertificateSigningRequest>::all(client.clone());
     let requests = in_time(requests.list(&some)).await?.items;
     let node = match joined.filter(|attempt| is_subdomain(&attempt.node)) {
-        Some(JoinAttempt { node, .. }) => in_time(Api::all(client).get_opt(node)).await?,
+        Some(JoinAttempt { node, .. }) => in_time(Api::<Node>::all(client).get_opt(node)).await?,
         None => None,
     };
     Ok(Inside { requests, node })

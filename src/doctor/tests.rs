@@ -405,8 +405,20 @@ fn the_machine_that_joined_last_has_to_be_a_node_that_is_ready_and_others_are_a_
     is(&joined(A_MINUTE_AGO, ill()), check, Verdict::Failed, kubelet, "describe node vm-1");
     is(&joined(A_MINUTE_AGO, ready()), check, Verdict::Passed, "", "");
     let just = "2026-11-18T11:06:10Z";
-    is(&joined(just, None), check, Verdict::Warning, "no node of that name yet", "sleep 60");
-    is(&joined(just, ill()), check, Verdict::Warning, "kubelet is ill yet", "sleep 60");
+    is(
+        &joined(just, None),
+        check,
+        Verdict::Warning,
+        "of that name; its certificate is not a minute old",
+        "sleep 60",
+    );
+    is(
+        &joined(just, ill()),
+        check,
+        Verdict::Warning,
+        "kubelet is ill; its certificate is",
+        "sleep 60",
+    );
     let days_ago = "2026-11-16T11:05:40Z";
     let since = "there is no node of that name, since 2026-11-16T11:05:40Z";
     is(&joined(days_ago, None), check, Verdict::Warning, since, "journalctl");

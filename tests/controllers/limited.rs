@@ -109,7 +109,7 @@ async fn without_a_gateway_in_the_settings_nobody_is_asked_and_what_was_said_goe
 
 #[tokio::test(start_paused = true)]
 async fn who_is_not_behind_the_gateway_is_not_said_to_be_limited_whatever_that_says() {
-    let mut stage = Stage::with_nodes();
+    let stage = Stage::with_nodes();
     stage.create_tenant(&json!({"version": "v1.37.1"}));
     stage.settled().await;
     let pod = stage.add_gateway_pod();
@@ -117,5 +117,4 @@ async fn who_is_not_behind_the_gateway_is_not_said_to_be_limited_whatever_that_s
     sleep(Duration::from_mins(5)).await;
     assert!(pod.asked.load(Ordering::Relaxed) > 0);
     assert!(!is_told(&stage));
-    stage.kill_manager();
 }
