@@ -1,5 +1,7 @@
 //! The command line: what `nagaya` can be asked to do.
 
+pub mod management_cluster;
+
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
@@ -7,10 +9,11 @@ use clap::{Parser, Subcommand};
 use nagaya_render::plane::names;
 
 use crate::admit_member::AdmitOptions;
+use crate::doctor::DoctorOptions;
 use crate::explain::ExplainOptions;
 use crate::snapshot::SnapshotVerb;
 use crate::wait::WaitOptions;
-use crate::{admit_member, crds, explain, snapshot, startup, wait};
+use crate::{admit_member, crds, doctor, explain, snapshot, startup, wait};
 
 /// Runs tenants' Kubernetes control planes as pods.
 #[derive(Debug, Parser)]
@@ -39,6 +42,8 @@ enum Verb {
     Snapshot(SnapshotVerb),
     /// Print what a tenant's control plane is made of and how each part is; fails if it is not Ready.
     Explain(ExplainOptions),
+    /// Say from the operator's side why machines cannot join a tenant, and what mends it; fails if something is in the way.
+    Doctor(DoctorOptions),
     /// Print the version.
     Version,
 }
@@ -61,6 +66,9 @@ pub enum Error {
     /// See [`explain::Error`].
     #[error(transparent)]
     Explain(#[from] explain::Error),
+    /// See [`doctor::Error`].
+    #[error(transparent)]
+    Doctor(#[from] doctor::Error),
     /// The definitions could not be written.
     #[error("cannot print the CustomResourceDefinitions: {0}")]
     Crd(#[from] serde_yaml_ng::Error),
@@ -72,6 +80,7 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::AdmitMember(admit_member::Error::EmptyVolume(_)) => names::EMPTY_VOLUME,
+            Self::Doctor(error) => error.exit_code(),
             _ => 1,
         }
     }
@@ -90,6 +99,7 @@ impl Cli {
             Verb::AdmitMember(options) => admit_member::admit(&options)?,
             Verb::Snapshot(verb) => snapshot::execute(&verb)?,
             Verb::Explain(options) => explain::explain(&options)?,
+            Verb::Doctor(options) => doctor::examine(&options)?,
             Verb::Version => println!("nagaya {}", env!("CARGO_PKG_VERSION")),
         }
         Ok(())

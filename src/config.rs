@@ -46,6 +46,9 @@ pub struct ManagerSettings {
     /// How many tenants at a time get new pods because the manager or its settings are new. None begins while one
     /// that has got them is not Ready.
     pub rollout_budget: NonZeroU16,
+    /// Where the gateway's pods say whom they refuse (`ConnectionsLimited`): a name in DNS that has the addresses of all of
+    /// them, and the port of their `--admin`. Asked where `gateway.domain` is set; empty: never.
+    pub gateway_pods: String,
     /// Kubeconfig of the cluster that runs the control planes; unset: the one that the manager runs in.
     pub planes_kubeconfig: Option<PathBuf>,
 }
@@ -60,6 +63,7 @@ impl Default for ManagerSettings {
             concurrent_reconciles: several(8),
             probe_pool_size: several(128),
             rollout_budget: several(1),
+            gateway_pods: "nagaya-gateway-pods.nagaya-system.svc:8080".to_owned(),
             planes_kubeconfig: None,
         }
     }

@@ -23,6 +23,7 @@ use crate::etcd::EtcdKeeper;
 use crate::keyring::Keyring;
 use crate::kube_ops::{self, Backoff, Contests, Fingerprints, Object};
 use crate::leader::Lost;
+use crate::limited::GatewayLimits;
 use crate::startup::Manager;
 use crate::tenant::{
     self, Connections, ContentKeeper, Contents, JoinProbe, Prober, TenantWatches, prober::Pace,
@@ -87,6 +88,7 @@ pub async fn run(manager: Arc<Manager>) -> Result<(), Error> {
         ),
         prober: Prober::new(JoinProbe::default(), pace, wakeups.clone()),
         watches: TenantWatches::new(wakeups.clone(), shown, Arc::clone(&contents)),
+        limits: GatewayLimits::new(&manager.config, wakeups.clone()),
         content: ContentKeeper::new(probes_at_once, wakeups, contents),
         planes: Planes::default(),
         turns: Turns::default(),
@@ -107,10 +109,19 @@ pub async fn run(manager: Arc<Manager>) -> Result<(), Error> {
         tracing::info!("caches are filled");
         let controllers = async {
             context.manager.metrics.leads(true);
-            tokio::join!(
-                tenant_cluster::run(Arc::clone(&context), woken, enabled_projects),
-                join_token::run(Arc::clone(&context), shown_tokens),
-            );
+            let all = async {
+                tokio::join!(
+                    tenant_cluster::run(Arc::clone(&context), woken, enabled_projects),
+                    join_token::run(Arc::clone(&context), shown_tokens),
+                );
+            };
+            let limits = context.limits.follow(&*context.manager.dial, &context.caches.planes);
+            tokio::pin!(all, limits);
+            // Asking has no end of its own, unless there is nobody to ask.
+            tokio::select! {
+                () = &mut all => {}
+                () = &mut limits => all.await,
+            }
         };
         context.manager.leadership.lead(shutdown.cancelled(), Box::pin(controllers)).await
     };

@@ -2,13 +2,13 @@
 //! matters now. For people and scripts: it fails when the cluster is not Ready.
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
-use kube::config::{KubeConfigOptions, Kubeconfig};
-use kube::{Api, Client, Config, ResourceExt};
+use kube::{Api, ResourceExt};
 use nagaya_api::{TenantCluster, conditions as types};
+
+use crate::cli::management_cluster::{self, ManagementCluster};
 
 /// Whom to explain, and where he is.
 #[derive(Clone, Debug, clap::Args)]
@@ -16,25 +16,16 @@ pub struct ExplainOptions {
     /// Name of the `TenantCluster`.
     name: String,
 
-    /// Its namespace; default: that of the context.
-    #[arg(short, long)]
-    namespace: Option<String>,
-
-    /// Kubeconfig of the management cluster; default: as kubectl has it.
-    #[arg(long, value_name = "FILE")]
-    kubeconfig: Option<PathBuf>,
-
-    /// Context of the kubeconfig; default: its current one.
-    #[arg(long)]
-    context: Option<String>,
+    #[command(flatten)]
+    management: ManagementCluster,
 }
 
 /// Why there is nothing good to say.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// No kubeconfig, or one that cannot be used.
-    #[error("kubeconfig: {0}")]
-    Kubeconfig(#[from] kube::config::KubeconfigError),
+    /// See [`management_cluster::Error`].
+    #[error(transparent)]
+    Management(#[from] management_cluster::Error),
     /// No runtime.
     #[error("cannot start: {0}")]
     Start(#[from] std::io::Error),
@@ -67,15 +58,8 @@ pub fn explain(options: &ExplainOptions) -> Result<(), Error> {
 }
 
 async fn read(options: &ExplainOptions) -> Result<TenantCluster, Error> {
-    let wanted =
-        KubeConfigOptions { context: options.context.clone(), ..KubeConfigOptions::default() };
-    let config = match &options.kubeconfig {
-        Some(path) => Config::from_custom_kubeconfig(Kubeconfig::read_from(path)?, &wanted).await?,
-        None => Config::from_kubeconfig(&wanted).await?,
-    };
-    let namespace = options.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
+    let (client, namespace) = options.management.client().await?;
     let of = |source| Error::Read { name: options.name.clone(), source: Box::new(source) };
-    let client = Client::try_from(config).map_err(of)?;
     Api::<TenantCluster>::namespaced(client, &namespace).get(&options.name).await.map_err(of)
 }
 
@@ -129,7 +113,7 @@ fn line(condition: &Condition, now: Timestamp) -> String {
         types::STALLED => false,
         types::RECONCILING => true,
         // What it says is bad.
-        types::NODES_CUT_OFF => status == "False",
+        types::NODES_CUT_OFF | types::CONNECTIONS_LIMITED => status == "False",
         _ => status == "True",
     };
     let mark = match (is_well, status.as_str()) {

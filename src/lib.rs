@@ -14,9 +14,10 @@
 //! | keys and certificates, and their Secrets | [`keyring`] |
 //! | a tenant's etcd: its members, and what becomes of them | [`etcd`] |
 //! | a tenant's own API server: probing, watching, approving | [`tenant`] |
+//! | whom the gateway refuses | [`limited`] |
 //! | the verbs that everything on Kubernetes is made of | [`kube_ops`] |
 //! | the process itself | [`clock`], [`server`], [`readiness`], [`metrics`], [`telemetry`] |
-//! | small programs in the same binary | [`wait`], [`admit_member`], [`snapshot`], [`explain`], [`crds`] |
+//! | small programs in the same binary | [`wait`], [`admit_member`], [`snapshot`], [`explain`], [`doctor`], [`crds`] |
 
 pub mod admit_member;
 pub mod caches;
@@ -25,11 +26,13 @@ pub mod clock;
 pub mod config;
 pub mod controllers;
 pub mod crds;
+pub mod doctor;
 pub mod etcd;
 pub mod explain;
 pub mod keyring;
 pub mod kube_ops;
 pub mod leader;
+pub mod limited;
 pub mod metrics;
 pub mod readiness;
 pub mod server;

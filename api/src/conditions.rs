@@ -1,7 +1,7 @@
 //! Condition types, after the Kubernetes API conventions and kstatus.
 //!
 //! `Ready` is True exactly when a stock `kubeadm join` would succeed now. `Reconciling` and `Stalled`
-//! are present only while True (kstatus). `NodesCutOff` is False while all is well. `NodesReady` is the tenant's matter. Every other type is one
+//! are present only while True (kstatus), and so is `ConnectionsLimited`. `NodesCutOff` is False while all is well. `NodesReady` is the tenant's matter. Every other type is one
 //! part of the way to `Ready`.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
@@ -38,6 +38,8 @@ pub const NODES_READY: &str = "NodesReady";
 pub const NODES_CUT_OFF: &str = "NodesCutOff";
 /// Every node is known to use the endpoint, and none the former one. There only while there is a former one.
 pub const NODES_MOVED: &str = "NodesMoved";
+/// The gateway refuses connections because there are more than it allows. There only while True.
+pub const CONNECTIONS_LIMITED: &str = "ConnectionsLimited";
 /// The token of a `JoinToken` is in the tenant cluster.
 pub const ISSUED: &str = "Issued";
 

@@ -8,6 +8,7 @@ mod expose;
 mod field_policy;
 mod join_token;
 pub mod labels;
+mod limited;
 mod networking;
 pub mod reasons;
 mod snapshot_bucket;
@@ -24,6 +25,7 @@ pub use join_token::{
     CloudInit, JoinAttempt, JoinOutcome, JoinToken, JoinTokenSpec, JoinTokenState, JoinTokenStatus,
     secret_keys,
 };
+pub use limited::{LIMITED_PATH, LimitedRoute, LimitedRoutes};
 pub use networking::Networking;
 pub use snapshot_bucket::{SnapshotBucket, bucket_keys};
 pub use snapshots::{RestoreFrom, Snapshot, SnapshotVolume, Snapshots};

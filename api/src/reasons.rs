@@ -85,6 +85,11 @@ pub const NODES_LEFT: &str = "NodesLeft";
 /// `NodesMoved`: the nodes were not listed since the endpoint changed. `NodesReady`: they cannot be seen.
 pub const NODES_NOT_SEEN: &str = "NodesNotSeen";
 
+/// `ConnectionsLimited`: as many are open as may be.
+pub const TOO_MANY_CONNECTIONS: &str = "TooManyConnections";
+/// `ConnectionsLimited`: new ones came faster than they may.
+pub const CONNECTIONS_TOO_FAST: &str = "ConnectionsTooFast";
+
 /// A failed pass: the API server of the management cluster refused, or could not be reached.
 pub const API_CALL: &str = "ApiCall";
 /// A failed pass: an object that Nagaya needs exists and is not Nagaya's.

@@ -62,6 +62,19 @@ pub struct Arguments {
 }
 
 impl Arguments {
+    /// Those of a join command; without a token, one that nobody has.
+    ///
+    /// # Errors
+    /// What of it kubeadm could not use either.
+    pub fn of_join(endpoint: &str, token_and_pin: Option<(&str, &str)>) -> Result<Self, String> {
+        let (token, pin) = token_and_pin.unzip();
+        let token = token.unwrap_or("000000.0000000000000000");
+        let pin = pin.map(|pin| format!("--discovery-token-ca-cert-hash={pin}"));
+        let pin = pin.as_deref().unwrap_or("--discovery-token-unsafe-skip-ca-verification");
+        Self::try_parse_from(["nagaya-doctor", endpoint, "--token", token, pin])
+            .map_err(|error| error.to_string())
+    }
+
     /// Whether kubeadm is told to go on in spite of this one of its checks.
     pub(crate) fn ignores(&self, preflight: &str) -> bool {
         let is = |name: &String| {

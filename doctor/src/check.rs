@@ -42,6 +42,14 @@ impl Check {
     /// All of them, in their order.
     pub const ALL: &'static [Self] = Self::VARIANTS;
 
+    /// What another host can see too without a token.
+    pub(crate) const FROM_ELSEWHERE: &'static [Self] =
+        &[Self::Dns, Self::Tcp, Self::Tls, Self::Mtu, Self::Clock, Self::ClusterInfo];
+
+    /// The rest of what another host can see too.
+    pub(crate) const WITH_TOKEN: &'static [Self] =
+        &[Self::Token, Self::Pin, Self::Certificate, Self::Endpoint, Self::Rights, Self::Versions];
+
     /// `kubelet-service`.
     #[must_use]
     pub fn name(self) -> &'static str {

@@ -12,8 +12,8 @@ mod tests;
 
 use crate::Arguments;
 use crate::check::Check;
-use crate::facts::Facts;
-use crate::report::{Finding, Report, Verdict};
+use crate::facts::{Facts, Way};
+use crate::report::{Finding, Report, Side, Verdict};
 
 /// A judgement, before it is known whether it could be made at all.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,27 +41,53 @@ pub(crate) fn not_checked(because: impl Into<String>) -> Judgement {
     Judgement { verdict: Verdict::NotChecked, message, mend: None }
 }
 
-/// Judges each check in its order; one whose needs are not met says so.
+/// All of it.
 pub fn report(join: &Arguments, facts: &Facts) -> Report {
+    let findings = in_order(Check::ALL, |check| judge(check, join, facts));
+    Report::new(Side::Machine, join.endpoint.to_string(), findings)
+}
+
+/// What of it another host sees as well.
+pub fn from_elsewhere(checks: &[Check], join: &Arguments, way: &Way) -> Vec<Finding> {
+    in_order(checks, |check| match check {
+        Check::Versions => versions::window(way),
+        other => on_the_way(other, join, way),
+    })
+}
+
+/// None of these was looked at.
+pub fn unexamined(checks: &[Check], because: &str) -> Vec<Finding> {
+    checks.iter().map(|check| told(*check, not_checked(because))).collect()
+}
+
+fn told(check: Check, judgement: Judgement) -> Finding {
+    let Judgement { verdict, message, mend } = judgement;
+    Finding { check: check.name(), verdict, message, mend }
+}
+
+/// Judges each check in its order; one whose needs are not met says so.
+fn in_order(checks: &[Check], mut judge: impl FnMut(Check) -> Judgement) -> Vec<Finding> {
     let mut findings: Vec<Finding> = Vec::new();
-    for check in Check::ALL.iter().copied() {
-        let found = |need: &&Check| findings.iter().find(|finding| finding.check == **need);
+    for check in checks.iter().copied() {
+        let found = |need: &&Check| findings.iter().find(|finding| finding.check == need.name());
         let stands = |need: &&Check| {
-            found(need).is_none_or(|one| !matches!(one.verdict, Verdict::Passed | Verdict::Warning))
+            checks.contains(*need)
+                && found(need)
+                    .is_none_or(|one| !matches!(one.verdict, Verdict::Passed | Verdict::Warning))
         };
         let judgement = match check.needs().iter().find(stands) {
             Some(need) => not_checked(format!("{} {}", need.name(), root_of(*need, &findings))),
-            None => judge(check, join, facts),
+            None => judge(check),
         };
-        let Judgement { verdict, message, mend } = judgement;
-        findings.push(Finding { check, verdict, message, mend });
+        findings.push(told(check, judgement));
     }
-    Report::new(join.endpoint.to_string(), findings)
+    findings
 }
 
 /// `failed`, or what it waits for itself.
 fn root_of(need: Check, findings: &[Finding]) -> String {
-    let verdict = findings.iter().find(|finding| finding.check == need).map(|one| one.verdict);
+    let verdict =
+        findings.iter().find(|finding| finding.check == need.name()).map(|one| one.verdict);
     let failed = if verdict == Some(Verdict::Failed) { "failed" } else { "was not checked" };
     failed.to_owned()
 }
@@ -83,6 +109,15 @@ fn judge(check: Check, join: &Arguments, facts: &Facts) -> Judgement {
         Check::Runtime => node::runtime(machine),
         Check::CgroupDriver => kernel::cgroup_driver(machine, kubelet_config.as_ref()),
         Check::Proxy => server::proxy(join, machine),
+        Check::Versions => versions::versions(machine, way),
+        Check::NodeName => token::node_name(join, machine, way),
+        other => on_the_way(other, join, way),
+    }
+}
+
+/// Only those that no fact of the machine decides.
+fn on_the_way(check: Check, join: &Arguments, way: &Way) -> Judgement {
+    match check {
         Check::Dns => server::dns(join, way),
         Check::Tcp => server::tcp(join, way),
         Check::Tls => server::tls(join, way),
@@ -94,8 +129,7 @@ fn judge(check: Check, join: &Arguments, facts: &Facts) -> Judgement {
         Check::Certificate => trust::certificate(join, way),
         Check::Endpoint => trust::endpoint(join, way),
         Check::Rights => token::rights(way),
-        Check::Versions => versions::versions(machine, way),
-        Check::NodeName => token::node_name(join, machine, way),
+        _ => not_checked("only the machine knows it"),
     }
 }
 

@@ -10,7 +10,7 @@ mod runtime;
 mod server;
 mod tls;
 
-use crate::facts::Facts;
+use crate::facts::{Facts, Way};
 use crate::{Arguments, Ground};
 
 /// The machine first: that takes no time.
@@ -18,4 +18,9 @@ pub fn facts(join: &Arguments, ground: &Ground) -> Facts {
     let machine = node::machine(join, ground);
     let way = server::way(join, ground, &machine.host_name);
     Facts { machine, way }
+}
+
+/// From a host that is not to join: a name that no node has is asked for.
+pub fn way(join: &Arguments, ground: &Ground) -> Way {
+    server::way(join, ground, "nagaya-doctor.invalid")
 }

@@ -4,6 +4,8 @@ mod rows;
 
 use std::fmt::Write as _;
 
+use crate::operator;
+
 const HEAD: &str = "\
 # The join doctor's checks
 
@@ -21,9 +23,30 @@ How to use it: [When a join fails](../how-to/join-fails.md).
 |---|---|---|---|
 ";
 
+const OPERATOR: &str = "
+## From the operator's side
+
+`nagaya doctor NAME -n NAMESPACE` ([how to](../how-to/join-fails.md#from-the-operators-side)) looks at the same join without the machine: with the kubeconfig
+of kubectl, it makes the checks below, and from the host that it runs on those above from `dns` to `versions`, with
+the endpoint, the token and the pin of the join command that the tenant was handed (the Secret `TOKEN-join`). `versions` then says which machines the
+API server takes. Where there is no token, those from `token` on are not checked. JSON and exit codes are the same: 1 too if a check could not be made, 2 too if the kubeconfig cannot be used.
+
+| check | looks at | needs the right to |
+|---|---|---|
+";
+
 /// The whole page.
 #[must_use]
 pub fn markdown() -> String {
+    let machine = of_the_machine();
+    operator::ROWS.iter().fold(machine + OPERATOR, |mut page, (check, looks_at, right)| {
+        // Writing to a String cannot fail.
+        let _ = writeln!(page, "| `{}` | {looks_at} | {right} |", check.name());
+        page
+    })
+}
+
+fn of_the_machine() -> String {
     rows::ROWS.iter().fold(HEAD.to_owned(), |mut page, (check, looks_at, without)| {
         let needs: Vec<String> =
             check.needs().iter().map(|need| format!("`{}`", need.name())).collect();
@@ -37,11 +60,13 @@ pub fn markdown() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Check;
+    use crate::{Check, OperatorCheck};
 
     #[test]
     fn each_check_has_its_row_in_its_place() {
         let rows: Vec<Check> = rows::ROWS.iter().map(|(check, ..)| *check).collect();
         assert_eq!(rows, Check::ALL);
+        let rows: Vec<OperatorCheck> = operator::ROWS.iter().map(|(check, ..)| *check).collect();
+        assert_eq!(rows, OperatorCheck::ALL);
     }
 }

@@ -24,8 +24,8 @@ pub enum Verdict {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Finding {
-    /// Which check.
-    pub check: Check,
+    /// Which check: the name of a [`Check`], or of an [`OperatorCheck`](crate::OperatorCheck).
+    pub check: &'static str,
     /// What came of it.
     pub verdict: Verdict,
     /// What is there, or what is wrong.
@@ -46,6 +46,15 @@ impl Finding {
     }
 }
 
+/// Where it was looked from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// The machine that is to join.
+    Machine,
+    /// The management cluster, by whoever runs it.
+    Operator,
+}
+
 /// What all checks found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -56,20 +65,24 @@ pub struct Report {
     pub would_join: bool,
     /// A finding for each check, in their order.
     pub findings: Vec<Finding>,
+    #[serde(skip)]
+    side: Side,
 }
 
 impl Report {
-    pub(crate) fn new(endpoint: String, findings: Vec<Finding>) -> Self {
+    /// Of all that was found.
+    #[must_use]
+    pub fn new(side: Side, endpoint: String, findings: Vec<Finding>) -> Self {
         let stands_in_the_way =
             |one: &Finding| matches!(one.verdict, Verdict::Failed | Verdict::NotChecked);
         let would_join = !findings.iter().any(stands_in_the_way);
-        Self { endpoint, would_join, findings }
+        Self { endpoint, would_join, findings, side }
     }
 
     /// The finding of a check.
     #[must_use]
     pub fn of(&self, check: Check) -> Option<&Finding> {
-        self.findings.iter().find(|finding| finding.check == check)
+        self.findings.iter().find(|finding| finding.check == check.name())
     }
 
     /// Lines for a reader.
@@ -78,24 +91,34 @@ impl Report {
         let mut text = String::new();
         for finding in &self.findings {
             // Writing to a String cannot fail.
-            let name = finding.check.name();
-            let _ = writeln!(text, "{} {name:17} {}", finding.mark(), finding.message);
+            let name = finding.check;
+            let message = shown(&finding.message);
+            let _ = writeln!(text, "{} {name:17} {message}", finding.mark());
             if let Some(mend) = &finding.mend {
                 for (line, label) in
                     mend.lines().zip(["mend:"].into_iter().chain(std::iter::repeat("")))
                 {
-                    let _ = writeln!(text, "  {label:>17} {line}");
+                    let _ = writeln!(text, "  {label:>17} {}", shown(line));
                 }
             }
         }
         let of = |verdict| self.findings.iter().filter(|one| one.verdict == verdict).count();
         let (failed, warnings) = (of(Verdict::Failed), of(Verdict::Warning));
+        let (well, ill) = match self.side {
+            Side::Machine => {
+                ("kubeadm join would succeed", "kubeadm join would fail, or its node not work")
+            }
+            Side::Operator => (
+                "nothing on this side is in the way of a join",
+                "something on this side may be in the way of a join",
+            ),
+        };
         let _ = match (self.would_join, warnings) {
-            (true, 0) => writeln!(text, "\nkubeadm join would succeed."),
-            (true, _) => writeln!(text, "\nkubeadm join would succeed; warnings: {warnings}."),
+            (true, 0) => writeln!(text, "\n{well}."),
+            (true, _) => writeln!(text, "\n{well}; warnings: {warnings}."),
             (false, _) => writeln!(
                 text,
-                "\nkubeadm join would fail, or its node not work: failed {failed}, not checked {}, warnings {warnings}.",
+                "\n{ill}: failed {failed}, not checked {}, warnings {warnings}.",
                 of(Verdict::NotChecked)
             ),
         };
@@ -109,5 +132,37 @@ impl Report {
         let mut text = serde_json::to_string_pretty(self).unwrap_or_default();
         text.push('\n');
         text
+    }
+}
+
+/// Without what a terminal obeys: some words are those of machines and servers that nobody knows.
+fn shown(words: &str) -> String {
+    let mut shown = String::with_capacity(words.len());
+    for one in words.chars() {
+        // Controls of the direction of text make words look like others.
+        let is_obeyed =
+            one.is_control() || matches!(one, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        if is_obeyed { shown.extend(one.escape_default()) } else { shown.push(one) }
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_was_read_moves_the_cursor_or_makes_a_line_of_its_own() {
+        let finding = Finding {
+            check: "requests",
+            verdict: Verdict::Failed,
+            message: "a\u{1b}[2K\r\n✓ requests b\u{202e}c\u{9b}1A".to_owned(),
+            mend: Some("one\u{7}\ntwo".to_owned()),
+        };
+        let text = Report::new(Side::Operator, String::new(), vec![finding]).text();
+        let lines: Vec<&str> = text.lines().collect();
+        let message = r"✗ requests          a\u{1b}[2K\r\n✓ requests b\u{202e}c\u{9b}1A";
+        assert_eq!(lines[0], message);
+        assert_eq!((lines[1].trim(), lines[2].trim()), (r"mend: one\u{7}", "two"));
     }
 }

@@ -12,6 +12,13 @@ use serde_json::json;
 
 const BIRTH: Duration = Duration::from_mins(3);
 const SOON: Duration = Duration::from_mins(1);
+/// The last refusal is a minute old before the gateway does not tell of it any more, and another one before it is over; two are
+/// the manager's own.
+const OVER: Duration = Duration::from_mins(4);
+/// Through each of the gateway's pods.
+const ALLOWED: &str = "20";
+/// For how long the machine holds its connections. An API server ends silent ones after 32 s.
+const HOLDS: Duration = Duration::from_secs(45);
 const NODE_READY: Duration = Duration::from_mins(1);
 
 #[test]
@@ -26,6 +33,7 @@ fn a_machine_joins_through_the_gateway_by_the_name_of_its_cluster() -> Outcome {
         tenant.await_condition("APIServerReady", "True", BIRTH)?;
         let missing = tenant.await_condition("EndpointReachable", "False", SOON)?;
         ensure_says(&missing.message, &["cannot connect to the gateway", &endpoint])?;
+        tenant.diagnose(&[])?.says("public-endpoint", "failed", "cannot connect to the gateway")?;
         let _gateway = Gateway::install()?;
         tenant.await_ready()?;
         let said = tenant.status("/endpoint")?;
@@ -39,7 +47,8 @@ fn a_machine_joins_through_the_gateway_by_the_name_of_its_cluster() -> Outcome {
         machine.uses(&endpoint)?;
         workload::await_core_dns(&cluster)?;
         only_its_name_leads_there(&machine, &host)?;
-        a_further_name_leads_there(&tenant, &machine)
+        a_further_name_leads_there(&tenant, &machine)?;
+        too_many_connections_are_told_until_they_end(&tenant, &machine)
     })
 }
 
@@ -69,4 +78,33 @@ fn livez(machine: &Machine, host: &str) -> Outcome<String> {
     let url = format!("https://{host}:{GATEWAY_PORT}/livez");
     let words = ["curl", "--silent", "--show-error", "--insecure", "--max-time", "10"];
     machine.run(&[&words[..], &["--resolve", &resolve, &url]].concat())
+}
+
+/// A machine opens three times as many connections as each pod of the gateway lets it have.
+fn too_many_connections_are_told_until_they_end(tenant: &Tenant, machine: &Machine) -> Outcome {
+    let (plane, service) = (tenant.plane()?, "kube-apiserver-public");
+    let management = &tenant.project.management;
+    let allowed = format!("nagaya.dev/gateway-connections={ALLOWED}");
+    management.run(&["annotate", "service", "-n", &plane, service, &allowed])?;
+    let host = tenant.host();
+    let script = format!(
+        "for i in $(seq 60); do (sleep {} | openssl s_client -connect {MANAGEMENT_ADDRESS}:{GATEWAY_PORT} -servername {host} \
+         > /dev/null 2>&1) & done; wait",
+        HOLDS.as_secs()
+    );
+    let mut holding = machine.command(&["sh", "-c", &script])?.spawn()?;
+    let told = tenant.await_condition("ConnectionsLimited", "True", SOON);
+    let diagnosis = tenant.diagnose(&[]);
+    holding.wait()?;
+    let told = told?;
+    ensure(told.reason == "TooManyConnections", || format!("{told:?}"))?;
+    let many = format!("no more than {ALLOWED} may be open at");
+    let mend = "nagaya.dev/gateway-connections=NUMBER";
+    ensure_says(&told.message, &[&many, "nagaya-gateway-", mend, &plane])?;
+    diagnosis?.says("connections", "failed", &many)?;
+    wait_until("it is told no more", OVER, || {
+        let conditions = tenant.status("/conditions")?.to_string();
+        Ok(Look::done_if(!conditions.contains("ConnectionsLimited"), || conditions))
+    })?;
+    tenant.await_ready()
 }

@@ -11,6 +11,11 @@ use serde_json::json;
 /// A token of one minute, and what the manager and the tenant take to notice.
 const EXPIRY: Duration = Duration::from_secs(75);
 const SOON: Duration = Duration::from_secs(10);
+const NODE_READY: Duration = Duration::from_mins(1);
+/// From the certificate of a machine until its node is missed.
+const GRACE: Duration = Duration::from_secs(75);
+/// Until the manager has looked again.
+const LOOKED: Duration = Duration::from_secs(30);
 /// A node that there will never be.
 const STRANGE: &str = "denied";
 const STAYS: Duration = Duration::from_secs(10);
@@ -19,6 +24,7 @@ const STAYS: Duration = Duration::from_secs(10);
 fn only_a_live_token_with_the_right_hash_lets_a_machine_in() -> Outcome {
     scenario("tokens", |project| {
         let tenant = Tenant::ready(project, "demo", "1.37")?;
+        nothing_is_in_the_way_but_what_is(&tenant)?;
         let short = tenant.token("short", "1m")?;
         let expiring = short.secret()?;
         let machine = Machine::add("ring-tokens", "1.37")?;
@@ -27,6 +33,47 @@ fn only_a_live_token_with_the_right_hash_lets_a_machine_in() -> Outcome {
         expires_for_ever(&tenant, &short, &expiring)?;
         is_refused(&machine, &JoinAttempt::from(&expiring))
     })
+}
+
+/// `nagaya doctor`, of what is neither a token's nor a machine's.
+fn nothing_is_in_the_way_but_what_is(tenant: &Tenant) -> Outcome {
+    tenant.diagnose(&[])?.says("join-token", "failed", "no JoinToken in")?;
+    let token = tenant.token("first", "1h")?;
+    token.secret()?;
+    let diagnosis = tenant.diagnose(&[])?;
+    diagnosis.is_well()?;
+    diagnosis.says("last-attempt", "passed", "no machine has shown the token")?;
+    diagnosis.says("pin", "passed", "is the pinned one")?;
+    diagnosis.says("versions", "passed", "kubeadm up to 1.38 joins it")?;
+    let nobody = Tenant { name: "nobody".to_owned(), project: tenant.project };
+    nobody.diagnose(&[])?.says("tenant-cluster", "failed", "there is no TenantCluster")?;
+    tenant.patch(&json!({"spec": {"version": "1.34"}}))?;
+    tenant.await_condition("Stalled", "True", SOON)?;
+    tenant.diagnose(&[])?.says("spec", "failed", "spec.version")?;
+    tenant.patch(&json!({"spec": {"version": "1.37"}}))?;
+    tenant.await_ready()?;
+    without_an_api_server(tenant)?;
+    token.delete()
+}
+
+fn without_an_api_server(tenant: &Tenant) -> Outcome {
+    tenant.pause()?;
+    let (plane, management) = (tenant.plane()?, &tenant.project.management);
+    let scale = |replicas: &str| {
+        let replicas = format!("--replicas={replicas}");
+        management.run(&["scale", "deployment", "kube-apiserver", "-n", &plane, &replicas])
+    };
+    scale("0")?;
+    tenant.await_condition("EndpointReachable", "False", LOOKED)?;
+    tenant.await_condition("Ready", "False", LOOKED)?;
+    let diagnosis = tenant.diagnose(&[])?;
+    diagnosis.says("ready", "failed", "")?;
+    diagnosis.says("public-endpoint", "failed", "EndpointUnreachable")?;
+    diagnosis.says("tcp", "failed", "")?;
+    diagnosis.says("requests", "notChecked", "")?;
+    scale("1")?;
+    tenant.patch(&json!({"spec": {"paused": false}}))?;
+    tenant.await_ready()
 }
 
 fn wrong_secrets_are_refused(tenant: &Tenant, machine: &Machine) -> Outcome {
@@ -45,10 +92,33 @@ fn wrong_secrets_are_refused(tenant: &Tenant, machine: &Machine) -> Outcome {
     let joined = machine.try_join(&good)?;
     ensure(joined.is_ok(), || format!("the right token was refused: {joined:?}"))?;
     await_last_attempt(&token, machine.name(), "Issued")?;
+    without_its_node(tenant, machine)?;
     ask_for_what_nobody_approves(machine, &good)?;
+    await_last_attempt(&token, STRANGE, "Pending")?;
+    let waits = tenant.diagnose(&["--token=good"])?;
+    waits.says("last-attempt", "failed", "denied has waited for its certificate")?;
+    waits.says("requests", "failed", "has waited for approval")?;
     tenant.admin()?.run(&["certificate", "deny", STRANGE])?;
     await_last_attempt(&token, STRANGE, "Denied")?;
+    let denied = tenant.diagnose(&["--token=good"])?;
+    denied.says("last-attempt", "failed", "denied was denied a certificate")?;
+    denied.says("requests", "warning", "was denied")?;
     machine.reset()
+}
+
+/// A machine that has its certificate, and is no node.
+fn without_its_node(tenant: &Tenant, machine: &Machine) -> Outcome {
+    let name = machine.name();
+    let cluster = tenant.admin()?;
+    machine.await_ready(&cluster, NODE_READY)?;
+    tenant.diagnose(&["--token=good"])?.says("last-attempt", "passed", "got its certificate")?;
+    cluster.run(&["delete", "node", name])?;
+    let gone = format!("{name} got its certificate, and there is no node of that name, since");
+    // For a minute after the certificate nothing is wrong with that.
+    wait_until("the node is missed", GRACE, || {
+        let said = tenant.diagnose(&["--token=good"])?.says("nodes", "failed", &gone);
+        Ok(Look::done_if(said.is_ok(), || format!("{said:?}")))
+    })
 }
 
 /// kube-controller-manager approves by itself what may be used as a kubelet uses it, and nothing else.
@@ -89,6 +159,8 @@ fn deletion_revokes(tenant: &Tenant, machine: &Machine) -> Outcome {
     ensure(in_tenant(&cluster, &secret)?, || "the token never reached the tenant".to_owned())?;
     token.delete()?;
     ensure(!in_tenant(&cluster, &secret)?, || "the token is still in the tenant".to_owned())?;
+    let revoked = tenant.diagnose(&["--token=revoked"])?;
+    revoked.says("join-token", "failed", "it was deleted, which revokes the token")?;
     wait_until("the Secret of the deleted token is gone", SOON, || {
         Ok(Look::done_if(!token.has_secret()?, || "it is there".to_owned()))
     })?;
@@ -98,6 +170,7 @@ fn deletion_revokes(tenant: &Tenant, machine: &Machine) -> Outcome {
 fn expires_for_ever(tenant: &Tenant, token: &JoinToken, secret: &JoinSecret) -> Outcome {
     let cluster = tenant.admin()?;
     token.await_state("Expired", EXPIRY)?;
+    tenant.diagnose(&["--token=short"])?.says("join-token", "failed", "has expired at")?;
     wait_until("nothing of the expired token is left", SOON, || {
         let left = (token.has_secret()?, in_tenant(&cluster, secret)?);
         Ok(Look::done_if(left == (false, false), || format!("Secrets here and there: {left:?}")))

@@ -1,4 +1,4 @@
-//! The operator's HTTP port: `/healthz`, `/readyz`, `/metrics`, `/routes`, `/limited`.
+//! The operator's HTTP port: `/healthz`, `/readyz`, `/metrics`, `/routes`, `/limited`, `/limited.json`.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -11,6 +11,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use nagaya_api::{LIMITED_PATH, LimitedRoutes};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
@@ -20,7 +21,8 @@ use crate::routes::Table;
 
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 const PLAIN: &str = "text/plain; charset=utf-8";
-const PATHS: &str = "there is /healthz, /readyz, /metrics, /routes and /limited\n";
+const JSON: &str = "application/json";
+const PATHS: &str = "there is /healthz, /readyz, /metrics, /routes, /limited and /limited.json\n";
 
 const WAITING: u8 = 0;
 const READY: u8 = 1;
@@ -99,6 +101,7 @@ impl Admin {
             "/limited" => {
                 answer(StatusCode::OK, PLAIN, self.tables.borrow().limited(Instant::now()))
             }
+            LIMITED_PATH => self.limited(),
             _ => answer(StatusCode::NOT_FOUND, PLAIN, PATHS.to_owned()),
         }
     }
@@ -109,6 +112,15 @@ impl Admin {
             Some(what) => {
                 answer(StatusCode::SERVICE_UNAVAILABLE, PLAIN, format!("waiting for {what}\n"))
             }
+        }
+    }
+
+    fn limited(&self) -> Response<String> {
+        let limited = self.tables.borrow().limited_for_programs(Instant::now());
+        let gateway = rustix::system::uname().nodename().to_string_lossy().into_owned();
+        match serde_json::to_string(&LimitedRoutes { gateway, limited }) {
+            Ok(text) => answer(StatusCode::OK, JSON, text),
+            Err(error) => answer(StatusCode::INTERNAL_SERVER_ERROR, PLAIN, format!("{error}\n")),
         }
     }
 
@@ -169,6 +181,15 @@ mod tests {
         admin.readiness.filled();
         assert_eq!(says().status(), StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(admin.answer(&Method::GET, "/healthz").status(), StatusCode::OK);
+    }
+
+    #[test]
+    fn programs_are_told_who_is_limited_and_by_which_gateway() {
+        let response = admin().answer(&Method::GET, LIMITED_PATH);
+        assert_eq!(response.headers()[header::CONTENT_TYPE], JSON);
+        let said: LimitedRoutes = serde_json::from_str(response.body()).unwrap();
+        assert!(!said.gateway.is_empty());
+        assert_eq!(said.limited, []);
     }
 
     #[test]

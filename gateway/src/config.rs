@@ -25,7 +25,8 @@ pub struct Settings {
     )]
     pub listen: SocketAddr,
 
-    /// Address and port of `/healthz`, `/readyz`, `/metrics`, `/routes` and `/limited`, in plain HTTP: not for tenants.
+    /// Address and port of `/healthz`, `/readyz`, `/metrics`, `/routes`, `/limited` and `/limited.json`, in plain
+    /// HTTP: for the operator and the manager, not for tenants.
     #[arg(long, env = "NAGAYA_GATEWAY_ADMIN", value_name = "ADDRESS", default_value = "[::]:8080")]
     pub admin: SocketAddr,
 

@@ -50,6 +50,8 @@ struct Bucket {
 #[derive(Clone, Copy, Debug)]
 struct Limited {
     refused: u64,
+    /// How much it might have at the last of them: it may have more by now.
+    most: u32,
     first: Instant,
     last: Instant,
 }
@@ -69,11 +71,11 @@ impl Meter {
     pub fn admit(self: &Arc<Self>, limits: Limits, now: Instant) -> Result<Place, Refusal> {
         let mut state = self.state();
         if state.open >= limits.connections {
-            state.note(0, now);
+            state.note(0, limits.connections, now);
             return Err(Refusal::TooManyConnections);
         }
         if !state.takes_from_bucket(limits.rate, now) {
-            state.note(1, now);
+            state.note(1, limits.rate, now);
             return Err(Refusal::ConnectionsTooFast);
         }
         state.open += 1;
@@ -95,20 +97,29 @@ impl Meter {
         relays.len()
     }
 
-    /// Why connections were refused in the last minute, a sentence for each limit.
+    /// Why connections were refused in the last minute: each limit by its refusal, by how much it was then, and in a sentence.
     #[must_use]
-    pub fn limited(&self, limits: Limits, now: Instant) -> Vec<String> {
+    pub fn limited(&self, limits: Limits, now: Instant) -> Vec<(Refusal, u32, String)> {
         let state = self.state();
         let because = [
-            format!("it has {} of {} connections", state.open, limits.connections),
-            format!("it got more than {} new connections a second", limits.rate),
+            (
+                Refusal::TooManyConnections,
+                format!("it has {} of {} connections", state.open, limits.connections),
+            ),
+            (
+                Refusal::ConnectionsTooFast,
+                format!("it got more than {} new connections a second", limits.rate),
+            ),
         ];
         let shown = |limited: &Option<Limited>| {
             limited.filter(|limited| now.saturating_duration_since(limited.last) < SHOWN)
         };
         let both = state.limited.iter().map(shown).zip(because);
-        both.filter_map(|(limited, why)| Some(format!("because {why}; {}", limited?.told(now))))
-            .collect()
+        both.filter_map(|(limited, (refusal, why))| {
+            let limited = limited?;
+            Some((refusal, limited.most, format!("because {why}; {}", limited.told(now))))
+        })
+        .collect()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -131,18 +142,19 @@ impl State {
         true
     }
 
-    fn note(&mut self, limit: usize, now: Instant) {
+    fn note(&mut self, limit: usize, most: u32, now: Instant) {
         let is_recent = |limited: &Limited| now.saturating_duration_since(limited.last) < SHOWN;
         let before = self.limited[limit].filter(is_recent);
-        let before = before.unwrap_or(Limited { refused: 0, first: now, last: now });
-        self.limited[limit] = Some(Limited { refused: before.refused + 1, last: now, ..before });
+        let before = before.unwrap_or(Limited { refused: 0, most, first: now, last: now });
+        let refused = before.refused + 1;
+        self.limited[limit] = Some(Limited { refused, most, last: now, ..before });
     }
 }
 
 impl Limited {
     fn told(self, now: Instant) -> String {
         let ago = |at: Instant| now.saturating_duration_since(at).as_secs();
-        let Self { refused, first, last } = self;
+        let Self { refused, first, last, .. } = self;
         format!("{refused} refused since {} s ago, the last {} s ago", ago(first), ago(last))
     }
 }
@@ -214,7 +226,10 @@ mod tests {
         let told = meter.limited(none, now + Duration::from_secs(20));
         let expected =
             "because it has 0 of 0 connections; 10 refused since 20 s ago, the last 11 s ago";
-        assert_eq!(told, [expected]);
+        assert_eq!(told, [(Refusal::TooManyConnections, 0, expected.to_owned())]);
+        let more = Limits { connections: 9, ..none };
+        let (.., most, _) = &meter.limited(more, now + Duration::from_secs(20))[0];
+        assert_eq!(*most, 0, "the limit that has refused");
         assert!(meter.limited(none, now + Duration::from_secs(70)).is_empty());
     }
 }

@@ -13,8 +13,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 pub use claim::{Claim, ClaimProblem};
+use nagaya_api::LimitedRoute;
 
 use crate::meter::{Limits, Meter};
+use crate::refusal::Refusal;
 
 /// A Service.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -122,15 +124,33 @@ impl Table {
     /// A line for each route that was limited in the last minute, in order: `/limited`.
     #[must_use]
     pub fn limited(&self, now: Instant) -> String {
-        let mut by_service: BTreeMap<&ServiceKey, &Route> = BTreeMap::new();
-        by_service.extend(self.by_name.values().map(|route| (&route.service, &**route)));
-        let lines = by_service.values().flat_map(|route| {
-            let because = route.meter.limited(route.limits, now);
-            because.into_iter().map(|because| {
-                format!("{} ({}): limited, {because}\n", route.tenant, route.service)
-            })
+        let lines = self.limited_routes(now).into_iter().map(|(route, (.., because))| {
+            format!("{} ({}): limited, {because}\n", route.tenant, route.service)
         });
         lines.collect()
+    }
+
+    /// The same for the manager: `/limited.json`.
+    #[must_use]
+    pub fn limited_for_programs(&self, now: Instant) -> Vec<LimitedRoute> {
+        let told = self.limited_routes(now).into_iter();
+        let told = told.map(|(route, (refusal, most, _))| LimitedRoute {
+            namespace: route.service.namespace.clone(),
+            service: route.service.name.clone(),
+            reason: refusal.reason().to_owned(),
+            most,
+        });
+        told.collect()
+    }
+
+    fn limited_routes(&self, now: Instant) -> Vec<(&Route, (Refusal, u32, String))> {
+        let mut by_service: BTreeMap<&ServiceKey, &Route> = BTreeMap::new();
+        by_service.extend(self.by_name.values().map(|route| (&route.service, &**route)));
+        let limited = by_service.into_values().flat_map(|route| {
+            let because = route.meter.limited(route.limits, now);
+            because.into_iter().map(move |because| (route, because))
+        });
+        limited.collect()
     }
 }
 

@@ -13,6 +13,7 @@ pub mod diagnosis;
 pub mod fragments;
 mod go_duration;
 pub mod join_token;
+pub mod limited;
 pub mod load_balancer;
 pub mod meltdown;
 pub mod membership;

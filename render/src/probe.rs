@@ -50,6 +50,10 @@ pub enum Finding {
     Unknown,
 }
 
+/// What is said with [`Reason::GatewayRefuses`] of the alert that the gateway sends for limits, and for API servers that do
+/// not answer.
+pub const NOT_THROUGH: &str = "does not get through to the API server";
+
 /// Why kubeadm would fail, in the words that conditions use as reasons.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, strum::Display, strum::IntoStaticStr, strum::VariantNames,

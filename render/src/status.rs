@@ -113,6 +113,8 @@ pub struct Findings<'a> {
     pub nodes: Option<&'a Nodes>,
     /// Nodes that are not known to use the endpoint, when known; asked for while there is a former one.
     pub nodes_left: Option<&'a NodesLeft>,
+    /// What the gateway refuses, if anything.
+    pub limited: Option<&'a Verdict>,
     /// The plane was ready once: from then on an etcd that does not come up is lost data, not a slow start.
     pub born: bool,
 }
@@ -224,6 +226,7 @@ fn verdicts(findings: &Findings<'_>) -> Vec<(&'static str, Option<Verdict>)> {
         ),
         (types::CONTENT_READY, Some(parts::content(findings))),
         (types::ENDPOINT_REACHABLE, probed::endpoint(findings)),
+        (types::CONNECTIONS_LIMITED, findings.limited.cloned()),
         (types::SNAPSHOTS_READY, snapshots::taken(findings)),
         (types::NODES_READY, nodes::ready(findings)),
         (types::NODES_CUT_OFF, nodes::cut_off(findings)),

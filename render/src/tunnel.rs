@@ -39,6 +39,12 @@ impl Tenant {
         Some((Endpoint { host: host_of(host), port: port? }, addresses))
     }
 
+    /// Whether its present or its former endpoint is at the gateway.
+    #[must_use]
+    pub fn is_behind_gateway(&self) -> bool {
+        self.at_gateway().is_some()
+    }
+
     fn at_gateway(&self) -> Option<(&str, Option<u16>, &[IpAddr])> {
         let is_gateway = |way: &Way| matches!(way, Way::Gateway { .. });
         let Exposure { host, port, addresses, way, moves, .. } = &self.exposure;

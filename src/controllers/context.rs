@@ -13,6 +13,7 @@ use crate::caches::Caches;
 use crate::etcd::EtcdKeeper;
 use crate::keyring::{Keyring, Keys};
 use crate::kube_ops::{Backoff, Contests, Fingerprints};
+use crate::limited::GatewayLimits;
 use crate::startup::Manager;
 use crate::tenant::{Connections, ContentKeeper, JoinProbe, Prober, TenantKey, TenantWatches};
 
@@ -32,6 +33,8 @@ pub struct Context {
     pub prober: Prober<JoinProbe>,
     /// Nodes, their Leases, drift and certificate requests.
     pub watches: TenantWatches,
+    /// Whom the gateway refuses.
+    pub limits: GatewayLimits,
     /// The content of tenant clusters.
     pub content: ContentKeeper,
     /// Control planes that can be talked to.
@@ -68,6 +71,7 @@ impl Context {
         self.content.forget(tenant);
         self.watches.forget(tenant);
         self.prober.forget(tenant);
+        self.limits.forget(tenant);
         self.etcd.forget(tenant);
         self.connections.forget(tenant);
         self.keyring.forget(tenant);

@@ -31,7 +31,7 @@ use kube::runtime::controller::{self, Action};
 use kube::runtime::reflector::{self, ObjectRef};
 use kube::runtime::{Controller, WatchStreamExt, watcher};
 use kube::{Api, Resource, ResourceExt};
-use nagaya_api::{TenantCluster, TenantClusterStatus};
+use nagaya_api::{TenantCluster, TenantClusterStatus, conditions};
 use nagaya_render::load_balancer::with_given_address;
 use nagaya_render::status::{Findings, Probed, compute_status};
 use nagaya_render::tenant::Tenant;
@@ -273,6 +273,9 @@ fn status(
     let failure = verdict.trouble.map(|error| error.failure(raw, now));
     let seen = context.prober.store().get(key);
     let endpoint = verdict.tenant.and_then(Tenant::endpoint).map(|endpoint| endpoint.authority());
+    let limited = raw.status.as_ref().and_then(|status| {
+        status.conditions.iter().find(|one| one.type_ == conditions::CONNECTIONS_LIMITED)
+    });
     compute_status(&Findings {
         raw,
         now,
@@ -297,6 +300,11 @@ fn status(
         },
         nodes: context.watches.nodes(key).as_deref(),
         nodes_left: context.watches.nodes_left(key).as_ref(),
+        limited: verdict
+            .tenant
+            .filter(|tenant| tenant.is_behind_gateway())
+            .and_then(|_| context.limits.of(key, limited))
+            .as_ref(),
         born: observed.born(),
     })
 }

@@ -19,6 +19,7 @@ mod gitops;
 mod history;
 mod in_the_way;
 mod join_tokens;
+mod limited;
 mod load_balancers;
 mod meltdown;
 mod memory_api;

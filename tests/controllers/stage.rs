@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use nagaya::clock::Clock;
-use nagaya::config::Config;
+use nagaya::config::{Config, ManagerSettings};
 use nagaya::kube_ops::{Clients, Events};
 use nagaya::leader::{DEFAULT_NAMESPACE, Leadership};
 use nagaya::metrics::Metrics;
@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 use crate::memory_api::{Asked, GATEWAY_ADDRESS, Id, Kind, MemoryApi, NODE_ADDRESS};
 use crate::process::Process;
 use crate::running::Running;
-use crate::world::{EtcdsOf, MemoryEtcds, Network, World};
+use crate::world::{ADMIN, EtcdsOf, GatewayPod, MemoryEtcds, Network, World};
 pub use picture::Picture;
 
 /// The project of every test.
@@ -152,6 +152,11 @@ impl Stage {
     /// Ends the manager without a goodbye.
     pub fn kill_manager(&mut self) {
         self.manager = None;
+    }
+
+    /// A pod of the gateway, which refuses nobody yet.
+    pub fn add_gateway_pod(&self) -> GatewayPod {
+        GatewayPod::start(&self.network)
     }
 
     /// From now on pods start.
@@ -307,7 +312,10 @@ fn config() -> Config {
         manager_image: "nagaya".to_owned(),
         ..Settings::default()
     };
-    Config { render, ..Config::default() }
+    // An address: names are asked of a real resolver, which virtual time does not wait for.
+    let gateway_pods = format!("{GATEWAY_ADDRESS}:{ADMIN}");
+    let manager = ManagerSettings { gateway_pods, ..ManagerSettings::default() };
+    Config { render, manager }
 }
 
 /// A spec that can be served.

@@ -30,6 +30,7 @@ use tokio::time::sleep;
 
 use crate::memory_api::{Id, Kind, MemoryApi};
 pub use etcd::{EtcdsOf, MemoryEtcds};
+pub use gateway::{ADMIN, GatewayPod};
 pub use kubelets::Kubelets;
 pub use network::Network;
 use removal::Removal;

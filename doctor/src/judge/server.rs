@@ -77,7 +77,7 @@ pub fn tls(join: &Arguments, way: &Way) -> Judgement {
         Some(Ok(exchange)) => passed(format!("it speaks TLS, and answers {}", exchange.status)),
         Some(Err(Failure::NameRefused(name))) => failed(
             format!("what listens there serves no cluster of the name {name:?}"),
-            "kubectl get secret NAME-join -n NAMESPACE -o jsonpath='{.data.command}' | base64 -d    # has the right one",
+            "kubectl get secret TOKEN-join -n NAMESPACE -o jsonpath='{.data.command}' | base64 -d    # has the right one",
         ),
         Some(Err(why @ Failure::NotThrough(_))) => failed(
             format!("a gateway listens at {endpoint}, and {why}"),

@@ -16,7 +16,7 @@ kind: JoinToken
 metadata: {generateName: nodes-, namespace: NAMESPACE}
 spec: {clusterName: NAME, ttl: 1h}
 END
-kubectl get jointoken -n NAMESPACE    # and the join command is in the Secret NAME-join";
+kubectl get jointoken -n NAMESPACE    # and the join command is in the Secret TOKEN-join";
 
 pub fn token(join: &Arguments, way: &Way) -> Judgement {
     let Some(Ok(info)) = &way.cluster_info else {

@@ -11,7 +11,7 @@ use crate::facts::{Failure, Way};
 const DATED_BACK: i64 = 300;
 /// Prints the command as it would be handed out today.
 const JOIN_COMMAND: &str =
-    "kubectl get secret NAME-join -n NAMESPACE -o jsonpath='{.data.command}' | base64 -d";
+    "kubectl get secret TOKEN-join -n NAMESPACE -o jsonpath='{.data.command}' | base64 -d";
 
 pub fn clock(way: &Way) -> Judgement {
     let Some(Ok(exchange)) = &way.exchange else {

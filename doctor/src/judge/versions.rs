@@ -84,6 +84,23 @@ pub fn versions(machine: &Machine, way: &Way) -> Judgement {
     skew(*kubeadm, *kubelet, server, configured.unwrap_or(server))
 }
 
+/// Which machines it takes, of which nobody is there to be asked.
+pub fn window(way: &Way) -> Judgement {
+    let Some(with_token) = &way.with_token else {
+        return not_checked("the API server is not believed");
+    };
+    let configured = configured(&with_token.kubeadm_config);
+    let Some(server) = served(&with_token.version).or(configured) else {
+        return not_checked("the API server did not say its version");
+    };
+    let newest = configured.unwrap_or(server).minor + 1;
+    let oldest = server.minor.saturating_sub(KUBELET_BEHIND);
+    passed(format!(
+        "the API server is {server}: kubeadm up to 1.{newest} joins it; kubelets of 1.{oldest} to 1.{} are supported, none newer than its kubeadm",
+        server.minor
+    ))
+}
+
 /// The skew policy of Kubernetes, and what kubeadm itself refuses.
 fn skew(kubeadm: Version, kubelet: Version, server: Version, configured: Version) -> Judgement {
     let mend = install(server);

@@ -1,12 +1,14 @@
-//! The join doctor on a machine of a test, with the words of `kubeadm join`.
+//! The join doctor on a machine of a test, with the words of `kubeadm join`; and on the operator's side.
 
 use std::fs::File;
+use std::process::Output;
 
 use serde_json::Value;
 
+use super::explain::plug_in;
 use super::kubectl::{each, text};
 use super::machine::IGNORED;
-use super::{Failure, JoinAttempt, Machine, Outcome, ensure};
+use super::{Failure, JoinAttempt, Machine, Outcome, Tenant, ensure};
 use crate::command::feed;
 use crate::install;
 
@@ -17,6 +19,17 @@ const PROGRAM: &str = "/usr/local/bin/nagaya-doctor";
 pub struct Diagnosis(Value);
 
 impl Diagnosis {
+    fn of(output: &Output) -> Outcome<Self> {
+        let said = String::from_utf8_lossy(&output.stdout);
+        let read: Value = serde_json::from_str(&said).map_err(|_| {
+            let error = String::from_utf8_lossy(&output.stderr);
+            Failure::new(format!("the doctor says {said:?} and {error:?}"))
+        })?;
+        let code = i32::from(read["wouldJoin"] != true);
+        ensure(output.status.code() == Some(code), || format!("{:?}: {read}", output.status))?;
+        Ok(Self(read))
+    }
+
     /// Fails if it expects the join to fail.
     ///
     /// # Errors
@@ -58,14 +71,17 @@ impl Machine {
         let ignored = format!("--ignore-preflight-errors={IGNORED}");
         let words =
             [PROGRAM, &attempt.endpoint, "--token", &attempt.token, &hash, &ignored, "--json"];
-        let output = self.command(&[&words, more].concat())?.output()?;
-        let said = String::from_utf8_lossy(&output.stdout);
-        let read: Value = serde_json::from_str(&said).map_err(|_| {
-            let error = String::from_utf8_lossy(&output.stderr);
-            Failure::new(format!("the doctor says {said:?} and {error:?}"))
-        })?;
-        let code = i32::from(read["wouldJoin"] != true);
-        ensure(output.status.code() == Some(code), || format!("{:?}: {read}", output.status))?;
-        Ok(Diagnosis(read))
+        Diagnosis::of(&self.command(&[&words, more].concat())?.output()?)
+    }
+}
+
+impl Tenant<'_> {
+    /// Asks the operator's side of it, as a plug-in of kubectl.
+    ///
+    /// # Errors
+    /// It does not compile, or does not run.
+    pub fn diagnose(&self, more: &[&str]) -> Outcome<Diagnosis> {
+        let words = ["nagaya", "doctor", &self.name, "-n", &self.project.name, "--json"];
+        Diagnosis::of(&plug_in(&[&words, more].concat())?.output()?)
     }
 }

@@ -2,6 +2,7 @@
 
 use std::env;
 use std::os::unix::fs::symlink;
+use std::process::Command;
 
 use super::{Outcome, Tenant};
 use crate::command::output;
@@ -13,15 +14,24 @@ impl Tenant<'_> {
     /// # Errors
     /// It does not compile.
     pub fn explained(&self) -> Outcome<Result<String, String>> {
-        let folder = paths::state().join("plug-ins");
-        paths::make_folder(&folder)?;
-        let plug_in = folder.join("kubectl-nagaya");
-        if !plug_in.exists() {
-            symlink(install::build_manager()?, &plug_in)?;
-        }
-        let path = format!("{}:{}", folder.display(), env::var("PATH").unwrap_or_default());
-        let words = ["nagaya", "explain", &self.name, "-n", &self.project.name];
-        let mut command = kubectl::command(&words)?;
-        Ok(output(command.env("PATH", path)).map_err(|error| error.to_string()))
+        let mut command = plug_in(&["nagaya", "explain", &self.name, "-n", &self.project.name])?;
+        Ok(output(&mut command).map_err(|error| error.to_string()))
     }
+}
+
+/// kubectl with words for the plug-in, not yet run.
+///
+/// # Errors
+/// It does not compile.
+pub(super) fn plug_in(words: &[&str]) -> Outcome<Command> {
+    let folder = paths::state().join("plug-ins");
+    paths::make_folder(&folder)?;
+    let program = folder.join("kubectl-nagaya");
+    if !program.exists() {
+        symlink(install::build_manager()?, &program)?;
+    }
+    let path = format!("{}:{}", folder.display(), env::var("PATH").unwrap_or_default());
+    let mut command = kubectl::command(words)?;
+    command.env("PATH", path);
+    Ok(command)
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use nagaya_api::LimitedRoute;
 use ppp::v2::{Addresses, Builder, Command, Protocol, Version};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -64,6 +65,10 @@ async fn one_connection_too_many_is_refused_and_the_neighbour_does_not_notice() 
     let limited = stage.tables.borrow().limited(Instant::now());
     let expected = "acme/a (plane/a): limited, because it has 2 of 2 connections; 1 refused";
     assert!(limited.starts_with(expected), "{limited}");
+    let for_programs = stage.tables.borrow().limited_for_programs(Instant::now());
+    let LimitedRoute { namespace, service, reason, most } = &for_programs[0];
+    let said = (namespace.as_str(), service.as_str(), reason.as_str(), *most);
+    assert_eq!(said, ("plane", "a", "TooManyConnections", 2));
     drop(first);
     let route = Arc::clone(stage.tables.borrow().find("a.example.com").unwrap());
     until(|| route.meter.open() == 1).await;

@@ -44,6 +44,12 @@ impl Verdict {
         Self { state, reason, message: condition.message.clone() }
     }
 
+    /// Its words.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
     /// The same reason and words, of a condition that is in this state.
     #[must_use]
     pub fn as_if(&self, state: State) -> Self {

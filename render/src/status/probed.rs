@@ -5,7 +5,8 @@ use nagaya_api::{conditions as types, reasons};
 use super::parts::{blocked, no_space};
 use super::reconciling::waiting_for;
 use super::{Findings, Probed, State, Verdict, snapshots};
-use crate::probe::Finding;
+use crate::limited;
+use crate::probe::{Finding, NOT_THROUGH, Reason};
 use crate::tenant::Way;
 use crate::workloads::Workloads;
 
@@ -75,7 +76,22 @@ fn cause(findings: &Findings<'_>, part: &str) -> Option<Verdict> {
         let words = format!("{part}: waiting for {name}: {blocked}");
         Some(Verdict::new(State::False, blocked.blockage.reason(), words))
     });
-    of_pods.or_else(|| findings.astray().filter(|_| part == ENDPOINT))
+    of_pods.or_else(|| {
+        let of_endpoint = findings.astray().or_else(|| refused_as_limited(findings));
+        of_endpoint.filter(|_| part == ENDPOINT)
+    })
+}
+
+/// The gateway refuses the manager's own look as it does all others, and says no more than that it does not get through.
+fn refused_as_limited(findings: &Findings<'_>) -> Option<Verdict> {
+    let Probed::Report(report) = findings.probed else { return None };
+    let Finding::Failed { reason: Reason::GatewayRefuses, message } = &report.endpoint else {
+        return None;
+    };
+    let of_limits = limited::of_api_server(&findings.limited?.message);
+    let is_it = message.contains(NOT_THROUGH) && !of_limits.is_empty();
+    let words = format!("{message}; {of_limits}");
+    is_it.then(|| Verdict::new(State::False, Reason::GatewayRefuses.into(), words))
 }
 
 pub(super) fn endpoint(findings: &Findings<'_>) -> Option<Verdict> {
@@ -98,7 +114,8 @@ pub(super) fn endpoint(findings: &Findings<'_>) -> Option<Verdict> {
             "the public endpoint answers as it should",
         ),
         Finding::Failed { reason, message } => {
-            findings.astray().unwrap_or_else(|| Verdict::new(State::False, reason.into(), message))
+            let known = findings.astray().or_else(|| refused_as_limited(findings));
+            known.unwrap_or_else(|| Verdict::new(State::False, reason.into(), message))
         }
         Finding::Unknown => not_probed(),
     })

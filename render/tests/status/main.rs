@@ -5,6 +5,7 @@
 
 mod blocked;
 mod etcd;
+mod limited;
 mod load_balancer;
 mod moved;
 mod snapshots;
@@ -22,7 +23,8 @@ use nagaya_render::probe::{Finding, ProbeReport, Reason};
 use nagaya_render::settings::{GatewaySettings, Settings};
 use nagaya_render::snapshots::PlaneJobs;
 use nagaya_render::status::{
-    ContentState, Failure, Findings, Probed, compute_status, deleting_status, is_step,
+    ContentState, Failure, Findings, Probed, State, Verdict, compute_status, deleting_status,
+    is_step,
 };
 use nagaya_render::tenant::Tenant;
 use nagaya_render::validate::{OldestKubelet, Refusal, Surroundings, validate};
@@ -108,6 +110,7 @@ struct Pass {
     nodes: Nodes,
     former: Option<Former>,
     nodes_left: Option<NodesLeft>,
+    limited: Option<Verdict>,
     born: bool,
 }
 
@@ -131,6 +134,7 @@ impl Pass {
             nodes: Nodes { total: 2, ..Nodes::default() },
             former: None,
             nodes_left: None,
+            limited: None,
             born: true,
         }
     }
@@ -167,6 +171,7 @@ impl Pass {
             },
             nodes: Some(&self.nodes),
             nodes_left: self.nodes_left.as_ref(),
+            limited: self.limited.as_ref(),
             born: self.born,
         })
     }

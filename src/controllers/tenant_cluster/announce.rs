@@ -54,7 +54,7 @@ fn news<'a>(before: &[Condition], now: &'a [Condition]) -> Vec<&'a Condition> {
     };
     let ready = now.iter().find(|one| one.type_ == types::READY);
     let is_told = |one: &&Condition| match one.type_.as_str() {
-        types::READY | types::NODES_CUT_OFF => true,
+        types::READY | types::NODES_CUT_OFF | types::CONNECTIONS_LIMITED => true,
         types::STALLED | types::RECONCILING => {
             let is_said = ready.is_some_and(|ready| ready.reason == one.reason);
             let is_step = one.reason == reasons::UPGRADING || one.reason == reasons::RESTORING;

@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use nagaya_render::probe::{Finding, Reason};
+use nagaya_render::probe::{Finding, NOT_THROUGH, Reason};
 use rustls::AlertDescription;
 
 use super::super::ProbeTarget;
@@ -43,7 +43,7 @@ pub(super) fn refuses(target: &ProbeTarget, alert: AlertDescription) -> Finding 
              and whether an older Service has the name"
         ),
         AlertDescription::InternalError => format!(
-            "does not get through to the API server of {host}: none is ready (see APIServerReady), or the tenant has \
+            "{NOT_THROUGH} of {host}: none is ready (see APIServerReady), or the tenant has \
              as many connections as it may, which the gateway's /limited says"
         ),
         other => format!("ends TLS for {host} with the alert {other:?}; its log says why"),
