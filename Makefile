@@ -3,7 +3,7 @@
 E2E := cargo run --locked --quiet --package e2e --bin
 
 .DEFAULT_GOAL := help
-.PHONY: help prerequisites programs demo demo-down test test-lifecycle test-reach test-long ring bench bench-check bench-scale bench-gateway lint build image gateway-image forwarder-image doctor install generate
+.PHONY: help prerequisites programs demo demo-down test test-lifecycle test-reach test-vm test-long ring bench bench-check bench-scale bench-gateway lint build image gateway-image forwarder-image doctor install generate
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,6 +22,9 @@ test-lifecycle: programs ## The long form of what changes a running tenant: a li
 
 test-reach: programs ## The tunnel over a long and bad line, and with each of its parts pulled; replaces a running sandbox
 	@$(E2E) suite reach
+
+test-vm: programs ## Two virtual machines that nobody can reach: join, reboot, new address, wrong clock, full disk; replaces a running sandbox
+	@$(E2E) suite vm
 
 test-long: programs ## The fault ring at length: each fault of each write of each flow, and 100,000 stories
 	@$(E2E) suite stories

@@ -16,6 +16,7 @@ pub enum Check {
     Leftovers,
     Port,
     HostName,
+    DiskSpace,
     Swap,
     IpForward,
     BridgeNetfilter,

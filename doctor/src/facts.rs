@@ -24,6 +24,8 @@ pub struct Machine {
     /// Other programs that kubeadm wants and that are not there.
     pub missing: Vec<&'static str>,
     pub host_name: String,
+    /// Where the kubelet looks for space: its own folder first.
+    pub disks: Vec<Disk>,
     /// Devices and files that are swapped to.
     pub swaps: Vec<String>,
     pub ipv4_forward: Option<bool>,
@@ -42,6 +44,22 @@ pub struct Machine {
     /// The proxy that programs written in Go would use for the endpoint.
     pub proxy: Option<String>,
     pub runtime: Runtime,
+}
+
+/// A file system, in bytes, and in files that it can have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Disk {
+    /// The folder by which it was found.
+    pub path: String,
+    pub size: u64,
+    /// For who is not root, as the kubelet counts it.
+    pub available: u64,
+    /// For root.
+    pub free: u64,
+    pub files: u64,
+    pub files_free: u64,
+    /// Images and containers are on it.
+    pub has_images: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,5 +1,6 @@
 //! What is made of the facts: a finding for each check. Pure: the same facts give the same words.
 
+mod disk;
 mod kernel;
 mod node;
 mod server;
@@ -102,6 +103,7 @@ fn judge(check: Check, join: &Arguments, facts: &Facts) -> Judgement {
         Check::Leftovers => node::leftovers(join, machine),
         Check::Port => node::port(machine),
         Check::HostName => node::host_name(join, machine),
+        Check::DiskSpace => disk::space(machine, kubelet_config.as_ref()),
         Check::Swap => kernel::swap(machine, kubelet_config.as_ref()),
         Check::IpForward => kernel::ip_forward(join, machine),
         Check::BridgeNetfilter => kernel::bridge_netfilter(machine),

@@ -1,5 +1,6 @@
 //! Looks: files and programs below a root, sockets, the API server. Nothing is changed by it.
 
+mod disk;
 mod http;
 mod kernel;
 mod line;

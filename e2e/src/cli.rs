@@ -11,7 +11,7 @@ use clap::{Parser, Subcommand};
 use crate::error::{IoContext, Result};
 use crate::host::namespaces::{self, INIT_VERB, NETWORK_VERB, NamespacesHost};
 use crate::host::{self, Service};
-use crate::state::{self, HostKind};
+use crate::state::{self, HostKind, Link};
 use crate::{interrupt, management, network, paths, progress, sandbox, status};
 
 /// A real Kubernetes cluster on this machine, in namespaces of its own, without a route outside.
@@ -153,7 +153,8 @@ fn change(verb: Verb) -> Result<()> {
         Verb::Down => sandbox::down(),
         Verb::Host(HostVerb::Add { name, kubernetes, user_data: Some(file), .. }) => {
             let user_data = read_user_data(&file)?;
-            sandbox::add_virtual_machine(&name, kubernetes.as_deref(), &user_data).map(drop)
+            sandbox::add_virtual_machine(&name, kubernetes.as_deref(), &user_data, Link::Open)
+                .map(drop)
         }
         Verb::Host(HostVerb::Add { name, vm, kubernetes, user_data: None }) => {
             let kind = if vm { HostKind::Vm } else { HostKind::Namespaces };

@@ -17,7 +17,7 @@ use crate::components::{Component, NEWEST_MINOR};
 use crate::error::{Error, Result};
 use crate::progress::{say, step};
 use crate::tenant::Tenant;
-use crate::{host, install, kubectl, network, paths, sandbox};
+use crate::{firewall, host, install, kubectl, network, paths, sandbox};
 
 /// The project and the tenant of `manifests/samples`.
 const PROJECT: &str = "acme";
@@ -35,18 +35,18 @@ pub fn up() -> Result<()> {
     let tenant = Tenant::new(PROJECT, TENANT);
     let mut story = Story::begin();
     story.chapter("A management cluster", management_cluster)?;
-    story.chapter("Nagaya on it", || install::install().map(|()| installed()))?;
+    story.chapter("Nagaya and its gateway on it", installed)?;
     story.chapter("A control plane for the tenant acme/demo", || control_plane(&tenant))?;
     let machine = Machine::new(tenant.clone());
     story.chapter("A virtual machine of the tenant's own", || machine.join(JOIN_TOKEN))?;
-    let mut url = String::new();
     story.chapter("A web page on that machine", || {
-        url = web::serve(&tenant)?;
-        web::fetch(&url)
+        web::serve(&tenant)?;
+        web::fetch(&tenant)
     })?;
     println!("{}", story.told());
+    println!("{}", words::before_the_machine(&firewall::rules(machine::address()?)?));
     println!("{}", views(&tenant)?);
-    println!("{}", words::next_commands(&url));
+    println!("{}", words::next_commands());
     Ok(())
 }
 
@@ -57,10 +57,11 @@ pub fn up() -> Result<()> {
 pub fn reboot() -> Result<()> {
     let tenant = Tenant::new(PROJECT, TENANT);
     Machine::new(tenant.clone()).reboot()?;
-    web::fetch(&web::serve(&tenant)?).map(drop)
+    web::serve(&tenant)?;
+    web::fetch(&tenant).map(drop)
 }
 
-/// Removes the tenant and its machine; Nagaya and the management cluster stay.
+/// Removes the tenant, its machine and the gateway; Nagaya and the management cluster stay.
 ///
 /// # Errors
 /// One of them stays.
@@ -68,7 +69,8 @@ pub fn leave() -> Result<()> {
     sandbox::remove_host(machine::MACHINE)?;
     step("delete the project acme", || {
         kubectl::kubectl(&["delete", "namespace", PROJECT, "--timeout=60s"]).map(drop)
-    })
+    })?;
+    step("remove the gateway", install::remove_gateway)
 }
 
 /// Removes all of it, and looks whether anything is left.
@@ -89,8 +91,12 @@ fn management_cluster() -> Result<String> {
     Ok(format!("Kubernetes {version} by stock `kubeadm init`, at {address}"))
 }
 
-fn installed() -> String {
-    format!("installed from manifests/, its manager runs in {}", install::NAMESPACE)
+fn installed() -> Result<String> {
+    install::install()?;
+    install::install_gateway()?;
+    let (address, port) = (network::MANAGEMENT_ADDRESS, install::GATEWAY_PORT);
+    let domain = install::GATEWAY_DOMAIN;
+    Ok(format!("installed from manifests/; the gateway for all of {domain} is at {address}:{port}"))
 }
 
 /// Applies the samples and waits until a stock `kubeadm join` would succeed.

@@ -40,7 +40,7 @@ const INSTALLED_IMAGE: &str =
 pub fn install() -> Result<()> {
     let archive = build_image()?;
     let content = content_of(&archive);
-    if installed()?.as_deref() == Some(content.as_str()) {
+    if installed("nagaya")?.as_deref() == Some(content.as_str()) {
         say(&format!("Nagaya is installed ({content})"));
     } else {
         step("load the manager's image", || {
@@ -58,9 +58,9 @@ fn content_of(archive: &Path) -> String {
     archive.file_stem().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-/// The content of the image that the cluster was last told to run; none if there is no manager.
-fn installed() -> Result<Option<String>> {
-    let words = ["get", "deployment", "nagaya", "-n", NAMESPACE, "--ignore-not-found"];
+/// The content of the image that a Deployment was last told to run; none if there is no such Deployment.
+fn installed(deployment: &str) -> Result<Option<String>> {
+    let words = ["get", "deployment", deployment, "-n", NAMESPACE, "--ignore-not-found"];
     let content = kubectl(&[&words[..], &["-o", INSTALLED_IMAGE]].concat())?;
     Ok(Some(content).filter(|content| !content.is_empty()))
 }

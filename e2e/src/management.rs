@@ -14,7 +14,7 @@ use crate::host::namespaces::NamespacesHost;
 use crate::host::{self, Host, Service};
 use crate::network::{self, MANAGEMENT, MANAGEMENT_ADDRESS, MANAGEMENT_HOSTS};
 use crate::progress::{say, seconds, step};
-use crate::state::{self, HostKind, HostRecord};
+use crate::state::{self, HostKind, HostRecord, Link};
 use crate::{images, interrupt, kubectl::kubectl as ask, paths, sandbox};
 
 /// How long a rebooted cluster may take to be itself again.
@@ -176,7 +176,7 @@ fn make() -> Result<()> {
     let archives = step("images of the management cluster", images::management)?;
     let more = step("images of tenants' control planes", || images::control_plane(NEWEST_MINOR))?;
     step("network", network::make_switch)?;
-    let record = state::register(MANAGEMENT, HostKind::Namespaces, NEWEST_MINOR)?;
+    let record = state::register(MANAGEMENT, HostKind::Namespaces, NEWEST_MINOR, Link::Open)?;
     let host = step("management host with containerd", || NamespacesHost::create(record))?;
     step("load the images", || sandbox::load(&host, &archives))?;
     step("kubeadm init", || kubeadm_init(&host))?;

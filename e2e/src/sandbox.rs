@@ -8,8 +8,10 @@ use crate::error::{Error, Result};
 use crate::host::namespaces::NamespacesHost;
 use crate::host::{self, Host};
 use crate::progress::{say, step};
-use crate::state::{self, HostKind, HostRecord};
-use crate::{images, interrupt, leftovers, lock, management, network, paths, preflight, vm};
+use crate::state::{self, HostKind, HostRecord, Link};
+use crate::{
+    images, interrupt, leftovers, lock, management, network, paths, preflight, resolver, vm,
+};
 
 /// [`up_with`] one node, where there are no more.
 ///
@@ -60,12 +62,12 @@ pub fn down() -> Result<()> {
 /// then.
 pub fn add_host(name: &str, kind: HostKind, minor: Option<&str>) -> Result<Box<dyn Host>> {
     match kind {
-        HostKind::Namespaces => add(name, kind, minor, make_namespaces_host),
-        HostKind::Vm => add_virtual_machine(name, minor, vm::EMPTY_USER_DATA),
+        HostKind::Namespaces => add(name, kind, minor, Link::Open, make_namespaces_host),
+        HostKind::Vm => add_virtual_machine(name, minor, vm::EMPTY_USER_DATA, Link::Open),
     }
 }
 
-/// [`add_host`] for a virtual machine with a user-data, which has run when this returns.
+/// [`add_host`] for a virtual machine with a user-data, which has run when this returns, behind a link.
 ///
 /// # Errors
 /// As [`add_host`], or a command of the user-data failed.
@@ -73,14 +75,25 @@ pub fn add_virtual_machine(
     name: &str,
     minor: Option<&str>,
     user_data: &str,
+    link: Link,
 ) -> Result<Box<dyn Host>> {
-    add(name, HostKind::Vm, minor, |record| vm::create(record, user_data))
+    add(name, HostKind::Vm, minor, link, |record| vm::create(record, user_data))
+}
+
+/// Switches a virtual machine off, gives it another address, and boots it there: as a cloud does that starts it elsewhere.
+///
+/// # Errors
+/// There is none of that name, or it does not boot.
+pub fn move_virtual_machine(name: &str) -> Result<HostRecord> {
+    let _held = lock::one_host()?;
+    vm::move_to_another_address(name)
 }
 
 fn add(
     name: &str,
     kind: HostKind,
     minor: Option<&str>,
+    link: Link,
     make: impl FnOnce(HostRecord) -> Result<Box<dyn Host>>,
 ) -> Result<Box<dyn Host>> {
     if network::MANAGEMENT_HOSTS.contains(&name) {
@@ -94,7 +107,7 @@ fn add(
         return Err(Error::Refused("the sandbox is not up; run `sandbox up` first".to_owned()));
     }
     let _held = lock::one_host()?;
-    let record = state::register(name, kind, minor)?;
+    let record = state::register(name, kind, minor, link)?;
     let added = step(format!("add host {name}"), || make(record.clone()));
     if added.is_err() {
         interrupt::shielded(|| undo(record));
@@ -118,7 +131,8 @@ pub fn remove_host(name: &str) -> Result<()> {
 }
 
 /// A command that runs kubectl with the management cluster's admin kubeconfig, in its network but
-/// with this machine's files: `apply -f FILE` and `--kubeconfig FILE` work as one expects.
+/// with this machine's files: `apply -f FILE` and `--kubeconfig FILE` work as one expects. Where there is a gateway, its
+/// domain resolves.
 ///
 /// # Errors
 /// The sandbox is not up.
@@ -129,6 +143,11 @@ pub fn kubectl(words: &[String]) -> Result<Command> {
     }
     let enter = network::enter(&network::namespace(network::MANAGEMENT));
     let mut command = crate::command::command(&enter);
+    if let Some(resolver) = resolver::configured() {
+        // For kubeconfigs that name a tenant as the gateway does.
+        let script = r#"mount --bind "$0" /etc/resolv.conf && exec "$@""#;
+        command.args(["unshare", "--mount", "sh", "-c", script]).arg(resolver);
+    }
     command.arg(kubectl).args(words).env("KUBECONFIG", kubeconfig);
     Ok(command)
 }

@@ -19,6 +19,17 @@ pub enum HostKind {
     Vm,
 }
 
+/// What a virtual machine's link lets through.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Link {
+    /// Everything.
+    #[default]
+    Open,
+    /// Nothing inwards; outwards what [`crate::firewall`] allows.
+    OutboundOnly,
+}
+
 /// What is written down about a host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HostRecord {
@@ -30,6 +41,9 @@ pub struct HostRecord {
     pub address: Ipv4Addr,
     /// The Kubernetes minor whose kubeadm and kubelet it has, such as `1.37`.
     pub kubernetes: String,
+    /// A virtual machine's.
+    #[serde(default)]
+    pub link: Link,
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -53,12 +67,28 @@ pub fn host(name: &str) -> Result<HostRecord> {
     find(load(&paths::state())?, name)
 }
 
-/// Writes down a new host and gives it an address that no other host has.
+/// Writes down a new host, with what its link lets through, and gives it an address that no other host has.
 ///
 /// # Errors
 /// The name is taken or not a host name, or no address is left.
-pub fn register(name: &str, kind: HostKind, kubernetes: &str) -> Result<HostRecord> {
-    register_in(&paths::state(), name, kind, kubernetes)
+pub fn register(name: &str, kind: HostKind, kubernetes: &str, link: Link) -> Result<HostRecord> {
+    register_in(&paths::state(), name, kind, kubernetes, link)
+}
+
+/// Gives a host another address that no other host has; its old one is free.
+///
+/// # Errors
+/// There is none of that name, or no address is left.
+pub fn move_host(name: &str) -> Result<HostRecord> {
+    change(&paths::state(), |state| {
+        let taken: Vec<_> = state.hosts.values().map(|host| host.address).collect();
+        let address = network::free_address(name, &taken)?;
+        let Some(record) = state.hosts.get_mut(name) else {
+            return Err(Error::Refused(format!("there is no host {name:?}")));
+        };
+        record.address = address;
+        Ok(record.clone())
+    })
 }
 
 /// Strikes out a host; its address is free again.
@@ -82,7 +112,13 @@ fn find(mut state: State, name: &str) -> Result<HostRecord> {
     })
 }
 
-fn register_in(folder: &Path, name: &str, kind: HostKind, kubernetes: &str) -> Result<HostRecord> {
+fn register_in(
+    folder: &Path,
+    name: &str,
+    kind: HostKind,
+    kubernetes: &str,
+    link: Link,
+) -> Result<HostRecord> {
     check_name(name)?;
     change(folder, |state| {
         if state.hosts.contains_key(name) {
@@ -97,6 +133,7 @@ fn register_in(folder: &Path, name: &str, kind: HostKind, kubernetes: &str) -> R
             kind,
             address: network::free_address(name, &taken)?,
             kubernetes: kubernetes.to_owned(),
+            link,
         };
         state.hosts.insert(name.to_owned(), record.clone());
         Ok(record)
@@ -156,8 +193,8 @@ mod tests {
     #[test]
     fn a_second_host_gets_another_address() {
         let folder = folder("addresses");
-        let first = register_in(&folder, "vm1", HostKind::Vm, "1.37").unwrap();
-        let second = register_in(&folder, "vm2", HostKind::Namespaces, "1.35").unwrap();
+        let first = register_in(&folder, "vm1", HostKind::Vm, "1.37", Link::Open).unwrap();
+        let second = register_in(&folder, "vm2", HostKind::Namespaces, "1.35", Link::Open).unwrap();
         assert_ne!(first.address, second.address);
         assert_eq!(load(&folder).unwrap().hosts.len(), 2);
         paths::remove_folder(&folder).unwrap();
@@ -166,8 +203,8 @@ mod tests {
     #[test]
     fn a_taken_name_is_refused_and_the_way_out_is_named() {
         let folder = folder("taken");
-        register_in(&folder, "vm1", HostKind::Vm, "1.37").unwrap();
-        let error = register_in(&folder, "vm1", HostKind::Vm, "1.37").unwrap_err();
+        register_in(&folder, "vm1", HostKind::Vm, "1.37", Link::Open).unwrap();
+        let error = register_in(&folder, "vm1", HostKind::Vm, "1.37", Link::Open).unwrap_err();
         assert!(error.to_string().contains("sandbox host rm vm1"));
         paths::remove_folder(&folder).unwrap();
     }
@@ -179,7 +216,8 @@ mod tests {
             for number in 0..8 {
                 let folder = &folder;
                 scope.spawn(move || {
-                    register_in(folder, &format!("vm{number}"), HostKind::Vm, "1.37").unwrap()
+                    register_in(folder, &format!("vm{number}"), HostKind::Vm, "1.37", Link::Open)
+                        .unwrap()
                 });
             }
         });

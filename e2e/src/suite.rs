@@ -30,7 +30,7 @@ use crate::{interrupt, paths, sandbox};
 const LANES: usize = 3;
 /// Emulating a machine takes both cores, and so does starting API servers under load: nothing else beside them. And there is
 /// one gateway, which those that want it install and remove.
-const ALONE: [&str; 9] = [
+const ALONE: [&str; 10] = [
     "defragmentation",
     "etcd_members",
     "expose_move",
@@ -40,6 +40,7 @@ const ALONE: [&str; 9] = [
     "tunnel",
     "upgrade",
     "virtual_machine",
+    VM,
 ];
 /// The longest first; those that want the sandbox to themselves at last, when nobody is held up. `blocking` asks for
 /// more than the node has, beside what `ready_truth` runs.
@@ -61,6 +62,8 @@ pub enum Section {
     Lifecycle,
     /// The tunnel over a bad line, and with each of its parts pulled; only if it is named.
     Reach,
+    /// Two virtual machines that nobody can reach, and what becomes of them; only if it is named.
+    Vm,
     /// The fault ring, whole; only if it is named.
     Stories,
 }
@@ -83,9 +86,11 @@ const ONLY_LONG: [&str; 14] = [
     REACH,
     "skew",
     "virtual_machine",
+    VM,
 ];
-/// Section of its own, too.
+/// Sections of their own, too.
 const REACH: &str = "reach";
+const VM: &str = "vms";
 /// Those that want three management nodes, after them.
 const ON_THREE_NODES: [&str; 1] = ["drains"];
 const LONG_FORM: (&str, &str) = ("NAGAYA_RING_LONG", "1");
@@ -130,6 +135,7 @@ fn run_sections(sections: &[Section]) -> Result<bool> {
     let ring = match sections {
         named if named.contains(&Section::Lifecycle) => Some(Form::Long),
         named if named.contains(&Section::Reach) => Some(Form::Only(REACH)),
+        named if named.contains(&Section::Vm) => Some(Form::Only(VM)),
         _ => wanted(Section::Ring).then_some(Form::Short),
     };
     if wanted(Section::Demo) || ring.is_some() {

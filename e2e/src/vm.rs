@@ -29,8 +29,8 @@ use crate::command::{command, feed, last_lines, output};
 use crate::error::{Error, IoContext, Result};
 use crate::host::{Host, Service};
 use crate::progress::{say, step};
-use crate::state::{self, HostRecord};
-use crate::{interrupt, network, paths, preflight};
+use crate::state::{self, HostRecord, Link};
+use crate::{firewall, interrupt, network, paths, preflight};
 
 /// From power-on to the end of cloud-init, the user-data's own commands included: an emulated CPU
 /// on a busy machine is slow, and `kubeadm join` by itself tries for 5 minutes.
@@ -42,6 +42,8 @@ const BOOTED: [&str; 2] = ["Cloud-init v.", "finished at"];
 /// Waits for cloud-init's verdict, which comes right after [`BOOTED`], and prints it.
 const VERDICT: &str =
     "until [ -s /run/cloud-init/result.json ]; do sleep 0.1; done; cat /run/cloud-init/result.json";
+/// As cloud-init has written it for systemd-networkd.
+const NETWORK: &str = "/etc/systemd/network/10-cloud-init-eth0.network";
 const OUTPUT: &str = "/var/log/cloud-init-output.log";
 
 /// A virtual machine.
@@ -73,6 +75,25 @@ pub fn create(record: HostRecord, user_data: &str) -> Result<Box<dyn Host>> {
     Ok(Box::new(host))
 }
 
+/// Switches a machine off, gives it another address, and boots it there.
+///
+/// # Errors
+/// It does not take the address, or does not boot.
+pub fn move_to_another_address(name: &str) -> Result<HostRecord> {
+    let before = VmHost::new(state::host(name)?);
+    let after = VmHost::new(state::move_host(name)?);
+    // cloud-init takes the seed's network at the first boot alone, and no DHCP server is here: the next lease, by hand.
+    let (left, taken) = (before.record.address, after.record.address);
+    let script = format!("sed -i 's|{left}/|{taken}/|' {NETWORK} && sync");
+    output(&mut ssh::build_ssh(left, &["sh", "-c", &script]))?;
+    before.switch_off()?;
+    let folder = paths::host(name);
+    let user_data = paths::read_text(&folder.join("seed/user-data"))?;
+    seed::build_seed(&after.record, &user_data).write(&folder)?;
+    after.boot()?;
+    Ok(after.record)
+}
+
 impl VmHost {
     fn new(record: HostRecord) -> Self {
         let files = Files::new(paths::host(&record.name));
@@ -91,11 +112,19 @@ impl VmHost {
         if let Some(process) = qemu::find(&self.files) {
             process.end()?;
         }
-        network::detach_tap(self.record.address)
+        network::detach_tap(self.record.address)?;
+        if self.record.link == Link::OutboundOnly {
+            firewall::open(self.record.address)?;
+        }
+        Ok(())
     }
 
     fn start(&self, image: &NodeImage, acceleration: Acceleration) -> Result<()> {
         let public_key = ssh::public_key()?;
+        if self.record.link == Link::OutboundOnly {
+            // Before there is a link: what holds for it holds from its first packet on.
+            firewall::shut(self.record.address)?;
+        }
         network::attach_tap(self.record.address)?;
         let words = qemu::build_qemu(&self.record, image, &self.files, acceleration, &public_key);
         qemu::start(words, &self.files)

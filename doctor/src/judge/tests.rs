@@ -11,8 +11,8 @@ use serde_json::json;
 use super::report;
 use crate::cluster_info::{Ca, ClusterInfo, Signature};
 use crate::facts::{
-    Asked, Cgroups, Clock, Driver, Exchange, Facts, Machine, Runtime, RuntimeAnswer, Unit, Way,
-    WithToken,
+    Asked, Cgroups, Clock, Disk, Driver, Exchange, Facts, Machine, Runtime, RuntimeAnswer, Unit,
+    Way, WithToken,
 };
 use crate::{Arguments, Check, Finding, Verdict};
 
@@ -45,6 +45,7 @@ fn machine() -> Machine {
         kubeadm: Ok("v1.37.1".parse().unwrap()),
         missing: Vec::new(),
         host_name: "vm-1".to_owned(),
+        disks: vec![disk(50)],
         swaps: Vec::new(),
         ipv4_forward: Some(true),
         ipv6_forward: Some(false),
@@ -64,6 +65,19 @@ fn machine() -> Machine {
             })),
             configured: None,
         },
+    }
+}
+
+/// Of so much left, in percent.
+fn disk(left: u64) -> Disk {
+    Disk {
+        path: "/var/lib/kubelet".to_owned(),
+        size: 100 << 20,
+        available: left << 20,
+        free: left << 20,
+        files: 100,
+        files_free: left,
+        has_images: true,
     }
 }
 

@@ -22,7 +22,7 @@ pub fn clock(way: &Way) -> Judgement {
     };
     let ahead = clock.here.as_second() - clock.server.as_second();
     let mend = format!(
-        "date --utc --set='{}' && timedatectl set-ntp true",
+        "date --utc --set='{}'    # and that it stays so: timedatectl set-ntp true",
         clock.server.strftime("%F %T")
     );
     let words = match ahead {

@@ -1,5 +1,7 @@
 //! Versions beside each other, and what of the cluster's configuration decides what its kubelets accept.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -18,6 +20,8 @@ pub struct KubeletConfig {
     pub fail_swap_on: Option<bool>,
     pub fail_cgroup_v1: Option<bool>,
     pub cgroup_driver: Option<Driver>,
+    /// What has to be left of what, by the kubelet's names (`nodefs.available`); None: its defaults.
+    pub eviction_hard: Option<BTreeMap<String, String>>,
 }
 
 #[derive(Deserialize)]
@@ -28,6 +32,7 @@ struct Fields {
     #[serde(rename = "failCgroupV1")]
     fail_cgroup_v1: Option<bool>,
     cgroup_driver: Option<String>,
+    eviction_hard: Option<BTreeMap<String, String>>,
 }
 
 /// Of the ConfigMap `kubelet-config`; None if it was not read.
@@ -43,6 +48,7 @@ pub fn kubelet_config(way: &Way) -> Option<KubeletConfig> {
         fail_swap_on: fields.fail_swap_on,
         fail_cgroup_v1: fields.fail_cgroup_v1,
         cgroup_driver: fields.cgroup_driver.as_deref().and_then(driver),
+        eviction_hard: fields.eviction_hard.filter(|signals| !signals.is_empty()),
     })
 }
 

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use super::{kernel, programs, runtime};
+use super::{disk, kernel, programs, runtime};
 use crate::facts::{Machine, Unit};
 use crate::{Arguments, Ground};
 
@@ -36,6 +36,7 @@ pub fn machine(join: &Arguments, ground: &Ground) -> Machine {
         kubeadm: programs::version(root, "kubeadm", &["version", "--output=short"]),
         missing: programs::missing(root),
         host_name: host_name.trim().to_owned(),
+        disks: disk::disks(root),
         swaps: kernel::swaps(root),
         ipv4_forward: sysctl("net/ipv4/ip_forward"),
         ipv6_forward: sysctl("net/ipv6/conf/default/forwarding"),

@@ -35,6 +35,11 @@ pub const ROWS: &[(Check, &str, &str)] = &[
         "a warning; then the kubelet cannot register its node",
     ),
     (
+        Check::DiskSpace,
+        "what is left on the file systems of `/var/lib/kubelet` and `/var/lib/containerd`, beside `evictionHard` of the cluster's `kubelet-config`",
+        "`no space left on device` if nothing is left; else nothing: the node says `DiskPressure`, gets no pods, and evicts",
+    ),
+    (
         Check::Swap,
         "`/proc/swaps`, and `failSwapOn` of the cluster's `kubelet-config`",
         "a warning; then `The kubelet is not healthy after 4m0s`",

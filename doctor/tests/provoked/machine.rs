@@ -1,14 +1,43 @@
 //! A machine on which a join would succeed, as a folder: what `/proc`, `/sys` and `/etc` of one would say.
 
 use std::fs::{self, Permissions};
+use std::io::Write as _;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use tempfile::TempDir;
 
 use crate::runtime::Runtime;
 
+/// A file system of 8 MiB.
+pub struct Disk(PathBuf);
+
+impl Disk {
+    fn mount(folder: PathBuf) -> Self {
+        fs::create_dir_all(&folder).unwrap();
+        let mut mount = Command::new("mount");
+        let mounted = mount.args(["-t", "tmpfs", "-o", "size=8m", "none"]).arg(&folder).status();
+        assert!(mounted.unwrap().success());
+        Self(folder)
+    }
+
+    /// So many bytes are taken, or as many as there are.
+    pub fn fill(&self, bytes: usize) {
+        let mut file = fs::File::create(self.0.join("filler")).unwrap();
+        let _ = file.write_all(&vec![0; bytes]);
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(&self.0).status();
+    }
+}
+
 pub struct Machine {
+    /// At `/var/lib`: what is left on the disk of whoever runs this is no matter. It goes before the folder that it is in.
+    pub disk: Disk,
     folder: TempDir,
     _runtime: Option<Runtime>,
 }
@@ -22,7 +51,9 @@ impl Machine {
     }
 
     pub fn without_runtime() -> Self {
-        let machine = Self { folder: tempfile::tempdir().unwrap(), _runtime: None };
+        let folder = tempfile::tempdir().unwrap();
+        let disk = Disk::mount(folder.path().join("var/lib"));
+        let machine = Self { disk, folder, _runtime: None };
         for (path, text) in [
             ("proc/sys/kernel/hostname", "vm-1\n"),
             ("proc/swaps", "Filename Type Size Used Priority\n"),

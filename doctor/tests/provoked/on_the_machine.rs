@@ -10,13 +10,14 @@ use crate::machine::Machine;
 use crate::runtime::{Runtime, SOCKET};
 use crate::{found, is};
 
-const OF_THE_MACHINE: [Check; 13] = [
+const OF_THE_MACHINE: [Check; 14] = [
     Check::Privileges,
     Check::Programs,
     Check::KubeletService,
     Check::Leftovers,
     Check::Port,
     Check::HostName,
+    Check::DiskSpace,
     Check::Swap,
     Check::IpForward,
     Check::BridgeNetfilter,
@@ -33,6 +34,18 @@ fn a_machine_that_is_well_passes() {
         is(&report, check, Passed, "");
     }
     is(&report, Check::Runtime, Passed, "containerd 2.4.2 answers at /run/containerd");
+}
+
+#[test]
+fn a_disk_that_fills_is_found() {
+    let machine = Machine::well();
+    is(&found(&machine), Check::DiskSpace, Passed, "/var/lib/kubelet has 8 of 8 MiB left");
+    machine.disk.fill(7700 << 10);
+    is(&found(&machine), Check::DiskSpace, Warning, "want 10% (nodefs.available)");
+    machine.disk.fill(8 << 20);
+    is(&found(&machine), Check::DiskSpace, Failed, "is full");
+    machine.disk.fill(0);
+    is(&found(&machine), Check::DiskSpace, Passed, "");
 }
 
 #[test]

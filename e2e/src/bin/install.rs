@@ -21,7 +21,7 @@ enum Verb {
     GatewayImage,
     /// Only make the forwarder's image, and print where it is.
     ForwarderImage,
-    /// The gateway instead, beside the Nagaya that is there: at the port 30043 of the management host.
+    /// The gateway instead, beside the Nagaya that is there: at the port 443 of the management host.
     Gateway,
     /// Only make the join doctor, one static program, and print where it is.
     Doctor,

@@ -1,5 +1,6 @@
 //! The tenant's virtual machine: nothing configures it but the user-data that the tenant was handed.
 
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -8,8 +9,9 @@ use super::wait::{Look, await_that};
 use crate::components::NEWEST_MINOR;
 use crate::error::{Error, Result};
 use crate::progress::{say, step};
+use crate::state::Link;
 use crate::tenant::{Tenant, condition};
-use crate::{host, sandbox, state};
+use crate::{host, install, sandbox, state};
 
 /// Its host name, and its node's name.
 pub const MACHINE: &str = "demo-vm";
@@ -44,13 +46,17 @@ impl Machine {
                 sandbox::remove_host(MACHINE)?;
             }
             let user_data = self.user_data(join_token)?;
-            sandbox::add_virtual_machine(MACHINE, Some(NEWEST_MINOR), &user_data)?;
+            // The one image that is not on its disk already: it is of this checkout.
+            let forwarder = install::build_forwarder_image()?;
+            let (minor, link) = (Some(NEWEST_MINOR), Link::OutboundOnly);
+            let machine = sandbox::add_virtual_machine(MACHINE, minor, &user_data, link)?;
+            sandbox::load(machine.as_ref(), &[forwarder])?;
         }
         self.await_ready()?;
         let node = self.node()?.unwrap_or_default();
         let about = |key: &str| node["status"]["nodeInfo"][key].as_str().unwrap_or_default();
         Ok(format!(
-            "{MACHINE} ({}, kernel {}, {}, kubelet {}) joined by its user-data alone, Ready",
+            "{MACHINE} ({}, kernel {}, {}, kubelet {}) joined by its user-data alone, from behind a firewall that lets nobody in",
             about("osImage"),
             about("kernelVersion"),
             about("containerRuntimeVersion"),
@@ -102,10 +108,10 @@ impl Machine {
     }
 }
 
-/// The address of the node, where `NodePort` Services are.
+/// The address of the machine.
 ///
 /// # Errors
 /// There is no such machine.
-pub fn address() -> Result<String> {
-    Ok(state::host(MACHINE)?.address.to_string())
+pub fn address() -> Result<Ipv4Addr> {
+    Ok(state::host(MACHINE)?.address)
 }

@@ -13,7 +13,7 @@ use crate::host::{self, Host};
 use crate::kubectl::kubectl;
 use crate::network::{MANAGEMENT, MANAGEMENT_HOSTS};
 use crate::progress::{say, step};
-use crate::state::{self, HostKind};
+use crate::state::{self, HostKind, Link};
 use crate::{interrupt, paths};
 
 /// The zones of [`MANAGEMENT_HOSTS`].
@@ -65,7 +65,7 @@ fn add_all(names: &[&str], images: &Path) -> Result<()> {
 }
 
 fn add(name: &str, images: &Path) -> Result<()> {
-    let record = state::register(name, HostKind::Namespaces, NEWEST_MINOR)?;
+    let record = state::register(name, HostKind::Namespaces, NEWEST_MINOR, Link::Open)?;
     let host = step("host with containerd", || NamespacesHost::create(record))?;
     step("load the images", || host.load_image(images))?;
     step("kubeadm join", || join(&host))?;

@@ -14,7 +14,7 @@ use crate::command::{feed, output};
 use crate::components::{self, Component};
 use crate::host::{self, Host};
 use crate::progress::{say, step};
-use crate::state::{HostKind, HostRecord};
+use crate::state::{HostKind, HostRecord, Link};
 use crate::{error, images, sandbox, state};
 
 /// What only cgroup v1 forces, and only on a host of the kind `namespaces`.
@@ -88,14 +88,45 @@ impl Machine {
     /// It does not boot, or a command of the user-data fails.
     pub fn boot_virtual(name: &str, minor: &str, user_data: &str) -> Outcome<Self> {
         remove_left_over(name)?;
-        let host = sandbox::add_virtual_machine(name, Some(minor), user_data)?;
+        Self::boot_behind(Link::Open, name, minor, user_data)
+    }
+
+    /// [`Self::boot_virtual`] where nobody can reach it: a firewall before the machine lets nothing in, and nothing out but DNS
+    /// and what is for the gateway.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn boot_outbound_only(name: &str, minor: &str, user_data: &str) -> Outcome<Self> {
+        remove_left_over(name)?;
+        Self::boot_behind(Link::OutboundOnly, name, minor, user_data)
+    }
+
+    fn boot_behind(link: Link, name: &str, minor: &str, user_data: &str) -> Outcome<Self> {
+        let host = sandbox::add_virtual_machine(name, Some(minor), user_data, link)?;
         Ok(Self { record: host.record().clone() })
+    }
+
+    /// Switches a virtual machine off, and on again at another address.
+    ///
+    /// # Errors
+    /// It does not come up.
+    pub fn move_elsewhere(&mut self) -> Outcome {
+        self.record = step(format!("move {}", self.name()), || {
+            sandbox::move_virtual_machine(&self.record.name)
+        })?;
+        Ok(())
     }
 
     /// Its name, which is its node's.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.record.name
+    }
+
+    /// What is written down about it.
+    #[must_use]
+    pub fn record(&self) -> &HostRecord {
+        &self.record
     }
 
     /// Its address, which is its node's.

@@ -159,7 +159,7 @@ mod tests {
     use std::net::Ipv4Addr;
 
     use super::*;
-    use crate::state::HostKind;
+    use crate::state::{HostKind, Link};
 
     fn line(acceleration: Acceleration) -> String {
         let record = HostRecord {
@@ -167,6 +167,7 @@ mod tests {
             kind: HostKind::Vm,
             address: Ipv4Addr::new(172, 30, 0, 50),
             kubernetes: "1.37".to_owned(),
+            link: Link::Open,
         };
         let image = NodeImage::in_folder(Path::new("/cache"));
         let files = Files::new("/hosts/vm1".into());

@@ -80,7 +80,7 @@ mod tests {
     use std::net::Ipv4Addr;
 
     use super::*;
-    use crate::state::HostKind;
+    use crate::state::{HostKind, Link};
 
     fn record() -> HostRecord {
         HostRecord {
@@ -88,6 +88,7 @@ mod tests {
             kind: HostKind::Vm,
             address: Ipv4Addr::new(172, 30, 0, 50),
             kubernetes: "1.37".to_owned(),
+            link: Link::Open,
         }
     }
 

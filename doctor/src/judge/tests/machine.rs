@@ -1,7 +1,7 @@
 //! Findings about the machine.
 
-use super::{CONTAINERD, fails, finding, is, join, join_with, kubelet_config, warns};
-use crate::facts::{Cgroups, Driver, Facts, Machine, RuntimeAnswer};
+use super::{CONTAINERD, disk, fails, finding, is, join, join_with, kubelet_config, warns};
+use crate::facts::{Cgroups, Disk, Driver, Facts, Machine, RuntimeAnswer};
 use crate::{Check, Verdict};
 
 fn kubelets(text: &'static str) -> impl Fn(&mut Facts) {
@@ -89,6 +89,44 @@ fn what_an_earlier_join_left_is_listed() {
     fails(Check::Leftovers, "left /etc/kubernetes/kubelet.conf", "kubeadm reset", |facts| {
         facts.machine.leftovers = vec!["/etc/kubernetes/kubelet.conf".to_owned()];
     });
+}
+
+#[test]
+fn a_disk_with_less_than_kubelets_want_is_named() {
+    let with = |disk: Disk| move |facts: &mut Facts| facts.machine.disks = vec![disk];
+    let says = "/var/lib/kubelet has 14 of 100 MiB left, and kubelets want 15% (imagefs.available)";
+    warns(Check::DiskSpace, says, "crictl rmi --prune", with(disk(14)));
+    let own = Disk { has_images: false, ..disk(14) };
+    is(&join(), Check::DiskSpace, Verdict::Passed, "14 of", "", with(own.clone()));
+    let own = Disk { files_free: 4, ..own };
+    warns(Check::DiskSpace, "4 of 100 inodes", "du -xh", with(own));
+    fails(Check::DiskSpace, "is full", "crictl rmi --prune", with(disk(0)));
+    let of_files = Disk { files_free: 0, ..disk(50) };
+    fails(Check::DiskSpace, "no more files", "crictl rmi --prune", with(of_files));
+    // As btrfs says.
+    let uncounted = Disk { files: 0, files_free: 0, ..disk(50) };
+    is(&join(), Check::DiskSpace, Verdict::Passed, "50 of", "", with(uncounted));
+}
+
+#[test]
+fn what_the_cluster_sets_for_evictions_is_what_has_to_be_left() {
+    let at = |left: u64, set: &'static str| {
+        move |facts: &mut Facts| {
+            kubelets(set)(facts);
+            facts.machine.disks = vec![disk(left)];
+        }
+    };
+    let set = "evictionHard: {nodefs.available: 20Mi}";
+    warns(Check::DiskSpace, "want 20Mi (nodefs.available)", "crictl", at(19, set));
+    // And the others are not looked at then.
+    is(
+        &join(),
+        Check::DiskSpace,
+        Verdict::Passed,
+        "",
+        "",
+        at(14, "evictionHard: {memory.available: 1Gi}"),
+    );
 }
 
 /// `kubeadm reset` there ends a cluster, and its CA's key is nowhere else.
