@@ -92,7 +92,7 @@ pub const FIELD_POLICIES: &[FieldPolicy] = &[
     row(
         "spec.expose.loadBalancer.class",
         Change::FixedAtBirth,
-        "another load balancer gives another address, and every kubelet has this one in its kubeconfig",
+        "another load balancer gives another address, and every kubelet has this one in its kubeconfig; move to another type and back",
     ),
     row(
         "spec.expose.loadBalancer.address",
@@ -116,13 +116,13 @@ pub const FIELD_POLICIES: &[FieldPolicy] = &[
     ),
     row(
         "spec.expose.external.host",
-        Change::FixedAtBirth,
-        "every kubelet has it in its kubeconfig; further names go into spec.expose.extraNames",
+        Change::Restarts(&["kube-apiserver"]),
+        "where the first address differs; the endpoint follows as with another type",
     ),
     row(
         "spec.expose.external.port",
-        Change::FixedAtBirth,
-        "every kubelet has it in its kubeconfig",
+        Change::Live,
+        "the endpoint follows as with another type",
     ),
     row(
         "spec.expose.external.addresses",

@@ -36,6 +36,22 @@ fn a_tenant_without_an_address_says_that_and_nothing_of_what_would_follow() {
 }
 
 #[test]
+fn one_that_moves_is_ready_where_it_is_and_says_what_it_waits_for() {
+    let next = resolved(&balanced().raw).unwrap();
+    let mut tenant = resolved(&raw(json!({"version": "1.37"}))).unwrap();
+    let endpoint = tenant.endpoint().unwrap().authority();
+    let awaited = Awaited { expose: next.spec.expose, exposure: next.exposure };
+    tenant.exposure.moves.awaited = Some(Box::new(awaited));
+    let status = balanced().status_of(Ok(tenant));
+    assert_eq!(says(&status, "Ready"), "True Joinable");
+    assert_eq!(says(&status, "EndpointReachable"), "True Reachable");
+    assert_eq!(says(&status, "Reconciling"), "True LoadBalancerPending");
+    let words = condition(&status, "Reconciling").unwrap().message.clone();
+    assert!(words.starts_with(&format!("the endpoint stays {endpoint} until")), "{words}");
+    assert_eq!(status.endpoint, Some(endpoint));
+}
+
+#[test]
 fn a_failed_pass_is_said_first() {
     let failure = Failure { reason: "ApiCall", message: "no".to_owned() };
     let pass = Pass { born: false, probed: None, failure: Some(failure), ..balanced() };

@@ -6,7 +6,8 @@ use k8s_openapi::api::core::v1::Service;
 use kube::runtime::reflector::ObjectRef;
 use nagaya_render::load_balancer::{BalancerView, asked_address};
 use nagaya_render::membership::EtcdShape;
-use nagaya_render::plane::{Foundation, build_api_server_former_as_made, build_foundation, names};
+use nagaya_render::moves::Former;
+use nagaya_render::plane::{Foundation, build_api_server_other_as_made, build_foundation, names};
 use nagaya_render::tenant::{Exposure, Tenant, Way};
 
 use super::Error;
@@ -38,32 +39,35 @@ pub async fn apply_services(
         etcd_client,
         api_server,
         api_server_public,
-        api_server_former,
+        api_server_other,
         tunnel,
     } = foundation;
     let cache = &context.caches.services;
     let as_made = build_foundation(&asking_for_nothing(tenant), members).api_server_public;
-    let api_server_public = if keeps_what_it_has(cache, &as_made, &tenant.exposure) {
+    let Exposure { way, port, addresses, moves, .. } = &tenant.exposure;
+    let api_server_public = if keeps_what_it_has(cache, &as_made, way, (*port, addresses)) {
         &as_made
     } else {
         api_server_public
     };
-    let former_as_made = build_api_server_former_as_made(tenant);
-    let former = tenant.exposure.moves.former.as_ref();
-    // A former endpoint is by a node port or the gateway.
-    let keeps = |made: &&Service| keeps_port(cache, made, former.map(|former| former.port));
-    let api_server_former = former_as_made.as_ref().filter(keeps).or(api_server_former.as_ref());
+    let other_as_made = build_api_server_other_as_made(tenant);
+    let keeps = |made: &&Service| {
+        moves.former.as_ref().is_some_and(|Former { way, port, addresses, .. }| {
+            keeps_what_it_has(cache, made, way, (Some(*port), addresses))
+        })
+    };
+    let api_server_other = other_as_made.as_ref().filter(keeps).or(api_server_other.as_ref());
     let other = tenant.exposure.moves.service.other().name();
     let namespace = &tenant.plane_namespace;
-    let (etcd, etcd_client, api_server_now, public_now, former_now, tunnel) = tokio::join!(
+    let (etcd, etcd_client, api_server_now, public_now, other_now, tunnel) = tokio::join!(
         apply_one(planes, cache, etcd),
         apply_one(planes, cache, etcd_client),
         apply_one(planes, cache, api_server),
         apply_one(planes, cache, api_server_public),
-        apply_or_remove(planes, cache, namespace, other, api_server_former),
+        apply_or_remove(planes, cache, namespace, other, api_server_other),
         apply_or_remove(planes, cache, namespace, names::TUNNEL_SERVER, tunnel.as_ref()),
     );
-    former_now?;
+    other_now?;
     etcd?;
     etcd_client?;
     tunnel?;
@@ -77,7 +81,7 @@ pub async fn apply_services(
         Applied::Unchanged => live(api_server_public),
     };
     Ok(Services {
-        node_port: public.as_ref().and_then(node_port).or(recorded_node_port(&tenant.exposure)),
+        node_port: public.as_ref().and_then(node_port).or(way.node_port(*port)),
         api_server: api_server.as_ref().and_then(cluster_ip),
     })
 }
@@ -94,14 +98,6 @@ pub fn with_node_port(tenant: &Tenant, chosen: Option<u16>) -> Tenant {
     tenant
 }
 
-fn recorded_node_port(exposure: &Exposure) -> Option<u16> {
-    match exposure.way {
-        Way::NodePort => exposure.port,
-        Way::External { node_port } => node_port,
-        Way::Gateway { .. } | Way::LoadBalancer(_) => None,
-    }
-}
-
 /// As it was before anybody knew what would be chosen for it.
 fn asking_for_nothing(tenant: &Tenant) -> Tenant {
     let mut tenant = with_node_port(tenant, None);
@@ -113,12 +109,15 @@ fn asking_for_nothing(tenant: &Tenant) -> Tenant {
 
 /// Whether the Service is as it was made, before anybody knew which node port Kubernetes or which address a load balancer
 /// gives it, and has the one that is recorded. That is asked for only where it would get another one.
-fn keeps_what_it_has(cache: &TextStore<Service>, as_made: &Service, exposure: &Exposure) -> bool {
+fn keeps_what_it_has(
+    cache: &TextStore<Service>,
+    as_made: &Service,
+    way: &Way,
+    (port, addresses): (Option<u16>, &[IpAddr]),
+) -> bool {
     let Some(live) = cache.get(&ObjectRef::from_obj(as_made)) else { return false };
-    let has = match (&exposure.way, exposure.addresses.first()) {
-        (Way::NodePort | Way::External { .. }, _) => {
-            node_port(&live) == recorded_node_port(exposure)
-        }
+    let has = match (way, addresses.first()) {
+        (Way::NodePort | Way::External { .. }, _) => node_port(&live) == way.node_port(port),
         // Whatever else changes: one that runs is never asked for what it has.
         (Way::LoadBalancer(_), Some(given)) => {
             let asks = live.spec.as_ref().is_some_and(|spec| spec.load_balancer_ip.is_some());
@@ -127,11 +126,6 @@ fn keeps_what_it_has(cache: &TextStore<Service>, as_made: &Service, exposure: &E
         (Way::LoadBalancer(_), None) | (Way::Gateway { .. }, _) => false,
     };
     has && kube_ops::is_there(&live, as_made)
-}
-
-fn keeps_port(cache: &TextStore<Service>, as_made: &Service, recorded: Option<u16>) -> bool {
-    let live = cache.get(&ObjectRef::from_obj(as_made));
-    live.is_some_and(|live| node_port(&live) == recorded && kube_ops::is_there(&live, as_made))
 }
 
 fn node_port(service: &Service) -> Option<u16> {
