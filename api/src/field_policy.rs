@@ -70,7 +70,7 @@ pub const FIELD_POLICIES: &[FieldPolicy] = &[
     row(
         "spec.expose.type",
         Change::Restarts(&["kube-apiserver"]),
-        "to and from the gateway, and where the addresses differ; the endpoint follows, and the former one is served until \
+        "to and from the gateway, and where the first address differs; the endpoint follows, for a load balancer when it has given an address, and the former one is served until \
          spec.expose.retiredEndpoint names it, for kubelets have it in their kubeconfigs",
     ),
     row(

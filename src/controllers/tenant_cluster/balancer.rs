@@ -97,15 +97,20 @@ pub fn unshared(
     born: bool,
 ) -> Result<Tenant, Refusal> {
     let Moves { unmade, awaited, .. } = &tenant.exposure.moves;
-    if born && !unmade && awaited.is_none() {
-        context.claims.forget(key);
-        return Ok(tenant);
-    }
-    let shared = refuse_shared(&tenant, |sought| {
-        owner_of(context, &tenant.plane_namespace, sought)
-            .or_else(|| context.claims.take(key, sought))
+    let takes_one = !born || *unmade || awaited.is_some();
+    let mut claimed = false;
+    let shared = takes_one.then(|| {
+        refuse_shared(&tenant, |sought| {
+            let other = owner_of(context, &tenant.plane_namespace, sought)
+                .or_else(|| context.claims.take(key, sought));
+            claimed = other.is_none();
+            other
+        })
     });
-    shared.map_or(Ok(tenant), Err)
+    if !claimed {
+        context.claims.forget(key);
+    }
+    shared.flatten().map_or(Ok(tenant), Err)
 }
 
 /// Who else has that endpoint, or had it last, by what is recorded of it: nodes know it once its tenant is born, and of two that
