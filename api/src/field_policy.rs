@@ -119,11 +119,7 @@ pub const FIELD_POLICIES: &[FieldPolicy] = &[
         Change::Restarts(&["kube-apiserver"]),
         "where the first address differs; the endpoint follows as with another type",
     ),
-    row(
-        "spec.expose.external.port",
-        Change::Live,
-        "the endpoint follows as with another type",
-    ),
+    row("spec.expose.external.port", Change::Live, "the endpoint follows as with another type"),
     row(
         "spec.expose.external.addresses",
         Change::Restarts(&["kube-apiserver"]),

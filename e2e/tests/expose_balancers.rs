@@ -32,7 +32,8 @@ fn a_cluster_moves_to_load_balancers_and_back_to_a_node_port() -> Outcome {
         machine.join(&tenant.token("nodes", "1h")?.secret()?)?;
         let cluster = tenant.admin()?;
         machine.await_ready(&cluster, NODE_READY)?;
-        let moving = Moving { tenant: &tenant, machine: &machine, since: machine.ready_since(&cluster)? };
+        let moving =
+            Moving { tenant: &tenant, machine: &machine, since: machine.ready_since(&cluster)? };
         let by_port = moving.endpoint()?;
 
         it_waits_and_can_be_taken_back(&tenant, &cluster, &by_port)?;

@@ -132,7 +132,9 @@ pub fn with_given_address(tenant: Tenant, view: &BalancerView, born: bool) -> Te
 pub fn missing(tenant: &Tenant, view: &BalancerView) -> Option<String> {
     if let Some(awaited) = tenant.awaited() {
         let (endpoint, why) = (tenant.endpoint()?.authority(), missing(&awaited, view)?);
-        return Some(format!("the endpoint stays {endpoint} until another one has its address: {why}"));
+        return Some(format!(
+            "the endpoint stays {endpoint} until another one has its address: {why}"
+        ));
     }
     let Way::LoadBalancer(_) = tenant.exposure.way else { return None };
     if !tenant.exposure.addresses.is_empty() {
@@ -202,7 +204,8 @@ fn given(tenant: &Tenant, view: &BalancerView) -> Result<Given, String> {
     };
     check_free(tenant, view, &address)?;
     let host = view.names.first().cloned().unwrap_or_else(|| address.to_string());
-    let is_former = |former: &Former| former.host == host && Some(former.port) == tenant.exposure.port;
+    let is_former =
+        |former: &Former| former.host == host && Some(former.port) == tenant.exposure.port;
     if let Some(former) = tenant.exposure.moves.former.as_ref().filter(|former| is_former(former)) {
         return Err(format!(
             "{service} was given {host}, which is the endpoint already, by {:?}; set another port in \

@@ -132,9 +132,8 @@ impl<'a> Findings<'a> {
 
     /// It has none at all, which is said before all that would follow.
     fn has_no_address(&self) -> Option<Verdict> {
-        self.awaits_address(State::False).filter(|_| {
-            self.tenant.is_some_and(|tenant| tenant.exposure.moves.awaited.is_none())
-        })
+        self.awaits_address(State::False)
+            .filter(|_| self.tenant.is_some_and(|tenant| tenant.exposure.moves.awaited.is_none()))
     }
 
     /// Why nobody gets through to an endpoint by a load balancer.

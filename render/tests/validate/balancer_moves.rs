@@ -92,7 +92,10 @@ fn with_its_address_the_new_endpoint_is_recorded_whole_and_the_former_one_beside
     assert_eq!((moved.exposure.moves.unmade, missing(&moved, &gives(GIVEN))), (false, None));
     assert_eq!(moved.spec.expose.type_, ExposeType::LoadBalancer);
     let left = former(&moved);
-    assert_eq!((left.endpoint().authority(), left.service), ("192.0.2.1:31000".to_owned(), PublicService::First));
+    assert_eq!(
+        (left.endpoint().authority(), left.service),
+        ("192.0.2.1:31000".to_owned(), PublicService::First)
+    );
     assert_eq!(left.extra_names, ["api.shop.example"]);
     let again = resolve(balanced(), &recorded(&moved, &by_port())).unwrap();
     let again = with_given_address(again, &gives("198.51.100.99"), true);
@@ -114,16 +117,24 @@ fn the_change_can_be_taken_back_meanwhile() {
 fn the_former_endpoint_of_a_load_balancer_keeps_its_address_and_is_the_way_back() {
     let ended = PlaneRecord { former_endpoint: None, ..balanced_record() };
     let moved = resolve(external("demo.lb.example"), &ended).unwrap();
-    assert_eq!((authority(&moved), moved.exposure.moves.unmade), ("demo.lb.example:6443".to_owned(), true));
+    assert_eq!(
+        (authority(&moved), moved.exposure.moves.unmade),
+        ("demo.lb.example:6443".to_owned(), true)
+    );
     let left = former(&moved);
     assert_eq!(left.endpoint().authority(), "198.51.100.20:6443");
     let Way::LoadBalancer(request) = &left.way else { panic!("{left:?}") };
-    assert_eq!(request.address, GIVEN.parse().ok(), "it is asked for where the Service is made again");
+    assert_eq!(
+        request.address,
+        GIVEN.parse().ok(),
+        "it is asked for where the Service is made again"
+    );
     let back = resolve(balanced(), &recorded(&moved, &ended)).unwrap();
     assert_eq!(authority(&back), "198.51.100.20:6443");
     assert_eq!((back.exposure.moves.unmade, back.exposure.moves.awaited.is_none()), (false, true));
     assert_eq!(former(&back).way, Way::External { node_port: Some(32_000) });
-    let other_class = json!({"type": "LoadBalancer", "loadBalancer": {"class": "example.com/inner"}});
+    let other_class =
+        json!({"type": "LoadBalancer", "loadBalancer": {"class": "example.com/inner"}});
     let refusal = resolve(other_class, &recorded(&moved, &ended)).unwrap_err();
     assert_eq!(refusal.field, "spec.expose.loadBalancer.class");
 }
@@ -131,9 +142,13 @@ fn the_former_endpoint_of_a_load_balancer_keeps_its_address_and_is_the_way_back(
 #[test]
 fn an_outside_load_balancer_can_be_exchanged_for_another_one_and_back() {
     let one = external("one.lb.example");
-    let plane = PlaneRecord { node_port: Some(31_500), ..born(one.clone(), "one.lb.example", 6443) };
+    let plane =
+        PlaneRecord { node_port: Some(31_500), ..born(one.clone(), "one.lb.example", 6443) };
     let moved = resolve(external("two.lb.example"), &plane).unwrap();
-    assert_eq!((authority(&moved), moved.exposure.moves.unmade), ("two.lb.example:6443".to_owned(), true));
+    assert_eq!(
+        (authority(&moved), moved.exposure.moves.unmade),
+        ("two.lb.example:6443".to_owned(), true)
+    );
     assert_eq!(moved.exposure.way, Way::External { node_port: None }, "Kubernetes chooses");
     assert_eq!(former(&moved).way, Way::External { node_port: Some(31_500) });
     let both = recorded(&moved, &plane);
@@ -198,6 +213,7 @@ fn a_place_is_a_tenants_also_while_it_is_its_former_endpoint() {
     let is_of = |host: &str, port| Sought { host: host.to_owned(), port }.is_of(&record);
     assert!(is_of("demo.lb.example", 6443) && is_of(GIVEN, 6443));
     assert!(!is_of("demo.lb.example", 443) && !is_of(GIVEN, 443) && !is_of("198.51.100.30", 6443));
-    let record = BTreeMap::from([note(labels::FORMER_ENDPOINT, &json!(former(&moved)).to_string())]);
+    let record =
+        BTreeMap::from([note(labels::FORMER_ENDPOINT, &json!(former(&moved)).to_string())]);
     assert!(Sought { host: "192.0.2.1".to_owned(), port: 31_000 }.is_of(&record));
 }

@@ -220,7 +220,8 @@ const END_OF_FORMER: Act = Act {
     },
     comes_to: "no former endpoint",
     done: |stage| {
-        let services = [expose_move::FIRST, expose_move::SECOND].map(|name| of_plane("Service", name));
+        let services =
+            [expose_move::FIRST, expose_move::SECOND].map(|name| of_plane("Service", name));
         let live = stage.planes.names_in(&Stage::plane());
         stage.is_settled()
             && status(stage, "formerEndpoint").is_null()

@@ -208,7 +208,9 @@ fn refuse_the_same(asked: &Exposure, present: &Exposure) -> Result<(), Refusal> 
     match (authority(asked), authority(present)) {
         (Some(asked), Some(present)) if asked == present => Err(Refusal::new(
             if is_external { external::HOST } else { HOSTNAME },
-            format!("{asked} is the endpoint of the cluster already, otherwise; give another host or port"),
+            format!(
+                "{asked} is the endpoint of the cluster already, otherwise; give another host or port"
+            ),
         )),
         _ => Ok(()),
     }

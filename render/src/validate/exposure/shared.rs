@@ -24,7 +24,8 @@ impl Sought {
     #[must_use]
     pub fn is_of(&self, record: &BTreeMap<String, String>) -> bool {
         let is = |key: &str, value: &str| record.get(key).is_some_and(|found| found == value);
-        let is_here = is(labels::ENDPOINT_HOST, &self.host) || is(labels::ENDPOINT_ADDRESS, &self.host);
+        let is_here =
+            is(labels::ENDPOINT_HOST, &self.host) || is(labels::ENDPOINT_ADDRESS, &self.host);
         if is_here && is(labels::ENDPOINT_PORT, &self.port.to_string()) {
             return true;
         }
@@ -32,7 +33,8 @@ impl Sought {
         let former = former.and_then(|text| serde_json::from_str::<Former>(text).ok());
         former.is_some_and(|former| {
             // Several outside load balancers may be at one address, and be told apart by their names.
-            let given = former.addresses.iter().filter(|_| matches!(former.way, Way::LoadBalancer(_)));
+            let given =
+                former.addresses.iter().filter(|_| matches!(former.way, Way::LoadBalancer(_)));
             let mut hosts = given.map(IpAddr::to_string).chain([former.host.clone()]);
             former.port == self.port && hosts.any(|host| host == self.host)
         })
