@@ -20,6 +20,12 @@ use crate::tenant::{Tenant, Way};
 pub struct BalancerView {
     /// The Service is there, stays, and is of type `LoadBalancer`.
     pub service: bool,
+    /// What of a Service that was deleted is not gone yet: its finalizers.
+    pub ending: Option<String>,
+    /// Its class.
+    pub class: Option<String>,
+    /// Somebody else has filled in the class.
+    pub is_filled_in: bool,
     /// Addresses that it has been given.
     pub addresses: Vec<IpAddr>,
     /// Names that it has been given.
@@ -35,19 +41,29 @@ impl BalancerView {
     /// What `status.loadBalancer` of the endpoint's Service says.
     #[must_use]
     pub fn of(service: &Service) -> Self {
-        let type_ = service.spec.as_ref().and_then(|spec| spec.type_.as_deref());
-        if type_ != Some("LoadBalancer") || service.metadata.deletion_timestamp.is_some() {
-            return Self::default();
+        let ending = ending(service);
+        let spec = service.spec.as_ref();
+        let spec = spec.filter(|spec| spec.type_.as_deref() == Some("LoadBalancer"));
+        let class = spec.and_then(|spec| spec.load_balancer_class.clone());
+        if spec.is_none() || ending.is_some() {
+            return Self { ending, class, ..Self::default() };
         }
         let status = service.status.as_ref().and_then(|status| status.load_balancer.as_ref());
         let given = || status.and_then(|status| status.ingress.as_ref()).into_iter().flatten();
         let addresses = given().filter_map(|one| one.ip.as_ref()?.parse().ok());
         Self {
             service: true,
+            class,
             addresses: addresses.collect(),
             names: given().filter_map(|one| one.hostname.clone()).collect(),
             ..Self::default()
         }
+    }
+
+    /// Whether the load balancer is that of the class that is asked for: nobody can change that of a Service.
+    #[must_use]
+    pub fn is_of(&self, class: Option<&str>) -> bool {
+        self.class.as_deref() == class || (class.is_none() && self.is_filled_in)
     }
 
     /// Whether it has been given that address; where it has only a name, nobody can tell, and it is not asked for either.
@@ -55,6 +71,13 @@ impl BalancerView {
     pub fn has(&self, address: &IpAddr) -> bool {
         self.addresses.contains(address) || (self.addresses.is_empty() && !self.names.is_empty())
     }
+}
+
+/// The finalizers that hold a Service that was deleted; the outer `None`: it stays.
+#[must_use]
+pub fn ending(service: &Service) -> Option<String> {
+    service.metadata.deletion_timestamp.as_ref()?;
+    Some(service.metadata.finalizers.clone().unwrap_or_default().join(", "))
 }
 
 /// The address that the spec asks for; what an unborn cluster was given before does not bind it.
@@ -182,8 +205,17 @@ struct Given {
 fn given(tenant: &Tenant, view: &BalancerView) -> Result<Given, String> {
     let service = service(tenant);
     let asked = asked_address(&tenant.spec.expose);
+    if let Some(finalizers) = &view.ending {
+        return Err(is_held(&service, finalizers));
+    }
     if !view.service {
         return Err(format!("{service} is being made"));
+    }
+    let class = class_of(&tenant.spec.expose).flatten();
+    if !view.is_of(class) {
+        let class =
+            class.map_or_else(|| "the default class".to_owned(), |class| format!("class {class}"));
+        return Err(format!("{service} is being made again for {class}"));
     }
     let address = match (view.addresses.first(), asked, view.names.first()) {
         (Some(given), Some(asked), _) if !view.addresses.contains(&asked) => {
@@ -216,6 +248,15 @@ fn given(tenant: &Tenant, view: &BalancerView) -> Result<Given, String> {
     Ok(Given { host, address })
 }
 
+/// In words what a Service waits for that was deleted and has to be made again.
+#[must_use]
+pub fn is_held(service: &str, finalizers: &str) -> String {
+    format!(
+        "{service} is made anew once the one of before is gone, which its finalizers hold ({finalizers}): see that the \
+         load balancer of that one runs, and lets it go"
+    )
+}
+
 /// Nodes of nobody else have it, and the tenant's own have nothing else there.
 fn check_free(tenant: &Tenant, view: &BalancerView, address: &IpAddr) -> Result<(), String> {
     let service = service(tenant);
@@ -228,10 +269,19 @@ fn check_free(tenant: &Tenant, view: &BalancerView, address: &IpAddr) -> Result<
     let mut networks = tenant.pod_cidrs.iter().chain(&tenant.service_cidrs);
     match networks.find(|network| network.contains(address)) {
         None => Ok(()),
-        Some(network) => Err(format!(
-            "{service} was given {address}, which is in {network} of spec.networking; delete the TenantCluster and \
-             create it with another network"
-        )),
+        Some(network) => {
+            // Only one that moves has a former endpoint.
+            let remedy = match tenant.exposure.moves.former {
+                Some(_) => {
+                    "ask for another one in spec.expose.loadBalancer.address, let the load balancer have others, or set \
+                     spec.expose back"
+                }
+                None => "delete the TenantCluster and create it with another network",
+            };
+            Err(format!(
+                "{service} was given {address}, which is in {network} of spec.networking; {remedy}"
+            ))
+        }
     }
 }
 

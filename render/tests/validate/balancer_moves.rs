@@ -31,7 +31,8 @@ fn resolve(expose: Value, plane: &PlaneRecord) -> Result<Tenant, Refusal> {
 
 fn gives(address: &str) -> BalancerView {
     let addresses = vec![address.parse().unwrap()];
-    BalancerView { service: true, addresses, ..BalancerView::default() }
+    let class = Some("example.com/outer".to_owned());
+    BalancerView { service: true, class, addresses, ..BalancerView::default() }
 }
 
 /// What is recorded once a pass has come to its end; Kubernetes chooses node port 32000.
@@ -158,10 +159,36 @@ fn an_outside_load_balancer_can_be_exchanged_for_another_one_and_back() {
     let refusal = resolve(external("three.lb.example"), &both).unwrap_err();
     assert_eq!(refusal.field, "spec.expose.external.host");
     assert!(refusal.message.contains("one.lb.example:6443 first"), "{refusal}");
+    let mut other_port = external("two.lb.example");
+    other_port["external"]["port"] = json!(6444);
+    assert_eq!(resolve(other_port, &both).unwrap_err().field, "spec.expose.external.port");
     let unmade = PlaneRecord { endpoint_port: None, ..both };
     let corrected = resolve(external("three.lb.example"), &unmade).unwrap();
     assert_eq!(authority(&corrected), "three.lb.example:6443");
     assert_eq!(former(&corrected).host, "one.lb.example");
+}
+
+/// An endpoint was recorded and its Service could not be made.
+#[test]
+fn back_to_one_that_is_served_there_is_one_endpoint_again() {
+    let one = external("one.lb.example");
+    let plane =
+        PlaneRecord { node_port: Some(31_500), ..born(one.clone(), "one.lb.example", 6443) };
+    let moved = resolve(external("two.lb.example"), &plane).unwrap();
+    let unmade = PlaneRecord { endpoint_port: None, node_port: None, ..recorded(&moved, &plane) };
+    let back = resolve(one, &unmade).unwrap();
+    assert_eq!(authority(&back), "one.lb.example:6443");
+    assert_eq!(back.exposure.way, Way::External { node_port: Some(31_500) });
+    let moves = back.exposure.moves;
+    assert_eq!((moves.service, moves.former, moves.unmade), (PublicService::First, None, false));
+
+    let moved = resolve(external("demo.lb.example"), &by_port()).unwrap();
+    let unmade =
+        PlaneRecord { endpoint_port: None, node_port: None, ..recorded(&moved, &by_port()) };
+    let same = json!({"type": "External", "external": {"host": "192.0.2.1", "port": 31_000}});
+    let refusal = resolve(same, &unmade).unwrap_err();
+    assert_eq!(refusal.field, "spec.expose.external.host");
+    assert!(refusal.message.contains("192.0.2.1:31000 is served already"), "{refusal}");
 }
 
 #[test]
@@ -176,6 +203,15 @@ fn what_cannot_be_is_refused_by_its_field() {
             json!({"type": "External", "external": {"host": "192.0.2.1", "port": 31_000}}),
             by_port(),
             "spec.expose.external.host",
+        ),
+        (
+            json!({"type": "NodePort", "nodePort": {"port": 31_000}}),
+            born(
+                json!({"type": "External", "external": {"host": "192.0.2.1", "port": 31_000}}),
+                "192.0.2.1",
+                31_000,
+            ),
+            "spec.expose.nodePort.port",
         ),
         (external("demo.lb.example"), balanced_record(), "spec.expose.type"),
         (json!({"type": "LoadBalancer"}), balanced_record(), "spec.expose.loadBalancer.class"),
@@ -197,6 +233,35 @@ fn an_address_that_would_make_both_endpoints_one_is_not_taken() {
     let same = with_given_address(tenant.clone(), &gives(GIVEN), true);
     assert_eq!(same, tenant);
     assert!(missing(&tenant, &gives(GIVEN)).unwrap().contains("which is the endpoint already"));
+}
+
+/// The class was corrected, and what is seen is the Service of the class before.
+#[test]
+fn nothing_is_taken_of_a_load_balancer_of_another_class_or_one_that_goes() {
+    let tenant = resolve(balanced(), &by_port()).unwrap();
+    let of = |class: Option<&str>| BalancerView { class: class.map(str::to_owned), ..gives(GIVEN) };
+    for view in [of(Some("example.com/inner")), of(None)] {
+        assert_eq!(with_given_address(tenant.clone(), &view, true), tenant);
+        let words = missing(&tenant, &view).unwrap();
+        assert!(words.contains("is being made again for class example.com/outer"), "{words}");
+    }
+    let of_any = resolve(json!({"type": "LoadBalancer"}), &by_port()).unwrap();
+    let filled_in = BalancerView { is_filled_in: true, ..gives(GIVEN) };
+    let moved = with_given_address(of_any.clone(), &filled_in, true);
+    assert_eq!(authority(&moved), "198.51.100.20:6443", "the default is what somebody fills in");
+    let words = missing(&of_any, &gives(GIVEN)).unwrap();
+    assert!(words.contains("is being made again for the default class"), "{words}");
+    let ending = Some("service.kubernetes.io/load-balancer-cleanup".to_owned());
+    let words = missing(&tenant, &BalancerView { ending, ..BalancerView::default() }).unwrap();
+    assert!(words.contains("(service.kubernetes.io/load-balancer-cleanup)"), "{words}");
+}
+
+#[test]
+fn what_a_running_cluster_is_told_to_do_costs_it_nothing() {
+    let tenant = resolve(balanced(), &by_port()).unwrap();
+    let words = missing(&tenant, &gives("10.244.0.9")).unwrap();
+    assert!(words.contains("which is in 10.244.0.0/16 of spec.networking"), "{words}");
+    assert!(words.ends_with("or set spec.expose back"), "{words}");
 }
 
 #[test]

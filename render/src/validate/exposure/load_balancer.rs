@@ -12,7 +12,7 @@ use crate::tenant::{BalancerRequest, Exposure, Way};
 
 const CLASS: &str = "spec.expose.loadBalancer.class";
 const ADDRESS: &str = "spec.expose.loadBalancer.address";
-const PORT: &str = "spec.expose.loadBalancer.port";
+pub(super) const PORT: &str = "spec.expose.loadBalancer.port";
 const ANNOTATIONS: &str = "spec.expose.loadBalancer.annotations";
 const SOURCE_RANGES: &str = "spec.expose.loadBalancer.sourceRanges";
 

@@ -3,12 +3,12 @@
 use nagaya_api::{Expose, TenantCluster, TenantClusterSpec};
 
 use super::super::Refusal;
-use super::{HOSTNAME, Recorded, TYPE, external, of_type};
+use super::{HOSTNAME, Recorded, TYPE, external, load_balancer, node_port, of_type};
 use crate::load_balancer::class_of;
 use crate::moves::{Awaited, Former, HandedOut, Moves};
 use crate::plane_record::PlaneRecord;
 use crate::settings::Settings;
-use crate::tenant::{Exposure, Way};
+use crate::tenant::{Endpoint, Exposure, Way};
 
 const RETIRED: &str = "spec.expose.retiredEndpoint";
 
@@ -20,7 +20,7 @@ pub(super) fn resolve(
     let former = former(record)?;
     let accepted = record.accepted_spec.as_ref().map(|spec| &spec.expose);
     match accepted {
-        Some(made) if record.born && is_another(made, &raw.spec.expose, record) => {
+        Some(made) if record.born && is_another(made, &raw.spec.expose, record, former) => {
             move_to(raw, settings, record, made, former)
         }
         // No kubelet knows it: what is recorded is that of the other type.
@@ -32,11 +32,21 @@ pub(super) fn resolve(
 }
 
 /// Whether the spec leads elsewhere than what was accepted. Of one type only an outside load balancer can change: another
-/// address is not to be had of one that gives them.
-fn is_another(made: &Expose, asked: &Expose, record: &PlaneRecord) -> bool {
+/// address is not to be had of one that gives them. What nobody knows yet is corrected, but for the way back.
+fn is_another(
+    made: &Expose,
+    asked: &Expose,
+    record: &PlaneRecord,
+    former: Option<&Former>,
+) -> bool {
     let is_known = record.endpoint_port.is_some();
-    let place = |expose: &Expose| expose.external.clone().map(|to| (to.host, to.port));
-    made.type_ != asked.type_ || (is_known && place(made) != place(asked))
+    let is_back = former.is_some_and(|former| leads_back(former, asked));
+    made.type_ != asked.type_ || ((is_known || is_back) && place(made) != place(asked))
+}
+
+/// Host and port outside.
+fn place(expose: &Expose) -> Option<(&str, i32)> {
+    expose.external.as_ref().map(|to| (to.host.as_str(), to.port))
 }
 
 /// One that cannot be read must not be taken for one that has ended.
@@ -61,6 +71,9 @@ fn stay(
 ) -> Result<Exposure, Refusal> {
     let unmade = former.is_some() && record.endpoint_port.is_none();
     let exposure = of_type(raw, settings, &recorded(record, record.born && !unmade))?;
+    if let Some(former) = former.filter(|_| unmade) {
+        refuse_the_same(&raw.spec.expose, &exposure, &former.endpoint())?;
+    }
     let former = match former {
         Some(former) => kept(&raw.spec.expose, former, unmade)?,
         None => None,
@@ -145,7 +158,8 @@ fn move_to(
         None => None,
     };
     if let (Some(present), None) = (&present, back) {
-        refuse_the_same(&exposure, present)?;
+        let present = present.endpoint();
+        present.map_or(Ok(()), |present| refuse_the_same(asked, &exposure, &present))?;
     }
     let awaits = matches!(exposure.way, Way::LoadBalancer(_)) && exposure.addresses.is_empty();
     let service = back.map_or(record.endpoint_service.other(), |back| back.service);
@@ -192,8 +206,13 @@ fn of_former<'a>(former: &'a Former, made: &'a Expose) -> Recorded<'a> {
 
 fn third(former: &Former, made: &Expose, asked: &Expose) -> Refusal {
     let authority = former.endpoint().authority();
+    let field = match (place(made), place(asked)) {
+        _ if made.type_ != asked.type_ => TYPE,
+        (Some((made, _)), Some((asked, _))) if made == asked => external::PORT,
+        _ => external::HOST,
+    };
     Refusal::new(
-        if made.type_ == asked.type_ { external::HOST } else { TYPE },
+        field,
         format!(
             "the cluster has been moved from {:?} to {:?} and still has its former endpoint, {authority}; set \
              spec.expose back to one of them, or end the former one with {RETIRED}: {authority} first",
@@ -203,17 +222,22 @@ fn third(former: &Former, made: &Expose, asked: &Expose) -> Refusal {
 }
 
 /// Two endpoints of one name could not be told apart, and the end of one would be that of both.
-fn refuse_the_same(asked: &Exposure, present: &Exposure) -> Result<(), Refusal> {
-    let is_external = matches!(asked.way, Way::External { .. });
-    match (authority(asked), authority(present)) {
-        (Some(asked), Some(present)) if asked == present => Err(Refusal::new(
-            if is_external { external::HOST } else { HOSTNAME },
-            format!(
-                "{asked} is the endpoint of the cluster already, otherwise; give another host or port"
-            ),
-        )),
-        _ => Ok(()),
+fn refuse_the_same(expose: &Expose, asked: &Exposure, served: &Endpoint) -> Result<(), Refusal> {
+    if asked.endpoint().as_ref() != Some(served) {
+        return Ok(());
     }
+    let field = match asked.way {
+        Way::External { .. } => external::HOST,
+        Way::Gateway { .. } => TYPE,
+        Way::NodePort | Way::LoadBalancer(_) if expose.hostname.is_some() => HOSTNAME,
+        Way::NodePort => node_port::NODE_PORT,
+        Way::LoadBalancer(_) => load_balancer::PORT,
+    };
+    let served = served.authority();
+    Err(Refusal::new(
+        field,
+        format!("{served} is served already, otherwise; give another host or port"),
+    ))
 }
 
 /// The endpoint that is recorded, as what was accepted last has it.
