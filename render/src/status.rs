@@ -131,8 +131,8 @@ impl<'a> Findings<'a> {
     }
 
     /// It has none at all, which is said before all that would follow.
-    fn has_no_address(&self) -> Option<Verdict> {
-        self.awaits_address(State::False)
+    fn has_no_address(&self, state: State) -> Option<Verdict> {
+        self.awaits_address(state)
             .filter(|_| self.tenant.is_some_and(|tenant| tenant.exposure.moves.awaited.is_none()))
     }
 

@@ -1,5 +1,7 @@
 //! What is said of a tenant whose load balancer has not given an address, or gives another one.
 
+use nagaya_render::turns::TemplateState;
+
 use super::*;
 
 fn balanced() -> Pass {
@@ -42,13 +44,17 @@ fn one_that_moves_is_ready_where_it_is_and_says_what_it_waits_for() {
     let endpoint = tenant.endpoint().unwrap().authority();
     let awaited = Awaited { expose: next.spec.expose, exposure: next.exposure };
     tenant.exposure.moves.awaited = Some(Box::new(awaited));
-    let status = balanced().status_of(Ok(tenant));
+    let status = balanced().status_of(Ok(tenant.clone()));
     assert_eq!(says(&status, "Ready"), "True Joinable");
+    assert!(nagaya_render::turns::has_arrived(&status.conditions), "others need not wait for it");
     assert_eq!(says(&status, "EndpointReachable"), "True Reachable");
     assert_eq!(says(&status, "Reconciling"), "True LoadBalancerPending");
     let words = condition(&status, "Reconciling").unwrap().message.clone();
     assert!(words.starts_with(&format!("the endpoint stays {endpoint} until")), "{words}");
     assert_eq!(status.endpoint, Some(endpoint));
+    tenant.templates.state = TemplateState::Waiting("waiting for its turn to roll".to_owned());
+    let status = balanced().status_of(Ok(tenant));
+    assert_eq!(says(&status, "Reconciling"), "True WaitingToRoll", "or it never gets its turn");
 }
 
 #[test]
