@@ -168,7 +168,7 @@ async fn pass(context: &Context, raw: &TenantCluster, key: &TenantKey) -> Result
     let tenant = if let Some(progress) = progress {
         let followed = follow::follow(context, raw, key, &progress, &observed);
         let attended = members::attend(context, key, &progress, &observed, raw).await;
-        trouble = trouble.or(followed.err()).or(attended.err()).or(progress.kubeconfig_failure);
+        trouble = trouble.or(followed.err()).or(attended.err()).or(progress.trouble);
         Some(progress.tenant)
     } else {
         balancer::forget_endpoint(context, key, tenant.as_ref());

@@ -6,11 +6,12 @@ use nagaya_render::plane::plane_namespace_name;
 use serde_json::{Value, json};
 
 use crate::expose_move::{
-    FIRST, SECOND, assert_handed_out, change, endpoint, node_port, service, status, with_a_node,
+    FIRST, SECOND, ask, assert_handed_out, change, endpoint, node_port, service, status,
+    with_a_node,
 };
 use crate::load_balancers::{self, ADDRESS, create, external, give_to, pods};
 use crate::memory_api::{Id, Kind, NODE_ADDRESS};
-use crate::stage::{PROJECT, Stage, TENANT};
+use crate::stage::{PROJECT, Stage, TENANT, tenant_id};
 
 const BALANCED: &str = "198.51.100.20:6443";
 const OUTSIDE: &str = "demo.lb.example:6443";
@@ -70,15 +71,136 @@ async fn until_an_address_is_given_all_is_as_it_was_and_then_the_cluster_moves()
 async fn a_change_that_waits_can_be_taken_back_and_nothing_is_lost() {
     let (stage, old) = with_a_node().await;
     let (before, running) = (said(&stage), pods(&stage));
-    for class in ["example.com/none", "example.com/other"] {
+    let mut made = Value::Null;
+    for class in [json!("example.com/none"), json!("example.com/other"), Value::Null] {
         change(&stage, &json!({"type": "LoadBalancer", "loadBalancer": {"class": class}})).await;
         let waits = service(&stage, SECOND).unwrap();
         assert_eq!(waits["spec"]["loadBalancerClass"], class, "the class is corrected");
+        assert_ne!(waits["metadata"]["uid"], made, "by a Service that is made anew");
+        made = waits["metadata"]["uid"].clone();
+        let waits = stage.condition(conditions::RECONCILING);
+        assert_eq!(waits["reason"], "LoadBalancerPending", "{waits}");
     }
     change(&stage, &json!({"type": "NodePort", "loadBalancer": null})).await;
     assert_eq!(service(&stage, SECOND), None);
     assert_eq!((said(&stage), pods(&stage)), (before, running));
     assert_handed_out(&stage, &old);
+}
+
+/// The load balancer has given an address, and the operator wants that of another one, which is not there yet.
+#[tokio::test(start_paused = true)]
+async fn the_address_of_a_class_that_was_corrected_is_not_taken() {
+    let (stage, old) = with_a_node().await;
+    let of_class = |class: &str| json!({"type": "LoadBalancer", "loadBalancer": {"class": class}});
+    change(&stage, &of_class("example.com/wrong")).await;
+    let uid = service(&stage, SECOND).unwrap()["metadata"]["uid"].clone();
+    // No pass is between.
+    ask(&stage, &of_class("example.com/right"));
+    give_to_second(&stage);
+    stage.settled().await;
+    assert_eq!(endpoint(&stage), old);
+    let made_again = service(&stage, SECOND).unwrap();
+    assert_ne!(made_again["metadata"]["uid"], uid);
+    assert_eq!(made_again["spec"]["loadBalancerClass"], "example.com/right");
+    give_to(&stage, (&Stage::plane(), SECOND), "198.51.100.21");
+    stage.settled().await;
+    assert_eq!(endpoint(&stage), "198.51.100.21:6443");
+}
+
+fn hold(stage: &Stage, finalizers: &Value) {
+    let id = Id::new(Kind::named("Service"), &Stage::plane(), SECOND);
+    stage.planes.patch(&id, &json!({"metadata": {"finalizers": finalizers}}));
+}
+
+/// Besides another endpoint.
+fn scale(stage: &Stage) {
+    let replicas = json!({"spec": {"controlPlane": {"replicas": 2}}});
+    stage.projects.patch(&tenant_id(), &replicas);
+}
+
+fn is_scaled(stage: &Stage) -> bool {
+    let live = stage.planes.get("Deployment", &Stage::plane(), "kube-apiserver").unwrap();
+    live["spec"]["replicas"] == 2
+}
+
+fn reason(stage: &Stage) -> Value {
+    stage.condition(conditions::RECONCILING)["reason"].clone()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_is_held_at_its_end_is_waited_for_in_words_and_hinders_nothing_else() {
+    let (stage, old) = with_a_node().await;
+    let of_class = |class: &str| json!({"type": "LoadBalancer", "loadBalancer": {"class": class}});
+    change(&stage, &of_class("example.com/none")).await;
+    hold(&stage, &json!(["example.com/slow"]));
+    ask(&stage, &of_class("example.com/other"));
+    scale(&stage);
+    stage.settled().await;
+    assert!(is_scaled(&stage));
+    let words = stage.condition(conditions::RECONCILING)["message"].to_string();
+    assert!(words.contains("which its finalizers hold (example.com/slow)"), "{words}");
+    let writes = stage.count_writes();
+    stage.touch();
+    stage.settled().await;
+    assert_eq!(stage.count_writes(), writes, "it is deleted once");
+    hold(&stage, &Value::Null);
+    stage.settled().await;
+    let made_again = service(&stage, SECOND).unwrap();
+    assert_eq!(made_again["spec"]["loadBalancerClass"], "example.com/other");
+    assert_eq!(endpoint(&stage), old);
+}
+
+/// Its node port would be somebody else's as soon as it is gone.
+#[tokio::test(start_paused = true)]
+async fn nothing_is_recorded_of_a_service_that_goes() {
+    let (stage, old) = with_a_node().await;
+    change(&stage, &json!({"type": "LoadBalancer"})).await;
+    hold(&stage, &json!(["example.com/slow"]));
+    change(&stage, &json!({"type": "NodePort"})).await;
+    ask(&stage, &to_external());
+    stage.until("it says what holds it", |stage| reason(stage) == "ServiceHeld").await;
+    assert_eq!(service(&stage, SECOND).unwrap()["spec"]["type"], "LoadBalancer");
+    assert_eq!(endpoint(&stage), old);
+    assert_eq!(stage.condition(conditions::READY)["status"], "True");
+    hold(&stage, &Value::Null);
+    stage.settled().await;
+    assert_eq!(endpoint(&stage), OUTSIDE);
+    assert_eq!(status(&stage, "nodePort"), node_port(&stage, SECOND));
+}
+
+/// Of a name that Nagaya needs.
+fn put_in_the_way(stage: &Stage) {
+    let theirs = json!({
+        "kind": "Service", "metadata": {"name": SECOND, "namespace": Stage::plane()},
+        "spec": {"type": "ClusterIP", "ports": [{"port": 80}]},
+    });
+    stage.planes.create(&theirs).unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_cannot_be_made_is_said_and_hinders_nothing_else() {
+    let (stage, old) = with_a_node().await;
+    put_in_the_way(&stage);
+    ask(&stage, &json!({"type": "LoadBalancer"}));
+    scale(&stage);
+    let said = |stage: &Stage| reason(stage) == "ForeignObject" && is_scaled(stage);
+    stage.until("it is said, and all else done", said).await;
+    assert_eq!(endpoint(&stage), old);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_move_whose_service_cannot_be_made_can_be_taken_back() {
+    let stage = Stage::with_nodes();
+    stage.create_tenant(&external());
+    stage.settled().await;
+    let port = status(&stage, "nodePort");
+    put_in_the_way(&stage);
+    ask(&stage, &json!({"external": {"host": "new.lb.example"}}));
+    stage.until("it is recorded", |stage| reason(stage) == "ForeignObject").await;
+    change(&stage, &json!({"external": {"host": "demo.lb.example"}})).await;
+    assert!(stage.is_settled(), "{:#}", stage.tenant().unwrap());
+    assert_eq!((endpoint(&stage), status(&stage, "formerEndpoint")), (OUTSIDE.into(), Value::Null));
+    assert_eq!((status(&stage, "nodePort"), node_port(&stage, FIRST)), (port.clone(), port));
 }
 
 #[tokio::test(start_paused = true)]

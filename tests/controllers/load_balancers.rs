@@ -214,7 +214,10 @@ async fn a_class_that_somebody_fills_in_is_left_alone() {
     waiting(&stage, &balanced()).await;
     let uid = service(&stage)["metadata"]["uid"].clone();
     let id = Id::new(Kind::named("Service"), &Stage::plane(), PUBLIC);
-    stage.planes.patch(&id, &json!({"spec": {"loadBalancerClass": "example.com/filled-in"}}));
+    // It could not be set of a Service of this type.
+    stage.planes.patch(&id, &json!({"spec": {"type": "ClusterIP"}}));
+    let filled_in = json!({"type": "LoadBalancer", "loadBalancerClass": "example.com/filled-in"});
+    stage.planes.patch(&id, &json!({ "spec": filled_in }));
     stage.settled().await;
     assert_eq!(service(&stage)["metadata"]["uid"], uid);
     give(&stage, ADDRESS);

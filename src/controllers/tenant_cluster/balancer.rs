@@ -9,18 +9,17 @@ use k8s_openapi::api::events::v1::Event;
 use kube::api::ListParams;
 use kube::runtime::reflector::ObjectRef;
 use kube::{Api, ResourceExt};
-use nagaya_api::{ExposeType, TenantCluster, TenantClusterSpec, labels};
-use nagaya_render::load_balancer::{
-    BalancerView, asked_address, class_of, newest_warning, service_of,
-};
+use nagaya_api::{ExposeType, TenantCluster, labels};
+use nagaya_render::load_balancer::{BalancerView, asked_address, newest_warning, service_of};
 use nagaya_render::moves::{Moves, PublicService};
 use nagaya_render::plane_record::PlaneRecord;
 use nagaya_render::tenant::{Tenant, Way};
 use nagaya_render::validate::{Refusal, Sought, refuse_shared};
+use serde_json::json;
 
 use super::Error;
 use crate::controllers::Context;
-use crate::kube_ops;
+use crate::kube_ops::{self, owned_fields};
 use crate::tenant::TenantKey;
 
 /// More than a load balancer says of one Service in the hour that Events stay.
@@ -65,7 +64,7 @@ pub async fn observe(context: &Context, raw: &TenantCluster, plane: &PlaneRecord
     let Some(live) = find(context, &plane.namespace, service) else {
         return BalancerView::default();
     };
-    let view = BalancerView::of(&live);
+    let view = view(&live);
     if !view.service {
         return view;
     }
@@ -79,6 +78,13 @@ pub async fn observe(context: &Context, raw: &TenantCluster, plane: &PlaneRecord
     });
     let warning = if waits { warning(context, &plane.namespace, service).await } else { None };
     BalancerView { taken_by, warning, ..view }
+}
+
+fn view(live: &Service) -> BalancerView {
+    let view = BalancerView::of(live);
+    let is_ours =
+        || owned_fields::owns(&live.metadata, &json!({"spec": {"loadBalancerClass": ""}}));
+    BalancerView { is_filled_in: view.class.is_some() && !is_ours(), ..view }
 }
 
 fn find(context: &Context, namespace: &str, service: PublicService) -> Option<Service> {
@@ -142,34 +148,27 @@ async fn warning(context: &Context, namespace: &str, service: PublicService) -> 
 }
 
 /// Kubernetes lets nobody change the class of a Service: one that was made for another class is deleted until its address is the
-/// endpoint's, and made again by the pass that its deletion wakes. Whether there was one. (A class that a webhook has filled in is
-/// none of ours.)
-pub async fn discard_of_another_class(
-    context: &Context,
-    tenant: &Tenant,
-    accepted: Option<&TenantClusterSpec>,
-    born: bool,
-) -> Result<bool, Error> {
+/// endpoint's, and made again by the pass that its deletion wakes. Whether there is one, which others may hold for long.
+pub async fn discard_of_another_class(context: &Context, tenant: &Tenant) -> Result<bool, Error> {
+    let Some(live) = in_the_way(context, tenant) else { return Ok(false) };
+    if live.metadata.deletion_timestamp.is_none() {
+        let planes = context.manager.clients.planes.clone();
+        let all = Api::<Service>::namespaced(planes, &tenant.plane_namespace);
+        kube_ops::delete(&all, &live).await?;
+    }
+    Ok(true)
+}
+
+/// The Service that cannot become the one whose address is awaited.
+fn in_the_way(context: &Context, tenant: &Tenant) -> Option<Service> {
     let next = tenant.awaited();
     let exposure = &next.as_ref().unwrap_or(tenant).exposure;
-    let Way::LoadBalancer(request) = &exposure.way else { return Ok(false) };
-    let class = request.class.as_deref();
-    let service = exposure.moves.service;
-    let Some(live) = find(context, &tenant.plane_namespace, service) else { return Ok(false) };
-    let Some(spec) = live.spec.as_ref() else { return Ok(false) };
-    let of_another = if next.is_some() {
-        // What was asked for before is recorded nowhere.
-        class.is_some() && spec.load_balancer_class.as_deref() != class
-    } else {
-        let made = accepted.and_then(|accepted| class_of(&accepted.expose));
-        !born && made.is_some_and(|made| made != class)
-    };
-    if !of_another || spec.type_.as_deref() != Some("LoadBalancer") {
-        return Ok(false);
-    }
-    let planes = context.manager.clients.planes.clone();
-    kube_ops::delete(&Api::<Service>::namespaced(planes, &tenant.plane_namespace), &live).await?;
-    Ok(true)
+    let Way::LoadBalancer(request) = &exposure.way else { return None };
+    let live = find(context, &tenant.plane_namespace, exposure.moves.service)?;
+    let view = view(&live);
+    let is_balancer = live.spec.as_ref()?.type_.as_deref() == Some("LoadBalancer");
+    let of_another = is_balancer && !view.is_of(request.class.as_deref());
+    (of_another || (next.is_some() && view.ending.is_some())).then_some(live)
 }
 
 /// One that has no address any more is not looked at where it was.

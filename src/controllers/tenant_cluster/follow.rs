@@ -35,7 +35,7 @@ pub fn follow(
         keys,
         stopped,
         next_snapshot: _,
-        kubeconfig_failure: _,
+        trouble: _,
     } = progress
     else {
         return Ok(());

@@ -3,14 +3,16 @@
 use std::net::IpAddr;
 
 use k8s_openapi::api::core::v1::Service;
+use kube::ResourceExt;
 use kube::runtime::reflector::ObjectRef;
-use nagaya_render::load_balancer::{BalancerView, asked_address};
+use nagaya_render::load_balancer::{BalancerView, asked_address, ending, is_held};
 use nagaya_render::membership::EtcdShape;
 use nagaya_render::moves::Former;
 use nagaya_render::plane::{Foundation, build_api_server_other_as_made, build_foundation, names};
 use nagaya_render::tenant::{Exposure, Tenant, Way};
 
 use super::Error;
+use super::balancer::discard_of_another_class;
 use super::bounded_client::{BoundedClient, apply_one, apply_or_remove};
 use crate::caches::TextStore;
 use crate::controllers::Context;
@@ -22,6 +24,8 @@ pub struct Services {
     pub node_port: Option<u16>,
     /// Address of the internal Service of the API server.
     pub api_server: Option<IpAddr>,
+    /// Why that could not be made whose address is awaited.
+    pub awaited_failure: Option<Error>,
 }
 
 /// Makes them as rendered.
@@ -43,6 +47,7 @@ pub async fn apply_services(
         tunnel,
     } = foundation;
     let cache = &context.caches.services;
+    refuse_one_that_goes(cache, tenant, api_server_public)?;
     let as_made = build_foundation(&asking_for_nothing(tenant), members).api_server_public;
     let Exposure { way, port, addresses, moves, .. } = &tenant.exposure;
     let api_server_public = if keeps_what_it_has(cache, &as_made, way, (*port, addresses)) {
@@ -64,10 +69,19 @@ pub async fn apply_services(
         apply_one(planes, cache, etcd_client),
         apply_one(planes, cache, api_server),
         apply_one(planes, cache, api_server_public),
-        apply_or_remove(planes, cache, namespace, other, api_server_other),
+        async {
+            if moves.awaited.is_some() && discard_of_another_class(context, tenant).await? {
+                return Ok(());
+            }
+            apply_or_remove(planes, cache, namespace, other, api_server_other).await
+        },
         apply_or_remove(planes, cache, namespace, names::TUNNEL_SERVER, tunnel.as_ref()),
     );
-    other_now?;
+    // One that moves goes on as it is without.
+    let awaited_failure = match moves.awaited {
+        Some(_) => other_now.err(),
+        None => other_now.map(|()| None)?,
+    };
     etcd?;
     etcd_client?;
     tunnel?;
@@ -83,7 +97,21 @@ pub async fn apply_services(
     Ok(Services {
         node_port: public.as_ref().and_then(node_port).or(way.node_port(*port)),
         api_server: api_server.as_ref().and_then(cluster_ip),
+        awaited_failure,
     })
+}
+
+/// What Kubernetes chooses for a Service that goes, it gives to others once that is gone.
+fn refuse_one_that_goes(
+    cache: &TextStore<Service>,
+    tenant: &Tenant,
+    public: &Service,
+) -> Result<(), Error> {
+    let live = cache.get(&ObjectRef::from_obj(public));
+    let finalizers = live.as_ref().filter(|_| tenant.exposure.moves.unmade).and_then(ending);
+    let Some(finalizers) = finalizers else { return Ok(()) };
+    let service = format!("the Service {}/{}", tenant.plane_namespace, public.name_any());
+    Err(Error::ServiceHeld { words: is_held(&service, &finalizers) })
 }
 
 /// The tenant with the node port that Kubernetes has chosen, where it is reached through one. (Behind the gateway a cache

@@ -166,7 +166,8 @@ pub const MOVE: Flow = Flow {
     ],
 };
 
-/// To a load balancer that gives its address some time later, from there to one outside, and to a node port again.
+/// To a load balancer that gives its address some time later, from there to one outside, to another one and back,
+/// and to a node port again.
 pub const MOVE_BY_BALANCERS: Flow = Flow {
     least_writes: 30,
     acts: &[
@@ -195,6 +196,23 @@ pub const MOVE_BY_BALANCERS: Flow = Flow {
                 ask(stage, &json!({"expose": expose}));
             },
             comes_to: "an endpoint outside",
+            done: |stage| has_moved_to(stage, "demo.lb.example:6443"),
+        },
+        END_OF_FORMER,
+        Act {
+            does: |stage| {
+                let expose =
+                    json!({"external": {"host": "new.lb.example"}, "retiredEndpoint": null});
+                ask(stage, &json!({ "expose": expose }));
+            },
+            comes_to: "another endpoint outside",
+            done: |stage| has_moved_to(stage, "new.lb.example:6443"),
+        },
+        Act {
+            does: |stage| {
+                ask(stage, &json!({"expose": {"external": {"host": "demo.lb.example"}}}));
+            },
+            comes_to: "the endpoint of before outside",
             done: |stage| has_moved_to(stage, "demo.lb.example:6443"),
         },
         END_OF_FORMER,
