@@ -8,7 +8,7 @@ mod candidate;
 pub mod check;
 mod figures;
 mod floor;
-mod idle;
+pub mod idle;
 mod round;
 mod together;
 
