@@ -26,7 +26,7 @@ pub struct Expose {
     pub external: Option<ExternalExpose>,
 
     /// DNS name that clients and nodes use instead of an address. Cannot be set, changed or removed once
-    /// the cluster has an endpoint (`status.endpoint`): every kubelet has it in its kubeconfig. Refused for
+    /// the cluster has an endpoint (`status.endpoint`), but with `type`: every kubelet has it in its kubeconfig. Refused for
     /// `type: Gateway`, which names the cluster itself, and for `type: External`, which has `external.host`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]

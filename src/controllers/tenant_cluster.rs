@@ -155,8 +155,11 @@ async fn pass(context: &Context, raw: &TenantCluster, key: &TenantKey) -> Result
             (last_accepted(raw, around).and_then(|tenant| unshared(tenant).ok()), Some(refusal))
         }
     };
-    let tenant =
-        tenant.map(|tenant| with_given_address(tenant, &observed.balancer, observed.born()));
+    let stays = |tenant: &Tenant| raw.spec.paused && tenant.exposure.moves.awaited.is_some();
+    let tenant = tenant.map(|tenant| match stays(&tenant) {
+        true => tenant,
+        false => with_given_address(tenant, &observed.balancer, observed.born()),
+    });
     let mut raw = Cow::Borrowed(raw);
     let (progress, mut trouble) = match &tenant {
         Some(tenant) => Box::pin(make(context, &mut raw, key, tenant, &observed, now)).await,

@@ -87,6 +87,22 @@ async fn a_change_that_waits_can_be_taken_back_and_nothing_is_lost() {
     assert_handed_out(&stage, &old);
 }
 
+#[tokio::test(start_paused = true)]
+async fn one_that_is_paused_while_it_waits_moves_afterwards() {
+    let (stage, old) = with_a_node().await;
+    change(&stage, &json!({"type": "LoadBalancer"})).await;
+    let pause = |paused: bool| {
+        stage.projects.patch(&tenant_id(), &json!({"spec": {"paused": paused}}));
+    };
+    pause(true);
+    give_to_second(&stage);
+    stage.settled().await;
+    assert_eq!((endpoint(&stage), status(&stage, "formerEndpoint")), (old, Value::Null));
+    pause(false);
+    stage.settled().await;
+    assert_handed_out(&stage, BALANCED);
+}
+
 /// The load balancer has given an address, and the operator wants that of another one, which is not there yet.
 #[tokio::test(start_paused = true)]
 async fn the_address_of_a_class_that_was_corrected_is_not_taken() {

@@ -281,4 +281,12 @@ fn a_place_is_a_tenants_also_while_it_is_its_former_endpoint() {
     let record =
         BTreeMap::from([note(labels::FORMER_ENDPOINT, &json!(former(&moved)).to_string())]);
     assert!(Sought { host: "192.0.2.1".to_owned(), port: 31_000 }.is_of(&record));
+    let unread = json!({"host": "192.0.2.1", "way": "of a newer manager"}).to_string();
+    let record = BTreeMap::from([
+        note(labels::ENDPOINT_HOST, "2001:DB8::1"),
+        note(labels::ENDPOINT_PORT, "6443"),
+        note(labels::FORMER_ENDPOINT, &unread),
+    ]);
+    let is_of = |host: &str| Sought { host: host.to_owned(), port: 6443 }.is_of(&record);
+    assert!(is_of("2001:db8:0::1") && is_of("192.0.2.1") && !is_of("192.0.2.2"));
 }

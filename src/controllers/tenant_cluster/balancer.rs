@@ -107,8 +107,9 @@ pub fn unshared(
     let mut claimed = false;
     let shared = takes_one.then(|| {
         refuse_shared(&tenant, |sought| {
-            let other = owner_of(context, &tenant.plane_namespace, sought)
-                .or_else(|| context.claims.take(key, sought));
+            // A claim that ends in between is recorded by then.
+            let claim = context.claims.take(key, sought);
+            let other = claim.or_else(|| owner_of(context, &tenant.plane_namespace, sought));
             claimed = other.is_none();
             other
         })

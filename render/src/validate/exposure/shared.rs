@@ -23,22 +23,25 @@ impl Sought {
     /// Whether it is the endpoint of a tenant or the one of before, by the annotations of its control-plane namespace.
     #[must_use]
     pub fn is_of(&self, record: &BTreeMap<String, String>) -> bool {
-        let is = |key: &str, value: &str| record.get(key).is_some_and(|found| found == value);
-        let is_here =
-            is(labels::ENDPOINT_HOST, &self.host) || is(labels::ENDPOINT_ADDRESS, &self.host);
-        if is_here && is(labels::ENDPOINT_PORT, &self.port.to_string()) {
+        let host = canonical(&self.host);
+        let is_host = |key: &str| record.get(key).is_some_and(|found| canonical(found) == host);
+        let is_port = record.get(labels::ENDPOINT_PORT) == Some(&self.port.to_string());
+        if is_port && (is_host(labels::ENDPOINT_HOST) || is_host(labels::ENDPOINT_ADDRESS)) {
             return true;
         }
-        let former = record.get(labels::FORMER_ENDPOINT);
-        let former = former.and_then(|text| serde_json::from_str::<Former>(text).ok());
-        former.is_some_and(|former| {
-            // Several outside load balancers may be at one address, and be told apart by their names.
-            let given =
-                former.addresses.iter().filter(|_| matches!(former.way, Way::LoadBalancer(_)));
-            let mut hosts = given.map(IpAddr::to_string).chain([former.host.clone()]);
-            former.port == self.port && hosts.any(|host| host == self.host)
-        })
+        let Some(text) = record.get(labels::FORMER_ENDPOINT) else { return false };
+        // Whatever of one that cannot be read names the host.
+        let Ok(former) = serde_json::from_str::<Former>(text) else { return text.contains(&host) };
+        // Several outside load balancers may be at one address, and be told apart by their names.
+        let given = former.addresses.iter().filter(|_| matches!(former.way, Way::LoadBalancer(_)));
+        let mut hosts = given.map(IpAddr::to_string).chain([canonical(&former.host)]);
+        former.port == self.port && hosts.any(|other| other == host)
     }
+}
+
+/// An IPv6 address can be written in many ways.
+fn canonical(host: &str) -> String {
+    host.parse::<IpAddr>().map_or_else(|_| host.to_owned(), |address| address.to_string())
 }
 
 /// Refuses host and port that the operator alone gives, where another tenant has them. Ports of nodes and addresses of load
@@ -56,7 +59,7 @@ pub fn refuse_shared(
         Way::LoadBalancer(_) | Way::NodePort | Way::Gateway { .. } => return None,
     };
     let endpoint = tenant.exposure.endpoint()?;
-    let other = owner(&Sought { host: endpoint.host.clone(), port: endpoint.port })?;
+    let other = owner(&Sought { host: canonical(&endpoint.host), port: endpoint.port })?;
     let endpoint = endpoint.authority();
     Some(Refusal::new(
         field,
