@@ -28,7 +28,7 @@ use crate::startup::Manager;
 use crate::tenant::{
     self, Connections, ContentKeeper, Contents, JoinProbe, Prober, TenantWatches, prober::Pace,
 };
-use tenant_cluster::{Steps, Turns};
+use tenant_cluster::{Claims, Steps, Turns};
 
 /// How long a management cluster may take to accept our definitions.
 const ESTABLISHED: Duration = Duration::from_mins(2);
@@ -92,6 +92,7 @@ pub async fn run(manager: Arc<Manager>) -> Result<(), Error> {
         content: ContentKeeper::new(probes_at_once, wakeups, contents),
         planes: Planes::default(),
         turns: Turns::default(),
+        claims: Claims::default(),
         steps: Steps::default(),
         revision: revision(&manager.config.render, &manager.build),
         backoff: Backoff::default(),

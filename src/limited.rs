@@ -1,5 +1,5 @@
 //! What the gateway refuses, for the condition `ConnectionsLimited`: each of its pods is asked now and then, once for all
-//! tenants. [Why so](../docs/adr/0038-the-manager-asks-the-gateways-pods-whom-they-refuse.md).
+//! tenants. [Why so](../docs/adr/0039-the-manager-asks-the-gateways-pods-whom-they-refuse.md).
 //!
 //! | what | file |
 //! |---|---|

@@ -26,7 +26,7 @@ pub struct Expose {
     pub external: Option<ExternalExpose>,
 
     /// DNS name that clients and nodes use instead of an address. Cannot be set, changed or removed once
-    /// the cluster has an endpoint (`status.endpoint`): every kubelet has it in its kubeconfig. Refused for
+    /// the cluster has an endpoint (`status.endpoint`), but with `type`: every kubelet has it in its kubeconfig. Refused for
     /// `type: Gateway`, which names the cluster itself, and for `type: External`, which has `external.host`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
@@ -39,9 +39,9 @@ pub struct Expose {
     #[schemars(length(max = 32), inner(length(min = 1, max = 253)))]
     pub extra_names: Vec<String>,
 
-    /// The former endpoint (`status.formerEndpoint.endpoint`, `host:port`) that is to end. After a change of `type` the
-    /// endpoint of before is served until it is named here; nodes that still use it are cut off then. Has to be removed
-    /// before `type` can change again.
+    /// The former endpoint (`status.formerEndpoint.endpoint`, `host:port`) that is to end. After a change of `type`, or of
+    /// host or port in `external`, the endpoint of before is served until it is named here; nodes that still use it are cut
+    /// off then. Has to be removed before the endpoint can change again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 260))]
     pub retired_endpoint: Option<String>,
@@ -57,7 +57,7 @@ pub enum ExposeType {
     /// manager's setting.
     Gateway,
     /// A Service of type `LoadBalancer` for this tenant alone: the endpoint is `hostname` if that is given, else the
-    /// name that the load balancer gives, else its address; what it gave is kept for the cluster's life.
+    /// name that the load balancer gives, else its address; what it gave is kept until the endpoint ends.
     LoadBalancer,
     /// A load balancer that the operator runs outside the management cluster. It leads to a port on every management
     /// node, `status.nodePort`.

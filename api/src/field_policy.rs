@@ -70,7 +70,7 @@ pub const FIELD_POLICIES: &[FieldPolicy] = &[
     row(
         "spec.expose.type",
         Change::Restarts(&["kube-apiserver"]),
-        "to and from the gateway, and where the addresses differ; the endpoint follows, and the former one is served until \
+        "to and from the gateway, and where the first address differs; the endpoint follows, for a load balancer when it has given an address, and the former one is served until \
          spec.expose.retiredEndpoint names it, for kubelets have it in their kubeconfigs",
     ),
     row(
@@ -92,7 +92,7 @@ pub const FIELD_POLICIES: &[FieldPolicy] = &[
     row(
         "spec.expose.loadBalancer.class",
         Change::FixedAtBirth,
-        "another load balancer gives another address, and every kubelet has this one in its kubeconfig",
+        "another load balancer gives another address, and every kubelet has this one in its kubeconfig; move to another type and back",
     ),
     row(
         "spec.expose.loadBalancer.address",
@@ -116,14 +116,10 @@ pub const FIELD_POLICIES: &[FieldPolicy] = &[
     ),
     row(
         "spec.expose.external.host",
-        Change::FixedAtBirth,
-        "every kubelet has it in its kubeconfig; further names go into spec.expose.extraNames",
+        Change::Restarts(&["kube-apiserver"]),
+        "where the first address differs; the endpoint follows as with another type",
     ),
-    row(
-        "spec.expose.external.port",
-        Change::FixedAtBirth,
-        "every kubelet has it in its kubeconfig",
-    ),
+    row("spec.expose.external.port", Change::Live, "the endpoint follows as with another type"),
     row(
         "spec.expose.external.addresses",
         Change::Restarts(&["kube-apiserver"]),

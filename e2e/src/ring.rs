@@ -19,6 +19,7 @@ pub mod kubectl;
 pub mod machine;
 pub mod manager;
 mod metallb;
+pub mod moves;
 pub mod nat;
 pub mod process;
 pub mod project;

@@ -29,10 +29,11 @@ use crate::{interrupt, paths, sandbox};
 /// Test programs of the real ring that run at once: most of their time is waiting.
 const LANES: usize = 3;
 /// Emulating a machine takes both cores, and so does starting API servers under load: nothing else beside them. And there is
-/// one gateway, which those that want it install and remove.
-const ALONE: [&str; 10] = [
+/// one gateway, one MetalLB and one address for HAProxy, which those that want them install and remove.
+const ALONE: [&str; 11] = [
     "defragmentation",
     "etcd_members",
+    "expose_balancers",
     "expose_move",
     "forwarder",
     "gateway",

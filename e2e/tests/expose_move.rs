@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use e2e::install::GATEWAY_PORT;
 use e2e::ring::kubectl::{each, name, text};
+use e2e::ring::moves::{await_named, await_refusal, is_said, run_command};
 use e2e::ring::{
-    Gateway, Kubectl, Look, Machine, Outcome, Tenant, ensure, ensure_says, scenario, wait_until,
-    workload,
+    Gateway, Kubectl, Look, Machine, Outcome, Tenant, ensure, scenario, wait_until, workload,
 };
 use serde_json::{Value, json};
 
@@ -93,35 +93,4 @@ fn pods(cluster: &Kubectl) -> Outcome<Vec<String>> {
         format!("{} {} restarted {restarts} times", name(pod), text(pod, "/metadata/uid"))
     });
     Ok(told.collect())
-}
-
-fn is_said(tenant: &Tenant, pointer: &str, wanted: &Value) -> Outcome {
-    let said = tenant.status(pointer)?;
-    ensure(said == *wanted, || format!("{pointer} is {said}, not {wanted}"))
-}
-
-fn await_named(tenant: &Tenant, nodes: &Value) -> Outcome {
-    wait_until(&format!("the nodes that are left are {nodes}"), SOON, || {
-        let said = tenant.status("/formerEndpoint/nodes")?;
-        Ok(Look::done_if(said == *nodes, || said.to_string()))
-    })
-}
-
-/// The very line that the status has, as somebody would paste it.
-fn run_command(tenant: &Tenant, machine: &Machine, endpoint: &str) -> Outcome {
-    let command = tenant.status("/formerEndpoint/command")?;
-    let command = command.as_str().unwrap_or_default();
-    let said = machine.run(&["bash", "-c", command])?;
-    ensure_says(&said, &[&format!("{} uses {endpoint}", machine.name())])
-}
-
-fn await_refusal(machine: &Machine, endpoint: &str) -> Outcome {
-    let url = format!("https://{endpoint}/livez");
-    let curl = ["curl", "--silent", "--show-error", "--insecure", "--max-time", "5", &url];
-    wait_until(&format!("{endpoint} refuses"), SOON, || {
-        Ok(match machine.run(&curl) {
-            Ok(answer) => Look::done_if(false, || answer),
-            Err(_) => Look::done_if(true, String::new),
-        })
-    })
 }

@@ -92,13 +92,13 @@ fn objects(tenant: &Tenant, settings: &Settings) -> Result<Vec<Value>, Box<dyn E
         etcd_client,
         api_server,
         api_server_public,
-        api_server_former,
+        api_server_other,
         tunnel,
     } = build_foundation(tenant, &EtcdShape::newborn());
     let mut objects = vec![json!(namespace), json!(role_binding)];
     objects
         .extend([etcd, etcd_client, api_server, api_server_public].map(|service| json!(service)));
-    objects.extend([api_server_former, tunnel].into_iter().flatten().map(|service| json!(service)));
+    objects.extend([api_server_other, tunnel].into_iter().flatten().map(|service| json!(service)));
     objects.extend(secrets(tenant)?.iter().map(|secret| json!(secret)));
     objects.push(json!(build_etcd_state(tenant, false, &EtcdShape::newborn())));
     let PlaneObjects {

@@ -1,8 +1,9 @@
 //! The address of an endpoint that a load balancer gives: what is seen of it, what becomes of the tenant, and in which words
 //! it is missing.
 //!
-//! Nothing else of a tenant is made before it has one: certificates and kube-apiserver's own flags need it. Once the cluster
-//! is born it is kept ([`mod@crate::validate`]), and a new Service asks for the same.
+//! Nothing else of a new tenant is made before it has one: certificates and kube-apiserver's own flags need it. Once the
+//! cluster is born it is kept ([`mod@crate::validate`]), and a new Service asks for the same. One that moves there keeps the
+//! endpoint that it has meanwhile ([`crate::moves`]).
 
 use std::net::IpAddr;
 
@@ -10,14 +11,21 @@ use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::events::v1::Event;
 use nagaya_api::{Expose, ExposeType};
 
-use crate::plane::names;
+use crate::moves::{Former, PublicService};
+use crate::plane_record::PlaneRecord;
 use crate::tenant::{Tenant, Way};
 
 /// What is seen of the load balancer that is to lead to a tenant.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BalancerView {
-    /// The Service of the endpoint is there, and is of type `LoadBalancer`.
+    /// The Service is there, stays, and is of type `LoadBalancer`.
     pub service: bool,
+    /// What of a Service that was deleted is not gone yet: its finalizers.
+    pub ending: Option<String>,
+    /// Its class.
+    pub class: Option<String>,
+    /// Somebody else has filled in the class.
+    pub is_filled_in: bool,
     /// Addresses that it has been given.
     pub addresses: Vec<IpAddr>,
     /// Names that it has been given.
@@ -33,19 +41,29 @@ impl BalancerView {
     /// What `status.loadBalancer` of the endpoint's Service says.
     #[must_use]
     pub fn of(service: &Service) -> Self {
-        let type_ = service.spec.as_ref().and_then(|spec| spec.type_.as_deref());
-        if type_ != Some("LoadBalancer") {
-            return Self::default();
+        let ending = ending(service);
+        let spec = service.spec.as_ref();
+        let spec = spec.filter(|spec| spec.type_.as_deref() == Some("LoadBalancer"));
+        let class = spec.and_then(|spec| spec.load_balancer_class.clone());
+        if spec.is_none() || ending.is_some() {
+            return Self { ending, class, ..Self::default() };
         }
         let status = service.status.as_ref().and_then(|status| status.load_balancer.as_ref());
         let given = || status.and_then(|status| status.ingress.as_ref()).into_iter().flatten();
         let addresses = given().filter_map(|one| one.ip.as_ref()?.parse().ok());
         Self {
             service: true,
+            class,
             addresses: addresses.collect(),
             names: given().filter_map(|one| one.hostname.clone()).collect(),
             ..Self::default()
         }
+    }
+
+    /// Whether the load balancer is that of the class that is asked for: nobody can change that of a Service.
+    #[must_use]
+    pub fn is_of(&self, class: Option<&str>) -> bool {
+        self.class.as_deref() == class || (class.is_none() && self.is_filled_in)
     }
 
     /// Whether it has been given that address; where it has only a name, nobody can tell, and it is not asked for either.
@@ -55,25 +73,43 @@ impl BalancerView {
     }
 }
 
+/// The finalizers that hold a Service that was deleted; the outer `None`: it stays.
+#[must_use]
+pub fn ending(service: &Service) -> Option<String> {
+    service.metadata.deletion_timestamp.as_ref()?;
+    Some(service.metadata.finalizers.clone().unwrap_or_default().join(", "))
+}
+
 /// The address that the spec asks for; what an unborn cluster was given before does not bind it.
 #[must_use]
 pub fn asked_address(expose: &Expose) -> Option<IpAddr> {
     expose.load_balancer.as_ref()?.address.as_ref()?.parse().ok()
 }
 
-/// Whether what was accepted is for a load balancer of another class.
+/// Class of the load balancer that leads to such an endpoint; the outer `None`: none does.
 #[must_use]
-pub fn class_differs(accepted: &Expose, asked: Option<&str>) -> bool {
-    let class = accepted.load_balancer.as_ref().and_then(|accepted| accepted.class.as_deref());
-    accepted.type_ == ExposeType::LoadBalancer && class != asked
+pub fn class_of(expose: &Expose) -> Option<Option<&str>> {
+    let class = || expose.load_balancer.as_ref().and_then(|asked| asked.class.as_deref());
+    (expose.type_ == ExposeType::LoadBalancer).then(class)
 }
 
-/// The newest of the warnings about the Service of an endpoint.
+/// The Service whose address matters to what is asked for: that of the endpoint, or the free one of a cluster that moves.
 #[must_use]
-pub fn newest_warning(events: &[Event]) -> Option<String> {
+pub fn service_of(expose: &Expose, plane: &PlaneRecord) -> PublicService {
+    let accepted = plane.accepted_spec.as_ref().map(|spec| spec.expose.type_);
+    let is_there = accepted.is_none_or(|accepted| accepted == ExposeType::LoadBalancer);
+    if plane.born && !is_there && expose.type_ == ExposeType::LoadBalancer {
+        return plane.endpoint_service.other();
+    }
+    plane.endpoint_service
+}
+
+/// The newest of the warnings about a Service.
+#[must_use]
+pub fn newest_warning(events: &[Event], service: PublicService) -> Option<String> {
     let about = |event: &&Event| {
         let regarding = event.regarding.as_ref().and_then(|about| about.name.as_deref());
-        regarding == Some(names::API_SERVER_PUBLIC) && event.type_.as_deref() == Some("Warning")
+        regarding == Some(service.name()) && event.type_.as_deref() == Some("Warning")
     };
     let last = |event: &&Event| {
         let series = event.series.as_ref().map(|series| series.last_observed_time.0);
@@ -84,9 +120,14 @@ pub fn newest_warning(events: &[Event]) -> Option<String> {
     events.iter().filter(about).max_by_key(last).and_then(|event| event.note.clone())
 }
 
-/// The tenant with the address that its load balancer gives. Of one that was born nothing changes.
+/// The tenant with the address that its load balancer gives, to which it moves if it has been waiting for that. Of one that was
+/// born there nothing changes.
 #[must_use]
 pub fn with_given_address(tenant: Tenant, view: &BalancerView, born: bool) -> Tenant {
+    if let Some(awaited) = tenant.awaited() {
+        let awaited = with_given_address(awaited, view, false);
+        return if awaited.exposure.addresses.is_empty() { tenant } else { awaited };
+    }
     let Way::LoadBalancer(_) = tenant.exposure.way else { return tenant };
     if born && !tenant.exposure.addresses.is_empty() {
         return tenant;
@@ -108,9 +149,16 @@ pub fn with_given_address(tenant: Tenant, view: &BalancerView, born: bool) -> Te
     tenant
 }
 
-/// In words why the tenant has no address yet; `None`: it has one, or needs none of a load balancer.
+/// In words why the tenant has no address yet, or none of the endpoint to which it is to move; `None`: it has one, or needs none
+/// of a load balancer.
 #[must_use]
 pub fn missing(tenant: &Tenant, view: &BalancerView) -> Option<String> {
+    if let Some(awaited) = tenant.awaited() {
+        let (endpoint, why) = (tenant.endpoint()?.authority(), missing(&awaited, view)?);
+        return Some(format!(
+            "the endpoint stays {endpoint} until another one has its address: {why}"
+        ));
+    }
     let Way::LoadBalancer(_) = tenant.exposure.way else { return None };
     if !tenant.exposure.addresses.is_empty() {
         return None;
@@ -157,8 +205,17 @@ struct Given {
 fn given(tenant: &Tenant, view: &BalancerView) -> Result<Given, String> {
     let service = service(tenant);
     let asked = asked_address(&tenant.spec.expose);
+    if let Some(finalizers) = &view.ending {
+        return Err(is_held(&service, finalizers));
+    }
     if !view.service {
         return Err(format!("{service} is being made"));
+    }
+    let class = class_of(&tenant.spec.expose).flatten();
+    if !view.is_of(class) {
+        let class =
+            class.map_or_else(|| "the default class".to_owned(), |class| format!("class {class}"));
+        return Err(format!("{service} is being made again for {class}"));
     }
     let address = match (view.addresses.first(), asked, view.names.first()) {
         (Some(given), Some(asked), _) if !view.addresses.contains(&asked) => {
@@ -179,7 +236,25 @@ fn given(tenant: &Tenant, view: &BalancerView) -> Result<Given, String> {
     };
     check_free(tenant, view, &address)?;
     let host = view.names.first().cloned().unwrap_or_else(|| address.to_string());
+    let is_former =
+        |former: &Former| former.host == host && Some(former.port) == tenant.exposure.port;
+    if let Some(former) = tenant.exposure.moves.former.as_ref().filter(|former| is_former(former)) {
+        return Err(format!(
+            "{service} was given {host}, which is the endpoint already, by {:?}; set another port in \
+             spec.expose.loadBalancer.port",
+            former.type_
+        ));
+    }
     Ok(Given { host, address })
+}
+
+/// In words what a Service waits for that was deleted and has to be made again.
+#[must_use]
+pub fn is_held(service: &str, finalizers: &str) -> String {
+    format!(
+        "{service} is made anew once the one of before is gone, which its finalizers hold ({finalizers}): see that the \
+         load balancer of that one runs, and lets it go"
+    )
 }
 
 /// Nodes of nobody else have it, and the tenant's own have nothing else there.
@@ -194,10 +269,19 @@ fn check_free(tenant: &Tenant, view: &BalancerView, address: &IpAddr) -> Result<
     let mut networks = tenant.pod_cidrs.iter().chain(&tenant.service_cidrs);
     match networks.find(|network| network.contains(address)) {
         None => Ok(()),
-        Some(network) => Err(format!(
-            "{service} was given {address}, which is in {network} of spec.networking; delete the TenantCluster and \
-             create it with another network"
-        )),
+        Some(network) => {
+            // Only one that moves has a former endpoint.
+            let remedy = match tenant.exposure.moves.former {
+                Some(_) => {
+                    "ask for another one in spec.expose.loadBalancer.address, let the load balancer have others, or set \
+                     spec.expose back"
+                }
+                None => "delete the TenantCluster and create it with another network",
+            };
+            Err(format!(
+                "{service} was given {address}, which is in {network} of spec.networking; {remedy}"
+            ))
+        }
     }
 }
 
@@ -219,5 +303,5 @@ fn nothing(tenant: &Tenant, view: &BalancerView) -> String {
 }
 
 fn service(tenant: &Tenant) -> String {
-    format!("the Service {}/{}", tenant.plane_namespace, names::API_SERVER_PUBLIC)
+    format!("the Service {}/{}", tenant.plane_namespace, tenant.exposure.moves.service.name())
 }

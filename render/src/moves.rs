@@ -15,13 +15,13 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use nagaya_api::ExposeType;
+use nagaya_api::{Expose, ExposeType};
 use serde::{Deserialize, Serialize};
 
 pub use command::command;
 
 use crate::plane::names;
-use crate::tenant::{Endpoint, Way};
+use crate::tenant::{Endpoint, Exposure, Way};
 
 /// As long as kubeadm waits between what it reads in cluster-info and the Node (`timeouts.tlsBootstrap`, 5 minutes): a node
 /// that came so soon after a change may have read what was there before it.
@@ -42,6 +42,17 @@ pub struct Moves {
     pub former: Option<Former>,
     /// The endpoint was asked for and its Service is not made yet: nobody knows it, and it can be corrected.
     pub unmade: bool,
+    /// What the endpoint is to be, once a load balancer has given its address. Until then nothing of it is recorded.
+    pub awaited: Option<Box<Awaited>>,
+}
+
+/// An endpoint whose address is awaited while the one of before is the endpoint still.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Awaited {
+    /// As it is asked for.
+    pub expose: Expose,
+    /// All of it but host and address.
+    pub exposure: Exposure,
 }
 
 /// The two Services that endpoints take in turn.

@@ -66,8 +66,8 @@ pub struct Foundation {
     pub api_server: Service,
     /// `kube-apiserver-public`: the endpoint.
     pub api_server_public: Service,
-    /// The endpoint of before, which is served too.
-    pub api_server_former: Option<Service>,
+    /// The other one of the two: of the endpoint of before, which is served too, or of one whose address is awaited.
+    pub api_server_other: Option<Service>,
     /// `konnectivity-server`: the tunnel's; `None`: there must be none.
     pub tunnel: Option<Service>,
 }
@@ -132,15 +132,15 @@ pub fn build_foundation(tenant: &Tenant, members: &EtcdShape) -> Foundation {
         etcd_client: services::build_etcd_client(tenant, members),
         api_server: services::build_api_server(tenant),
         api_server_public: services::build_api_server_public(tenant),
-        api_server_former: services::build_api_server_former(tenant, true),
+        api_server_other: services::build_api_server_other(tenant, false),
         tunnel: services::build_tunnel(tenant),
     }
 }
 
-/// The Service of the endpoint of before, as Kubernetes was asked for it when it had still to choose a node port.
+/// The Service of the endpoint of before, as Kubernetes was asked for it before anybody knew its node port or address.
 #[must_use]
-pub fn build_api_server_former_as_made(tenant: &Tenant) -> Option<Service> {
-    services::build_api_server_former(tenant, false)
+pub fn build_api_server_other_as_made(tenant: &Tenant) -> Option<Service> {
+    services::build_api_server_other(tenant, true)
 }
 
 /// The components, each at the version that an upgrade has come to, with the members that etcd has.

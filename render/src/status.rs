@@ -125,11 +125,17 @@ impl<'a> Findings<'a> {
         self.raw.status.as_ref()?.conditions.iter().find(|one| one.type_ == kind)
     }
 
-    /// It has no address yet, which is said before all that would follow.
+    /// It waits for an address.
     fn awaits_address(&self, state: State) -> Option<Verdict> {
         let words = load_balancer::missing(self.tenant?, self.balancer)?;
         let awaits = Verdict::new(state, reasons::LOAD_BALANCER_PENDING, words);
         Some(awaits).filter(|_| self.failure.is_none())
+    }
+
+    /// It has none at all, which is said before all that would follow.
+    fn has_no_address(&self, state: State) -> Option<Verdict> {
+        self.awaits_address(state)
+            .filter(|_| self.tenant.is_some_and(|tenant| tenant.exposure.moves.awaited.is_none()))
     }
 
     /// Why nobody gets through to an endpoint by a load balancer.

@@ -12,7 +12,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use crate::minors::{KubernetesVersion, Minor};
-use crate::moves::Moves;
+use crate::moves::{Awaited, Moves};
 use crate::snapshots::Snapshots;
 use crate::turns::Templates;
 
@@ -90,6 +90,29 @@ impl Exposure {
     pub fn endpoint(&self) -> Option<Endpoint> {
         Some(Endpoint { host: self.host.clone()?, port: self.port? })
     }
+
+    /// Where to look, beside the API server, if nobody gets through to the endpoint.
+    #[must_use]
+    pub fn suspect(&self) -> String {
+        match &self.way {
+            Way::NodePort => {
+                "whether spec.expose.nodePort.host leads to a management node".to_owned()
+            }
+            Way::Gateway { .. } => "whether gateway.addresses leads to the gateway".to_owned(),
+            Way::LoadBalancer(_) => format!(
+                "whether the load balancer leads to the Service {}, and whether spec.expose.loadBalancer.sourceRanges \
+                 lets the manager in",
+                self.moves.service.name()
+            ),
+            Way::External { node_port } => {
+                let port = node_port.map(|port| format!(" {port}")).unwrap_or_default();
+                format!(
+                    "whether the load balancer at spec.expose.external leads to port{port} of the management nodes, \
+                     and passes TLS on as it is"
+                )
+            }
+        }
+    }
 }
 
 /// What leads from an endpoint to the API server. Recorded of a former endpoint as it is here.
@@ -112,26 +135,25 @@ pub enum Way {
 }
 
 impl Way {
-    /// Where to look, beside the API server, if nobody gets through to the endpoint.
+    /// As it was before anybody knew which node port Kubernetes or which address a load balancer would give.
     #[must_use]
-    pub fn suspect(&self) -> String {
+    pub fn as_made(&self) -> Self {
         match self {
-            Self::NodePort => {
-                "whether spec.expose.nodePort.host leads to a management node".to_owned()
+            Self::NodePort | Self::Gateway { .. } => self.clone(),
+            Self::LoadBalancer(request) => {
+                Self::LoadBalancer(BalancerRequest { address: None, ..request.clone() })
             }
-            Self::Gateway { .. } => "whether gateway.addresses leads to the gateway".to_owned(),
-            Self::LoadBalancer(_) => {
-                "whether the load balancer leads to the Service kube-apiserver-public, and whether \
-                 spec.expose.loadBalancer.sourceRanges lets the manager in"
-                    .to_owned()
-            }
-            Self::External { node_port } => {
-                let port = node_port.map(|port| format!(" {port}")).unwrap_or_default();
-                format!(
-                    "whether the load balancer at spec.expose.external leads to port{port} of the management nodes, \
-                     and passes TLS on as it is"
-                )
-            }
+            Self::External { node_port: _ } => Self::External { node_port: None },
+        }
+    }
+
+    /// The node port of an endpoint with that port, where it is reached through one.
+    #[must_use]
+    pub fn node_port(&self, port: Option<u16>) -> Option<u16> {
+        match self {
+            Self::NodePort => port,
+            Self::External { node_port } => *node_port,
+            Self::Gateway { .. } | Self::LoadBalancer(_) => None,
         }
     }
 }
@@ -230,6 +252,19 @@ impl Tenant {
     pub fn endpoint(&self) -> Option<Endpoint> {
         let former = self.exposure.moves.former.as_ref();
         self.exposure.endpoint().filter(|own| former.is_none_or(|former| former.hands_out(own)))
+    }
+
+    /// The tenant as it is to be once the address is given that it waits for while another endpoint is served.
+    #[must_use]
+    pub fn awaited(&self) -> Option<Self> {
+        let Awaited { expose, exposure } = self.exposure.moves.awaited.as_deref()?;
+        Some(Self {
+            spec: TenantClusterSpec { expose: expose.clone(), ..self.spec.clone() },
+            exposure: exposure.clone(),
+            // A load balancer leads by an address.
+            forwarder: None,
+            ..self.clone()
+        })
     }
 
     /// 0 to 255, evenly spread over tenants: what all of them would do at once each does at its own time.

@@ -193,12 +193,15 @@ pub fn may_follow(
     Err("waiting for its turn to roll".to_owned())
 }
 
-/// Whether a tenant that was told to follow has arrived.
+/// Whether a tenant that was told to follow has arrived. One that is Ready and waits for an address to move to may do so for ever.
 #[must_use]
 pub fn has_arrived(
     conditions: &[k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition],
 ) -> bool {
-    types::is_true(conditions, types::READY) && !types::is_true(conditions, types::RECONCILING)
+    let reconciling = conditions.iter().find(|one| one.type_ == types::RECONCILING);
+    let on_its_way = reconciling
+        .is_some_and(|one| one.status == "True" && one.reason != reasons::LOAD_BALANCER_PENDING);
+    types::is_true(conditions, types::READY) && !on_its_way
 }
 
 fn waits(raw: &TenantCluster) -> bool {

@@ -19,9 +19,9 @@ use crate::fragments::{self, FragmentError};
 use crate::minors::{KubernetesVersion, Minor};
 use crate::plane_record::PlaneRecord;
 use crate::settings::Settings;
-use crate::tenant::{EtcdMembers, Tenant};
+use crate::tenant::{EtcdMembers, Exposure, Tenant};
 
-pub use exposure::refuse_shared;
+pub use exposure::{Sought, refuse_shared};
 pub use settings::check_settings;
 
 /// A spec that cannot be served, in words.
@@ -100,7 +100,7 @@ pub fn validate(raw: &TenantCluster, around: Surroundings<'_>) -> Result<Tenant,
     Ok(Tenant {
         name: owner.name,
         namespace: owner.namespace,
-        spec: spec.clone(),
+        spec: in_force(spec, owner.record, &exposure),
         uid: owner.uid,
         plane_namespace: owner.plane_namespace,
         version: version.exact,
@@ -128,6 +128,18 @@ pub fn validate(raw: &TenantCluster, around: Surroundings<'_>) -> Result<Tenant,
         // What runs says that, and no record.
         cut_off_since: None,
     })
+}
+
+/// A cluster that waits for the address of another endpoint is recorded with the one that it has.
+fn in_force(
+    spec: &TenantClusterSpec,
+    record: Option<&PlaneRecord>,
+    exposure: &Exposure,
+) -> TenantClusterSpec {
+    let made = record.and_then(|record| record.accepted_spec.as_ref());
+    let made = made.filter(|_| exposure.moves.awaited.is_some());
+    let expose = made.map_or(&spec.expose, |made| &made.expose).clone();
+    TenantClusterSpec { expose, ..spec.clone() }
 }
 
 fn is_accepted(spec: &TenantClusterSpec, record: Option<&PlaneRecord>) -> bool {

@@ -118,7 +118,7 @@ fn tenants_behind_load_balancers_are_as_reviewed() {
 fn a_tenant_that_moves_is_as_reviewed() {
     let tenant = fixture::tenant_that_moved_to_the_gateway();
     let foundation = build_foundation(&tenant, &EtcdShape::newborn());
-    let services = [json!(foundation.api_server_former), json!(foundation.api_server_public)];
+    let services = [json!(foundation.api_server_other), json!(foundation.api_server_public)];
     snapshot_as("moved", &[&[json!(foundation.namespace)][..], &services].concat());
 }
 

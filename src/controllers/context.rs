@@ -8,7 +8,7 @@ use kube::Client;
 use nagaya_render::settings::Settings;
 use nagaya_render::tenant::{Endpoint, Tenant};
 
-use super::tenant_cluster::{Steps, Turns};
+use super::tenant_cluster::{Claims, Steps, Turns};
 use crate::caches::Caches;
 use crate::etcd::EtcdKeeper;
 use crate::keyring::{Keyring, Keys};
@@ -41,6 +41,8 @@ pub struct Context {
     pub planes: Planes,
     /// Who follows a new manager or new settings.
     pub turns: Turns,
+    /// Endpoints that tenants are about to take.
+    pub claims: Claims,
     /// When each tenant was told of last.
     pub steps: Steps,
     /// Which manager with which settings this is.
@@ -79,6 +81,7 @@ impl Context {
         self.contests.forget(tenant);
         self.turns.forget(tenant);
         self.steps.forget(tenant);
+        self.claims.forget(tenant);
     }
 }
 

@@ -39,6 +39,7 @@ use nagaya_render::validate::{Refusal, last_accepted, validate};
 use tokio::sync::mpsc;
 
 use apply::Progress;
+pub use balancer::Claims;
 pub use error::Error;
 pub use kubeconfig::HandedOut;
 use observe::Observed;
@@ -146,7 +147,7 @@ async fn pass(context: &Context, raw: &TenantCluster, key: &TenantKey) -> Result
         rights::give_back(context).await;
     }
     let around = observed.surroundings(context.settings());
-    let unshared = |tenant| balancer::unshared(context, tenant, observed.born());
+    let unshared = |tenant| balancer::unshared(context, key, tenant, observed.born());
     let (tenant, refusal) = match validate(raw, around).and_then(unshared) {
         Ok(tenant) => (Some(tenant), None),
         // Of two that came together, both were accepted before either was seen.
@@ -154,8 +155,11 @@ async fn pass(context: &Context, raw: &TenantCluster, key: &TenantKey) -> Result
             (last_accepted(raw, around).and_then(|tenant| unshared(tenant).ok()), Some(refusal))
         }
     };
-    let tenant =
-        tenant.map(|tenant| with_given_address(tenant, &observed.balancer, observed.born()));
+    let stays = |tenant: &Tenant| raw.spec.paused && tenant.exposure.moves.awaited.is_some();
+    let tenant = tenant.map(|tenant| match stays(&tenant) {
+        true => tenant,
+        false => with_given_address(tenant, &observed.balancer, observed.born()),
+    });
     let mut raw = Cow::Borrowed(raw);
     let (progress, mut trouble) = match &tenant {
         Some(tenant) => Box::pin(make(context, &mut raw, key, tenant, &observed, now)).await,
@@ -167,7 +171,7 @@ async fn pass(context: &Context, raw: &TenantCluster, key: &TenantKey) -> Result
     let tenant = if let Some(progress) = progress {
         let followed = follow::follow(context, raw, key, &progress, &observed);
         let attended = members::attend(context, key, &progress, &observed, raw).await;
-        trouble = trouble.or(followed.err()).or(attended.err()).or(progress.kubeconfig_failure);
+        trouble = trouble.or(followed.err()).or(attended.err()).or(progress.trouble);
         Some(progress.tenant)
     } else {
         balancer::forget_endpoint(context, key, tenant.as_ref());

@@ -35,6 +35,12 @@ pub fn are_all_ours(live: &ObjectMeta, desired: &Value, annotation: &str) -> boo
         .is_some_and(|fields| covers_object(&fields, desired) && covers(&fields, &annotation))
 }
 
+/// True if we own every field of `part`, which is a part of such an object.
+#[must_use]
+pub fn owns(live: &ObjectMeta, part: &Value) -> bool {
+    ours(live).and_then(fields_of).is_some_and(|fields| covers(&fields, part))
+}
+
 /// True if we have ever made or applied the object, and still own something of it.
 #[must_use]
 pub fn has_ours(live: &ObjectMeta) -> bool {

@@ -83,6 +83,11 @@ async fn no_fault_of_any_write_changes_how_a_cluster_is_exposed_another_way() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn no_fault_of_any_write_changes_how_a_cluster_moves_between_load_balancers() {
+    later(&flows::MOVE_BY_BALANCERS).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn no_fault_of_any_write_changes_the_end_of_a_restore() {
     later(&flows::RESTORE).await;
 }

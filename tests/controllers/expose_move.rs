@@ -10,33 +10,33 @@ use crate::memory_api::{Id, Kind, NODE_ADDRESS};
 use crate::stage::{PROJECT, Stage, tenant_id};
 
 const AT_THE_GATEWAY: &str = "demo.acme.k8s.example.com:443";
-const FIRST: &str = "kube-apiserver-public";
-const SECOND: &str = "kube-apiserver-public-2";
+pub const FIRST: &str = "kube-apiserver-public";
+pub const SECOND: &str = "kube-apiserver-public-2";
 const TUNNEL: &str = "konnectivity-server";
 
-fn ask(stage: &Stage, expose: &Value) {
+pub fn ask(stage: &Stage, expose: &Value) {
     stage.projects.patch(&tenant_id(), &json!({"spec": {"expose": expose}}));
 }
 
-async fn change(stage: &Stage, expose: &Value) {
+pub async fn change(stage: &Stage, expose: &Value) {
     ask(stage, expose);
     stage.settled().await;
 }
 
-fn status(stage: &Stage, field: &str) -> Value {
+pub fn status(stage: &Stage, field: &str) -> Value {
     stage.tenant().unwrap_or_default()["status"][field].clone()
 }
 
-fn endpoint(stage: &Stage) -> String {
+pub fn endpoint(stage: &Stage) -> String {
     status(stage, "endpoint").as_str().unwrap_or_default().to_owned()
 }
 
-fn service(stage: &Stage, name: &str) -> Option<Value> {
+pub fn service(stage: &Stage, name: &str) -> Option<Value> {
     let found = stage.planes.get("Service", &Stage::plane(), name)?;
     Some(found.as_ref().clone())
 }
 
-fn node_port(stage: &Stage, name: &str) -> Value {
+pub fn node_port(stage: &Stage, name: &str) -> Value {
     service(stage, name).unwrap_or_default()["spec"]["ports"][0]["nodePort"].clone()
 }
 
@@ -56,20 +56,20 @@ fn add_node(stage: &Stage, name: &str, told: Option<&str>) {
 }
 
 /// What the command does to the Node.
-fn tell(stage: &Stage, name: &str, endpoint: &str) {
+pub fn tell(stage: &Stage, name: &str, endpoint: &str) {
     let node = Id::new(Kind::named("Node"), "", name);
     let told = json!({"metadata": {"annotations": {labels::NODE_ENDPOINT: endpoint}}});
     stage.inside.patch(&node, &told);
 }
 
-fn moved(stage: &Stage) -> (String, String) {
+pub fn moved(stage: &Stage) -> (String, String) {
     let condition = stage.condition(conditions::NODES_MOVED);
     let text = |field: &str| condition[field].as_str().unwrap_or_default().to_owned();
     (text("status"), text("message"))
 }
 
 /// A cluster that has a node and a join command, and its endpoint.
-async fn with_a_node() -> (Stage, String) {
+pub async fn with_a_node() -> (Stage, String) {
     let stage = Stage::ready().await;
     add_node(&stage, "old", None);
     stage.create_join_token("vms");
@@ -79,7 +79,7 @@ async fn with_a_node() -> (Stage, String) {
     (stage, endpoint)
 }
 
-fn assert_handed_out(stage: &Stage, endpoint: &str) {
+pub fn assert_handed_out(stage: &Stage, endpoint: &str) {
     let server = format!("server: https://{endpoint}");
     let info = stage.inside.get("ConfigMap", "kube-public", "cluster-info").unwrap();
     assert!(info["data"]["kubeconfig"].as_str().unwrap().contains(&server), "{info:#}");

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test's helper fails the test")]
 
 mod addons;
+mod balancer_moves;
 mod birth_writes;
 mod blindness;
 mod blocked;

@@ -75,7 +75,7 @@ fn record(tenant: &Tenant) -> BTreeMap<String, String> {
 /// What nodes have baked in, and what leads there.
 fn endpoint(exposure: &Exposure) -> impl Iterator<Item = (String, String)> {
     let Exposure { host, addresses, port, way, extra_names: _, moves } = exposure;
-    let Moves { service, former, unmade } = moves;
+    let Moves { service, former, unmade, awaited: _ } = moves;
     // A port that is recorded is one that somebody may know.
     let port = port.filter(|_| !unmade);
     let service = Some(service).filter(|service| **service != PublicService::default());

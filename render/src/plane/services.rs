@@ -9,7 +9,7 @@ use nagaya_api::labels;
 
 use super::{names, pod};
 use crate::membership::EtcdShape;
-use crate::moves::PublicService;
+use crate::moves::{Awaited, Moves, PublicService};
 use crate::tenant::{BalancerRequest, Exposure, Tenant, Way};
 
 /// Names for the members. A member needs the others' names before it is ready, so they are published
@@ -57,11 +57,19 @@ pub(super) fn build_api_server_public(tenant: &Tenant) -> Service {
     build_public(tenant, moves.service, way, *port)
 }
 
-/// The endpoint of before, as it was. `by_number`: a node port is asked for.
-pub(super) fn build_api_server_former(tenant: &Tenant, by_number: bool) -> Option<Service> {
-    let former = tenant.exposure.moves.former.as_ref()?;
-    let port = by_number.then_some(former.port);
-    Some(build_public(tenant, former.service, &former.way, port))
+/// Of the endpoint of before, as it was, or of one that is awaited. `as_made`: for nothing is asked that was given since.
+pub(super) fn build_api_server_other(tenant: &Tenant, as_made: bool) -> Option<Service> {
+    let Moves { service, former, awaited, unmade: _ } = &tenant.exposure.moves;
+    if let Some(Awaited { exposure, .. }) = awaited.as_deref() {
+        return Some(build_public(tenant, service.other(), &exposure.way, exposure.port));
+    }
+    let former = former.as_ref()?;
+    let (way, port) = match (as_made, &former.way) {
+        (false, way) => (way.clone(), Some(former.port)),
+        (true, Way::NodePort) => (Way::NodePort, None),
+        (true, way) => (way.as_made(), Some(former.port)),
+    };
+    Some(build_public(tenant, former.service, &way, port))
 }
 
 /// Only ready replicas, so that a new one gets no clients during a rollout.

@@ -18,7 +18,7 @@ pub(super) fn ready(findings: &Findings<'_>) -> Verdict {
     if let Some(words) = snapshots::restoring(findings).filter(|restore| restore.stopped) {
         return Verdict::new(State::False, reasons::RESTORING, words.words);
     }
-    if let Some(awaits) = findings.awaits_address(State::False) {
+    if let Some(awaits) = findings.has_no_address(State::False) {
         return awaits;
     }
     // Nobody joins without a write, and the probe hardly ever writes.
@@ -95,7 +95,7 @@ fn refused_as_limited(findings: &Findings<'_>) -> Option<Verdict> {
 }
 
 pub(super) fn endpoint(findings: &Findings<'_>) -> Option<Verdict> {
-    if let Some(awaits) = findings.awaits_address(State::False) {
+    if let Some(awaits) = findings.has_no_address(State::False) {
         return Some(awaits);
     }
     let report = match findings.probed {

@@ -25,7 +25,7 @@ pub(super) fn reconciling(findings: &Findings<'_>) -> Option<Verdict> {
     if let Some(restoring) = snapshots::restoring(findings) {
         return Some(Verdict::new(State::True, reasons::RESTORING, restoring.words));
     }
-    if let Some(awaits) = findings.awaits_address(State::True) {
+    if let Some(awaits) = findings.has_no_address(State::True) {
         return Some(awaits);
     }
     if let Some(upgrading) = upgrading(findings) {
@@ -48,7 +48,8 @@ pub(super) fn reconciling(findings: &Findings<'_>) -> Option<Verdict> {
         has(&all.api_server, tenant.api_server_replicas) && has(&all.etcd, tenant.etcd.replicas)
     });
     if scaled && all.are_settled() && parts::content(findings).state == State::True {
-        return None;
+        // Of one that moves: whoever waits for its turn, or for its pods, has to say that.
+        return findings.awaits_address(State::True);
     }
     Some(waiting_for(findings, State::True, reasons::PROGRESSING))
 }

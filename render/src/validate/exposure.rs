@@ -6,6 +6,7 @@ mod gateway;
 mod load_balancer;
 mod moves;
 mod node_port;
+mod shared;
 
 use std::net::IpAddr;
 
@@ -15,7 +16,9 @@ use super::Refusal;
 use super::networks::Networks;
 use crate::plane_record::PlaneRecord;
 use crate::settings::Settings;
-use crate::tenant::{Endpoint, Exposure, Tenant, Way};
+use crate::tenant::{Exposure, Way};
+
+pub use shared::{Sought, refuse_shared};
 
 const TYPE: &str = "spec.expose.type";
 const HOSTNAME: &str = "spec.expose.hostname";
@@ -64,27 +67,6 @@ fn refuse_other_members(expose: &Expose) -> Result<(), Refusal> {
     ))
 }
 
-/// Refuses host and port that the operator alone gives, where another tenant has them: machines of the one would meet the API
-/// server of the other. Ports of nodes and addresses of load balancers are given once by those.
-#[must_use]
-pub fn refuse_shared(
-    tenant: &Tenant,
-    owner: impl FnOnce(&Endpoint) -> Option<String>,
-) -> Option<Refusal> {
-    let field = match tenant.exposure.way {
-        Way::External { .. } => external::HOST,
-        Way::LoadBalancer(_) if tenant.spec.expose.hostname.is_some() => HOSTNAME,
-        Way::LoadBalancer(_) | Way::NodePort | Way::Gateway { .. } => return None,
-    };
-    let endpoint = tenant.exposure.endpoint()?;
-    let other = owner(&endpoint)?;
-    let endpoint = endpoint.authority();
-    Some(Refusal::new(
-        field,
-        format!("{endpoint} is the endpoint of {other}; give another host or port"),
-    ))
-}
-
 /// What is known of the endpoint already.
 #[derive(Default)]
 struct Recorded<'a> {
@@ -96,6 +78,8 @@ struct Recorded<'a> {
     node_port: Option<u16>,
     /// Kubelets may have it in their kubeconfigs.
     born: bool,
+    /// Class of the load balancer; the outer `None`: that is not known.
+    class: Option<Option<&'a str>>,
     /// What was accepted last.
     accepted: Option<&'a Expose>,
     /// The cluster moves away: what has gone from the settings since does not keep it there.
@@ -120,8 +104,7 @@ fn is_fixed(field: &str, what: &str, recorded: &str, asked: &str) -> Refusal {
     Refusal::new(
         field,
         format!(
-            "the endpoint's {what} is {recorded} since the cluster was created and every kubelet has it in its \
-             kubeconfig, not {asked}; set it back"
+            "the endpoint's {what} is {recorded}, not {asked}, and every kubelet may have it in its kubeconfig; set it back"
         ),
     )
 }

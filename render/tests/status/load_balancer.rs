@@ -1,5 +1,7 @@
 //! What is said of a tenant whose load balancer has not given an address, or gives another one.
 
+use nagaya_render::turns::TemplateState;
+
 use super::*;
 
 fn balanced() -> Pass {
@@ -33,6 +35,26 @@ fn a_tenant_without_an_address_says_that_and_nothing_of_what_would_follow() {
         let words = "no load balancer has given an address yet: ";
         assert!(ready.message.starts_with(words), "{}", ready.message);
     }
+}
+
+#[test]
+fn one_that_moves_is_ready_where_it_is_and_says_what_it_waits_for() {
+    let next = resolved(&balanced().raw).unwrap();
+    let mut tenant = resolved(&raw(json!({"version": "1.37"}))).unwrap();
+    let endpoint = tenant.endpoint().unwrap().authority();
+    let awaited = Awaited { expose: next.spec.expose, exposure: next.exposure };
+    tenant.exposure.moves.awaited = Some(Box::new(awaited));
+    let status = balanced().status_of(Ok(tenant.clone()));
+    assert_eq!(says(&status, "Ready"), "True Joinable");
+    assert!(nagaya_render::turns::has_arrived(&status.conditions), "others need not wait for it");
+    assert_eq!(says(&status, "EndpointReachable"), "True Reachable");
+    assert_eq!(says(&status, "Reconciling"), "True LoadBalancerPending");
+    let words = condition(&status, "Reconciling").unwrap().message.clone();
+    assert!(words.starts_with(&format!("the endpoint stays {endpoint} until")), "{words}");
+    assert_eq!(status.endpoint, Some(endpoint));
+    tenant.templates.state = TemplateState::Waiting("waiting for its turn to roll".to_owned());
+    let status = balanced().status_of(Ok(tenant));
+    assert_eq!(says(&status, "Reconciling"), "True WaitingToRoll", "or it never gets its turn");
 }
 
 #[test]

@@ -16,7 +16,7 @@ use nagaya_api::{TenantCluster, TenantClusterStatus, conditions};
 use nagaya_render::diagnosis::{Blockage, Blocked};
 use nagaya_render::load_balancer::{BalancerView, with_given_address};
 use nagaya_render::membership::EtcdFindings;
-use nagaya_render::moves::{Former, NodesLeft};
+use nagaya_render::moves::{Awaited, Former, NodesLeft};
 use nagaya_render::nodes::{Nodes, Trouble};
 use nagaya_render::plane_record::PlaneRecord;
 use nagaya_render::probe::{Finding, ProbeReport, Reason};

@@ -54,7 +54,7 @@ fn what_cannot_be_served_is_refused_by_its_field() {
 }
 
 #[test]
-fn host_and_port_are_fixed_at_birth_and_addresses_are_not() {
+fn addresses_change_in_place_and_without_the_accepted_spec_nothing_moves() {
     let plane = PlaneRecord {
         endpoint_host: Some("api.example".to_owned()),
         endpoint_port: Some(443),
@@ -69,7 +69,8 @@ fn host_and_port_are_fixed_at_birth_and_addresses_are_not() {
         asked(external)
     };
     for (field, value) in [("host", json!("other.example")), ("port", json!(6443))] {
-        let refusal = check(&change(field, value), planes).unwrap_err();
+        let lost = PlaneRecord { accepted_spec: None, ..plane.clone() };
+        let refusal = check(&change(field, value), &[lost]).unwrap_err();
         assert_eq!(refusal.field, format!("spec.expose.external.{field}"));
     }
     let moved = check(&change("addresses", json!(["198.51.100.40"])), planes).unwrap();

@@ -131,11 +131,12 @@ fn what_is_missing_is_said_in_words() {
     let taken = BalancerView { taken_by: Some("other/one".to_owned()), ..gives(GIVEN) };
     let named = BalancerView { names: vec!["lb.example".to_owned()], ..view() };
     let warned = BalancerView { warning: Some("no available IPs".to_owned()), ..view() };
+    let outer = BalancerView { class: Some("outer".to_owned()), ..view() };
     let address = json!({"address": "198.51.100.9"});
     for (members, view, words) in [
         (json!({}), BalancerView::default(), "is being made"),
         (json!({}), view(), "empty status.loadBalancer"),
-        (json!({"class": "outer"}), view(), "that of class outer runs"),
+        (json!({"class": "outer"}), outer, "that of class outer runs"),
         (address.clone(), view(), "can give 198.51.100.9"),
         (json!({}), warned, "no available IPs"),
         (address, gives(GIVEN), "spec.expose.loadBalancer.address is 198.51.100.9"),

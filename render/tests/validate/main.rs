@@ -4,6 +4,7 @@
 #![allow(clippy::needless_pass_by_value, reason = "reads better with json! at the call")]
 
 mod addons;
+mod balancer_moves;
 mod external;
 mod gateway;
 mod load_balancer;

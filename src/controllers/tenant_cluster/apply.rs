@@ -49,8 +49,9 @@ pub struct Progress {
     pub stopped: bool,
     /// When something is to be done about its snapshots.
     pub next_snapshot: Option<Timestamp>,
-    /// Why the administrator's kubeconfig could not be handed out. The control plane works without.
-    pub kubeconfig_failure: Option<Error>,
+    /// Why the administrator's kubeconfig could not be handed out, or the Service not be made that a move awaits. The control
+    /// plane works without.
+    pub trouble: Option<Error>,
 }
 
 /// Makes everything as rendered. `None`: it waits for the address of its endpoint, which certificates and flags need.
@@ -73,8 +74,7 @@ pub async fn apply(
     let foundation = build_foundation(tenant, &members);
     let has_endpoint = !tenant.exposure.addresses.is_empty();
     let born = observed.born() || (has_endpoint && note_birth(context, observed).await?);
-    let accepted = observed.planes.first().and_then(|plane| plane.accepted_spec.as_ref());
-    if balancer::discard_of_another_class(context, tenant, accepted, born).await? {
+    if !born && balancer::discard_of_another_class(context, tenant).await? {
         return Ok(None);
     }
     let NamespaceApplied { written: namespace, newborn } =
@@ -134,7 +134,7 @@ pub async fn apply(
         keys,
         stopped,
         next_snapshot,
-        kubeconfig_failure,
+        trouble: services.awaited_failure.or(kubeconfig_failure),
     }))
 }
 
@@ -161,7 +161,7 @@ pub async fn look_on(
         keys,
         stopped: observed.workloads.etcd.as_ref().is_some_and(|etcd| etcd.desired == 0),
         next_snapshot: None,
-        kubeconfig_failure: None,
+        trouble: None,
     })
 }
 

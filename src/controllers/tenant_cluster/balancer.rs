@@ -1,98 +1,146 @@
 //! A load balancer that is to lead to a tenant: what is seen of it, whose endpoint it is already, and a Service that it cannot
 //! take.
 
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use k8s_openapi::api::core::v1::{Namespace, Service};
 use k8s_openapi::api::events::v1::Event;
 use kube::api::ListParams;
 use kube::runtime::reflector::ObjectRef;
 use kube::{Api, ResourceExt};
-use nagaya_api::{ExposeType, TenantCluster, TenantClusterSpec, labels};
-use nagaya_render::load_balancer::{BalancerView, asked_address, class_differs, newest_warning};
-use nagaya_render::plane::names;
+use nagaya_api::{ExposeType, TenantCluster, labels};
+use nagaya_render::load_balancer::{BalancerView, asked_address, newest_warning, service_of};
+use nagaya_render::moves::{Moves, PublicService};
 use nagaya_render::plane_record::PlaneRecord;
 use nagaya_render::tenant::{Tenant, Way};
-use nagaya_render::validate::{Refusal, refuse_shared};
+use nagaya_render::validate::{Refusal, Sought, refuse_shared};
+use serde_json::json;
 
 use super::Error;
 use crate::controllers::Context;
-use crate::kube_ops;
+use crate::kube_ops::{self, owned_fields};
 use crate::tenant::TenantKey;
 
 /// More than a load balancer says of one Service in the hour that Events stay.
 const MOST_EVENTS: u32 = 100;
 
-/// What is seen of the load balancer of the plane's endpoint. Only words are asked for, and only while there is no address.
+/// Endpoints that tenants are about to take, as the operators gave them: two passes at once see nothing of each other in what
+/// is recorded.
+#[derive(Default)]
+pub struct Claims(Mutex<HashMap<TenantKey, Sought>>);
+
+impl Claims {
+    /// Takes it for the tenant, or says who else is about to.
+    fn take(&self, key: &TenantKey, sought: &Sought) -> Option<String> {
+        let mut claims = self.lock();
+        let other = claims.iter().find(|(other, claimed)| *other != key && *claimed == sought);
+        if let Some((other, _)) = other {
+            return Some(format!("{}/{}", other.namespace, other.name));
+        }
+        claims.insert(key.clone(), sought.clone());
+        None
+    }
+
+    /// The tenant is gone, or takes nothing.
+    pub fn forget(&self, key: &TenantKey) {
+        self.lock().remove(key);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<TenantKey, Sought>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What is seen of the load balancer of the plane's endpoint, or of that to which it is to move. Only words are asked for, and
+/// only while there is no address.
 pub async fn observe(context: &Context, raw: &TenantCluster, plane: &PlaneRecord) -> BalancerView {
     let accepted = plane.accepted_spec.as_ref().map(|spec| spec.expose.type_);
     // Others are not to pay for a look at their Service.
     if ![Some(raw.spec.expose.type_), accepted].contains(&Some(ExposeType::LoadBalancer)) {
         return BalancerView::default();
     }
-    let Some(service) = public(context, &plane.namespace) else { return BalancerView::default() };
-    let view = BalancerView::of(&service);
+    let service = service_of(&raw.spec.expose, plane);
+    let Some(live) = find(context, &plane.namespace, service) else {
+        return BalancerView::default();
+    };
+    let view = view(&live);
     if !view.service {
         return view;
     }
     let waits = view.addresses.is_empty() && view.names.is_empty();
     let asked = asked_address(&raw.spec.expose);
     let given = asked.or_else(|| view.addresses.first().copied()).or(plane.endpoint_address);
-    let taken_by = given.filter(|_| !plane.born).and_then(|given| {
-        let (given, port) = (given.to_string(), port(raw).to_string());
-        let endpoint = [(labels::ENDPOINT_ADDRESS, &*given), (labels::ENDPOINT_PORT, &*port)];
-        owner_of(context, &plane.namespace, endpoint)
+    let is_at_rest = plane.born && service == plane.endpoint_service;
+    let taken_by = given.filter(|_| !is_at_rest).and_then(|given| {
+        let port = u16::try_from(port(raw)).ok()?;
+        owner_of(context, &plane.namespace, &Sought { host: given.to_string(), port })
     });
-    let warning = if waits { warning(context, &plane.namespace).await } else { None };
+    let warning = if waits { warning(context, &plane.namespace, service).await } else { None };
     BalancerView { taken_by, warning, ..view }
 }
 
-fn public(context: &Context, namespace: &str) -> Option<Service> {
-    let reference = ObjectRef::new(names::API_SERVER_PUBLIC).within(namespace);
-    context.caches.services.get(&reference)
+fn view(live: &Service) -> BalancerView {
+    let view = BalancerView::of(live);
+    let is_ours =
+        || owned_fields::owns(&live.metadata, &json!({"spec": {"loadBalancerClass": ""}}));
+    BalancerView { is_filled_in: view.class.is_some() && !is_ours(), ..view }
+}
+
+fn find(context: &Context, namespace: &str, service: PublicService) -> Option<Service> {
+    context.caches.services.get(&ObjectRef::new(service.name()).within(namespace))
 }
 
 fn port(raw: &TenantCluster) -> i32 {
     raw.spec.expose.load_balancer.clone().unwrap_or_default().port
 }
 
-/// Refuses an endpoint that another tenant has.
-pub fn unshared(context: &Context, tenant: Tenant, born: bool) -> Result<Tenant, Refusal> {
-    if born {
-        return Ok(tenant);
-    }
-    let shared = refuse_shared(&tenant, |endpoint| {
-        let port = endpoint.port.to_string();
-        let endpoint = [(labels::ENDPOINT_HOST, &*endpoint.host), (labels::ENDPOINT_PORT, &*port)];
-        owner_of(context, &tenant.plane_namespace, endpoint)
+/// Refuses an endpoint that another tenant has, or is about to take.
+pub fn unshared(
+    context: &Context,
+    key: &TenantKey,
+    tenant: Tenant,
+    born: bool,
+) -> Result<Tenant, Refusal> {
+    let Moves { unmade, awaited, .. } = &tenant.exposure.moves;
+    let takes_one = !born || *unmade || awaited.is_some();
+    let mut claimed = false;
+    let shared = takes_one.then(|| {
+        refuse_shared(&tenant, |sought| {
+            // A claim that ends in between is recorded by then.
+            let claim = context.claims.take(key, sought);
+            let other = claim.or_else(|| owner_of(context, &tenant.plane_namespace, sought));
+            claimed = other.is_none();
+            other
+        })
     });
-    shared.map_or(Ok(tenant), Err)
+    if !claimed {
+        context.claims.forget(key);
+    }
+    shared.flatten().map_or(Ok(tenant), Err)
 }
 
-/// Who else has that endpoint, by what is recorded of it: nodes know it once its tenant is born, and of two that are not the
-/// older one keeps it.
-fn owner_of(
-    context: &Context,
-    namespace: &str,
-    endpoint: [(&'static str, &str); 2],
-) -> Option<String> {
+/// Who else has that endpoint, or had it last, by what is recorded of it: nodes know it once its tenant is born, and of two that
+/// are not the older one keeps it.
+fn owner_of(context: &Context, namespace: &str, sought: &Sought) -> Option<String> {
     let planes = context.caches.planes.state();
     let age = |one: &Namespace| (one.creation_timestamp().map(|time| time.0), one.uid());
     let ours = planes.iter().find(|one| one.name_any() == namespace);
     let other = planes.iter().find(|one| {
-        let notes = one.annotations();
-        let has = |(key, value): (&str, &str)| notes.get(key).is_some_and(|found| found == value);
+        let born = one.annotations().get(labels::BORN).is_some_and(|born| born == "true");
         one.name_any() != namespace
-            && endpoint.into_iter().all(has)
-            && (has((labels::BORN, "true")) || ours.is_none_or(|ours| age(one) < age(ours)))
+            && sought.is_of(one.annotations())
+            && (born || ours.is_none_or(|ours| age(one) < age(ours)))
     })?;
     let label = |key: &str| other.labels().get(key).cloned().unwrap_or_default();
     Some(format!("{}/{}", label(labels::TENANT_NAMESPACE), label(labels::TENANT_NAME)))
 }
 
-async fn warning(context: &Context, namespace: &str) -> Option<String> {
+async fn warning(context: &Context, namespace: &str, service: PublicService) -> Option<String> {
     let all = Api::<Event>::namespaced(context.manager.clients.planes.clone(), namespace);
     let about = ListParams::default().fields("regarding.kind=Service").limit(MOST_EVENTS);
     match kube_ops::list(&all, &about).await {
-        Ok(events) => newest_warning(&events),
+        Ok(events) => newest_warning(&events, service),
         Err(error) => {
             tracing::warn!(%namespace, %error, "cannot see what is said of a load balancer");
             None
@@ -100,27 +148,28 @@ async fn warning(context: &Context, namespace: &str) -> Option<String> {
     }
 }
 
-/// Kubernetes lets nobody change the class of a Service: until a tenant is born, one that was made for another class is deleted,
-/// and made again by the pass that its deletion wakes. Whether there was one. (A class that a webhook has filled in is none of ours.)
-pub async fn discard_of_another_class(
-    context: &Context,
-    tenant: &Tenant,
-    accepted: Option<&TenantClusterSpec>,
-    born: bool,
-) -> Result<bool, Error> {
-    let Way::LoadBalancer(request) = &tenant.exposure.way else { return Ok(false) };
-    let of_another =
-        accepted.is_some_and(|accepted| class_differs(&accepted.expose, request.class.as_deref()));
-    if born || !of_another {
-        return Ok(false);
+/// Kubernetes lets nobody change the class of a Service: one that was made for another class is deleted until its address is the
+/// endpoint's, and made again by the pass that its deletion wakes. Whether there is one, which others may hold for long.
+pub async fn discard_of_another_class(context: &Context, tenant: &Tenant) -> Result<bool, Error> {
+    let Some(live) = in_the_way(context, tenant) else { return Ok(false) };
+    if live.metadata.deletion_timestamp.is_none() {
+        let planes = context.manager.clients.planes.clone();
+        let all = Api::<Service>::namespaced(planes, &tenant.plane_namespace);
+        kube_ops::delete(&all, &live).await?;
     }
-    let Some(live) = public(context, &tenant.plane_namespace) else { return Ok(false) };
-    if live.spec.as_ref().and_then(|spec| spec.type_.as_deref()) != Some("LoadBalancer") {
-        return Ok(false);
-    }
-    let planes = context.manager.clients.planes.clone();
-    kube_ops::delete(&Api::<Service>::namespaced(planes, &tenant.plane_namespace), &live).await?;
     Ok(true)
+}
+
+/// The Service that cannot become the one whose address is awaited.
+fn in_the_way(context: &Context, tenant: &Tenant) -> Option<Service> {
+    let next = tenant.awaited();
+    let exposure = &next.as_ref().unwrap_or(tenant).exposure;
+    let Way::LoadBalancer(request) = &exposure.way else { return None };
+    let live = find(context, &tenant.plane_namespace, exposure.moves.service)?;
+    let view = view(&live);
+    let is_balancer = live.spec.as_ref()?.type_.as_deref() == Some("LoadBalancer");
+    let of_another = is_balancer && !view.is_of(request.class.as_deref());
+    (of_another || (next.is_some() && view.ending.is_some())).then_some(live)
 }
 
 /// One that has no address any more is not looked at where it was.

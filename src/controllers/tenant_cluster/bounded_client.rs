@@ -89,6 +89,8 @@ where
     }
     match cache.get(&ObjectRef::new(name).within(namespace)) {
         None => Ok(()),
+        // Somebody holds it, and may do so for long.
+        Some(live) if live.meta().deletion_timestamp.is_some() => Ok(()),
         Some(live) => {
             let all = Api::<K>::namespaced(client.client.clone(), namespace);
             Ok(kube_ops::delete(&all, &live).await?)

@@ -31,6 +31,12 @@ pub enum Error {
     /// The object has no namespace, name or UID.
     #[error("the object has no namespace, name or UID")]
     ObjectIncomplete,
+    /// The Service of before is not gone yet.
+    #[error("{words}")]
+    ServiceHeld {
+        /// Which, and what holds it.
+        words: String,
+    },
     /// Something of somebody else's is in the way.
     #[error(
         "Secret {namespace}/{name} exists and is not Nagaya's; rename or delete it, and the kubeconfig is \
@@ -58,6 +64,7 @@ impl Error {
             Self::Content(_) => reasons::CONTENT_FAILED,
             Self::Connection(_) => reasons::CONNECTION_FAILED,
             Self::ObjectIncomplete => reasons::OBJECT_INCOMPLETE,
+            Self::ServiceHeld { .. } => reasons::SERVICE_HELD,
             Self::KubeconfigForeign { .. } => reasons::KUBECONFIG_FOREIGN,
         }
     }

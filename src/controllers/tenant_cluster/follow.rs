@@ -35,7 +35,7 @@ pub fn follow(
         keys,
         stopped,
         next_snapshot: _,
-        kubeconfig_failure: _,
+        trouble: _,
     } = progress
     else {
         return Ok(());
@@ -127,7 +127,7 @@ fn probe_target(
         tenant: key.clone(),
         address: SocketAddr::new(address, endpoint.port),
         through_gateway: matches!(tenant.exposure.way, Way::Gateway { .. }),
-        suspect: tenant.exposure.way.suspect(),
+        suspect: tenant.exposure.suspect(),
         dial: Arc::clone(&context.manager.dial),
         endpoint: endpoint.clone(),
         cluster_ca_pem: keys.authorities.cluster_ca_pem().to_owned(),

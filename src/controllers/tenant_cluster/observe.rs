@@ -81,7 +81,7 @@ pub fn next_look(
     let usual = match (is_true(conditions::READY), at_rest && !unanswered) {
         (true, _) if reconciling == Some(reasons::WAITING_TO_ROLL) => ASK_AGAIN,
         // The watch tells of an address; what else is said of the Service, Events tell.
-        (false, _) if reconciling == Some(reasons::LOAD_BALANCER_PENDING) => ASK_AGAIN,
+        (_, false) if reconciling == Some(reasons::LOAD_BALANCER_PENDING) => ASK_AGAIN,
         (_, true) => RESYNC,
         (false, _) if waits_for_tenant => LOOK_ON,
         _ => LOOK_AGAIN,

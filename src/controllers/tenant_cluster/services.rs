@@ -3,13 +3,16 @@
 use std::net::IpAddr;
 
 use k8s_openapi::api::core::v1::Service;
+use kube::ResourceExt;
 use kube::runtime::reflector::ObjectRef;
-use nagaya_render::load_balancer::{BalancerView, asked_address};
+use nagaya_render::load_balancer::{BalancerView, asked_address, ending, is_held};
 use nagaya_render::membership::EtcdShape;
-use nagaya_render::plane::{Foundation, build_api_server_former_as_made, build_foundation, names};
+use nagaya_render::moves::Former;
+use nagaya_render::plane::{Foundation, build_api_server_other_as_made, build_foundation, names};
 use nagaya_render::tenant::{Exposure, Tenant, Way};
 
 use super::Error;
+use super::balancer::discard_of_another_class;
 use super::bounded_client::{BoundedClient, apply_one, apply_or_remove};
 use crate::caches::TextStore;
 use crate::controllers::Context;
@@ -21,6 +24,8 @@ pub struct Services {
     pub node_port: Option<u16>,
     /// Address of the internal Service of the API server.
     pub api_server: Option<IpAddr>,
+    /// Why that could not be made whose address is awaited.
+    pub awaited_failure: Option<Error>,
 }
 
 /// Makes them as rendered.
@@ -38,32 +43,45 @@ pub async fn apply_services(
         etcd_client,
         api_server,
         api_server_public,
-        api_server_former,
+        api_server_other,
         tunnel,
     } = foundation;
     let cache = &context.caches.services;
+    refuse_one_that_goes(cache, tenant, api_server_public)?;
     let as_made = build_foundation(&asking_for_nothing(tenant), members).api_server_public;
-    let api_server_public = if keeps_what_it_has(cache, &as_made, &tenant.exposure) {
+    let Exposure { way, port, addresses, moves, .. } = &tenant.exposure;
+    let api_server_public = if keeps_what_it_has(cache, &as_made, way, (*port, addresses)) {
         &as_made
     } else {
         api_server_public
     };
-    let former_as_made = build_api_server_former_as_made(tenant);
-    let former = tenant.exposure.moves.former.as_ref();
-    // A former endpoint is by a node port or the gateway.
-    let keeps = |made: &&Service| keeps_port(cache, made, former.map(|former| former.port));
-    let api_server_former = former_as_made.as_ref().filter(keeps).or(api_server_former.as_ref());
+    let other_as_made = build_api_server_other_as_made(tenant);
+    let keeps = |made: &&Service| {
+        moves.former.as_ref().is_some_and(|Former { way, port, addresses, .. }| {
+            keeps_what_it_has(cache, made, way, (Some(*port), addresses))
+        })
+    };
+    let api_server_other = other_as_made.as_ref().filter(keeps).or(api_server_other.as_ref());
     let other = tenant.exposure.moves.service.other().name();
     let namespace = &tenant.plane_namespace;
-    let (etcd, etcd_client, api_server_now, public_now, former_now, tunnel) = tokio::join!(
+    let (etcd, etcd_client, api_server_now, public_now, other_now, tunnel) = tokio::join!(
         apply_one(planes, cache, etcd),
         apply_one(planes, cache, etcd_client),
         apply_one(planes, cache, api_server),
         apply_one(planes, cache, api_server_public),
-        apply_or_remove(planes, cache, namespace, other, api_server_former),
+        async {
+            if moves.awaited.is_some() && discard_of_another_class(context, tenant).await? {
+                return Ok(());
+            }
+            apply_or_remove(planes, cache, namespace, other, api_server_other).await
+        },
         apply_or_remove(planes, cache, namespace, names::TUNNEL_SERVER, tunnel.as_ref()),
     );
-    former_now?;
+    // One that moves goes on as it is without.
+    let awaited_failure = match moves.awaited {
+        Some(_) => other_now.err(),
+        None => other_now.map(|()| None)?,
+    };
     etcd?;
     etcd_client?;
     tunnel?;
@@ -77,9 +95,23 @@ pub async fn apply_services(
         Applied::Unchanged => live(api_server_public),
     };
     Ok(Services {
-        node_port: public.as_ref().and_then(node_port).or(recorded_node_port(&tenant.exposure)),
+        node_port: public.as_ref().and_then(node_port).or(way.node_port(*port)),
         api_server: api_server.as_ref().and_then(cluster_ip),
+        awaited_failure,
     })
+}
+
+/// What Kubernetes chooses for a Service that goes, it gives to others once that is gone.
+fn refuse_one_that_goes(
+    cache: &TextStore<Service>,
+    tenant: &Tenant,
+    public: &Service,
+) -> Result<(), Error> {
+    let live = cache.get(&ObjectRef::from_obj(public));
+    let finalizers = live.as_ref().filter(|_| tenant.exposure.moves.unmade).and_then(ending);
+    let Some(finalizers) = finalizers else { return Ok(()) };
+    let service = format!("the Service {}/{}", tenant.plane_namespace, public.name_any());
+    Err(Error::ServiceHeld { words: is_held(&service, &finalizers) })
 }
 
 /// The tenant with the node port that Kubernetes has chosen, where it is reached through one. (Behind the gateway a cache
@@ -94,14 +126,6 @@ pub fn with_node_port(tenant: &Tenant, chosen: Option<u16>) -> Tenant {
     tenant
 }
 
-fn recorded_node_port(exposure: &Exposure) -> Option<u16> {
-    match exposure.way {
-        Way::NodePort => exposure.port,
-        Way::External { node_port } => node_port,
-        Way::Gateway { .. } | Way::LoadBalancer(_) => None,
-    }
-}
-
 /// As it was before anybody knew what would be chosen for it.
 fn asking_for_nothing(tenant: &Tenant) -> Tenant {
     let mut tenant = with_node_port(tenant, None);
@@ -113,12 +137,15 @@ fn asking_for_nothing(tenant: &Tenant) -> Tenant {
 
 /// Whether the Service is as it was made, before anybody knew which node port Kubernetes or which address a load balancer
 /// gives it, and has the one that is recorded. That is asked for only where it would get another one.
-fn keeps_what_it_has(cache: &TextStore<Service>, as_made: &Service, exposure: &Exposure) -> bool {
+fn keeps_what_it_has(
+    cache: &TextStore<Service>,
+    as_made: &Service,
+    way: &Way,
+    (port, addresses): (Option<u16>, &[IpAddr]),
+) -> bool {
     let Some(live) = cache.get(&ObjectRef::from_obj(as_made)) else { return false };
-    let has = match (&exposure.way, exposure.addresses.first()) {
-        (Way::NodePort | Way::External { .. }, _) => {
-            node_port(&live) == recorded_node_port(exposure)
-        }
+    let has = match (way, addresses.first()) {
+        (Way::NodePort | Way::External { .. }, _) => node_port(&live) == way.node_port(port),
         // Whatever else changes: one that runs is never asked for what it has.
         (Way::LoadBalancer(_), Some(given)) => {
             let asks = live.spec.as_ref().is_some_and(|spec| spec.load_balancer_ip.is_some());
@@ -127,11 +154,6 @@ fn keeps_what_it_has(cache: &TextStore<Service>, as_made: &Service, exposure: &E
         (Way::LoadBalancer(_), None) | (Way::Gateway { .. }, _) => false,
     };
     has && kube_ops::is_there(&live, as_made)
-}
-
-fn keeps_port(cache: &TextStore<Service>, as_made: &Service, recorded: Option<u16>) -> bool {
-    let live = cache.get(&ObjectRef::from_obj(as_made));
-    live.is_some_and(|live| node_port(&live) == recorded && kube_ops::is_there(&live, as_made))
 }
 
 fn node_port(service: &Service) -> Option<u16> {

@@ -261,6 +261,13 @@ pub fn check_change(kind: &Kind, before: &Value, after: &Value) -> Result<(), Re
         "Service" if before["spec"]["clusterIP"] != after["spec"]["clusterIP"] => {
             return Err(Refusal::invalid(kind, name, "spec.clusterIPs[0]: field is immutable"));
         }
+        "Service"
+            if [before, after].iter().all(|one| one["spec"]["type"] == "LoadBalancer")
+                && before["spec"]["loadBalancerClass"] != after["spec"]["loadBalancerClass"] =>
+        {
+            let why = "spec.loadBalancerClass: Invalid value: may not change once set";
+            return Err(Refusal::invalid(kind, name, why));
+        }
         "StatefulSet" | "Deployment"
             if before["spec"]["selector"] != after["spec"]["selector"]
                 || before["spec"]["volumeClaimTemplates"]

@@ -13,7 +13,7 @@ use crate::tenant::{Exposure, Way};
 
 const EXTERNAL: &str = "spec.expose.external";
 pub(super) const HOST: &str = "spec.expose.external.host";
-const PORT: &str = "spec.expose.external.port";
+pub(super) const PORT: &str = "spec.expose.external.port";
 const ADDRESSES: &str = "spec.expose.external.addresses";
 
 pub(super) fn resolve(raw: &TenantCluster, recorded: &Recorded<'_>) -> Result<Exposure, Refusal> {

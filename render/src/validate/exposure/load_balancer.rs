@@ -7,13 +7,12 @@ use nagaya_api::{Expose, LoadBalancerExpose, TenantCluster};
 
 use super::super::Refusal;
 use super::{HOSTNAME, Recorded, check_host, ip_address, is_fixed, port_number};
-use crate::load_balancer::class_differs;
 use crate::moves::Moves;
 use crate::tenant::{BalancerRequest, Exposure, Way};
 
 const CLASS: &str = "spec.expose.loadBalancer.class";
 const ADDRESS: &str = "spec.expose.loadBalancer.address";
-const PORT: &str = "spec.expose.loadBalancer.port";
+pub(super) const PORT: &str = "spec.expose.loadBalancer.port";
 const ANNOTATIONS: &str = "spec.expose.loadBalancer.annotations";
 const SOURCE_RANGES: &str = "spec.expose.loadBalancer.sourceRanges";
 
@@ -32,9 +31,7 @@ pub(super) fn resolve(raw: &TenantCluster, recorded: &Recorded<'_>) -> Result<Ex
         keep(&asked, address, port, recorded)?;
     }
     // That of another load balancer is nothing that this one could give.
-    let of_another = recorded
-        .accepted
-        .is_some_and(|accepted| !recorded.born && class_differs(accepted, asked.class.as_deref()));
+    let of_another = recorded.class.is_some_and(|class| class != asked.class.as_deref());
     let recorded_address = recorded.address.filter(|_| !of_another);
     let request = BalancerRequest {
         class: asked.class,
@@ -78,12 +75,11 @@ fn keep(
     port: u16,
     recorded: &Recorded<'_>,
 ) -> Result<(), Refusal> {
-    let accepted = recorded.accepted.and_then(|expose| expose.load_balancer.as_ref());
-    let class = accepted.and_then(|accepted| accepted.class.clone());
-    if recorded.accepted.is_some() && class != asked.class {
-        let words =
-            |class: &Option<String>| class.clone().unwrap_or_else(|| "the default".to_owned());
-        return Err(is_fixed(CLASS, "load balancer", &words(&class), &words(&asked.class)));
+    let other = |class: &Option<&str>| *class != asked.class.as_deref();
+    if let Some(class) = recorded.class.filter(other) {
+        let words = |class: Option<&str>| class.unwrap_or("the default").to_owned();
+        let (class, asked) = (words(class), words(asked.class.as_deref()));
+        return Err(is_fixed(CLASS, "load balancer", &class, &asked));
     }
     match (recorded.address, address, recorded.port) {
         (Some(given), Some(asked), _) if given != asked => {

@@ -1,13 +1,14 @@
-//! A record is there: the endpoint stays, or `spec.expose.type` was changed and it moves. Of types nothing is known here.
+//! A record is there: the endpoint stays, or another one is asked for and it moves.
 
-use nagaya_api::{Expose, ExposeType, TenantCluster, TenantClusterSpec};
+use nagaya_api::{Expose, TenantCluster, TenantClusterSpec};
 
 use super::super::Refusal;
-use super::{Recorded, TYPE, of_type};
-use crate::moves::{Former, HandedOut, Moves};
+use super::{HOSTNAME, Recorded, TYPE, external, load_balancer, node_port, of_type};
+use crate::load_balancer::class_of;
+use crate::moves::{Awaited, Former, HandedOut, Moves};
 use crate::plane_record::PlaneRecord;
 use crate::settings::Settings;
-use crate::tenant::Exposure;
+use crate::tenant::{Endpoint, Exposure, Way};
 
 const RETIRED: &str = "spec.expose.retiredEndpoint";
 
@@ -19,16 +20,33 @@ pub(super) fn resolve(
     let former = former(record)?;
     let accepted = record.accepted_spec.as_ref().map(|spec| &spec.expose);
     match accepted {
+        Some(made) if record.born && is_another(made, &raw.spec.expose, record, former) => {
+            move_to(raw, settings, record, made, former)
+        }
+        // No kubelet knows it: what is recorded is that of the other type.
         Some(made) if made.type_ != raw.spec.expose.type_ => {
-            if record.born {
-                move_to(raw, settings, record, made, former)
-            } else {
-                // No kubelet knows it: what is recorded is that of the other type.
-                of_type(raw, settings, &Recorded::default())
-            }
+            of_type(raw, settings, &Recorded::default())
         }
         _ => stay(raw, settings, record, former),
     }
+}
+
+/// Whether the spec leads elsewhere than what was accepted. Of one type only an outside load balancer can change: another
+/// address is not to be had of one that gives them. What nobody knows yet is corrected, but for the way back.
+fn is_another(
+    made: &Expose,
+    asked: &Expose,
+    record: &PlaneRecord,
+    former: Option<&Former>,
+) -> bool {
+    let is_known = record.endpoint_port.is_some();
+    let is_back = former.is_some_and(|former| leads_back(former, asked));
+    made.type_ != asked.type_ || ((is_known || is_back) && place(made) != place(asked))
+}
+
+/// Host and port outside.
+fn place(expose: &Expose) -> Option<(&str, i32)> {
+    expose.external.as_ref().map(|to| (to.host.as_str(), to.port))
 }
 
 /// One that cannot be read must not be taken for one that has ended.
@@ -53,12 +71,16 @@ fn stay(
 ) -> Result<Exposure, Refusal> {
     let unmade = former.is_some() && record.endpoint_port.is_none();
     let exposure = of_type(raw, settings, &recorded(record, record.born && !unmade))?;
+    if let Some(former) = former.filter(|_| unmade) {
+        refuse_the_same(&raw.spec.expose, &exposure, &former.endpoint())?;
+    }
     let former = match former {
         Some(former) => kept(&raw.spec.expose, former, unmade)?,
         None => None,
     };
     refuse_to_retire(&raw.spec.expose, &exposure)?;
-    Ok(Exposure { moves: Moves { service: record.endpoint_service, former, unmade }, ..exposure })
+    let moves = Moves { service: record.endpoint_service, former, unmade, awaited: None };
+    Ok(Exposure { moves, ..exposure })
 }
 
 fn recorded(record: &PlaneRecord, born: bool) -> Recorded<'_> {
@@ -68,6 +90,7 @@ fn recorded(record: &PlaneRecord, born: bool) -> Recorded<'_> {
         address: record.endpoint_address,
         node_port: record.node_port,
         born,
+        class: record.accepted_spec.as_ref().and_then(|spec| class_of(&spec.expose)),
         accepted: record.accepted_spec.as_ref().map(|spec| &spec.expose),
         left: false,
     }
@@ -105,7 +128,7 @@ fn refuse_to_retire(expose: &Expose, exposure: &Exposure) -> Result<(), Refusal>
     }
 }
 
-/// The endpoint becomes the former one.
+/// The endpoint becomes the former one, at once or when an address is given to the one that is asked for.
 fn move_to(
     raw: &TenantCluster,
     settings: &Settings,
@@ -113,72 +136,107 @@ fn move_to(
     made: &Expose,
     former: Option<&Former>,
 ) -> Result<Exposure, Refusal> {
-    refuse_immovable(made, raw, record)?;
-    if let Some(retired) = &raw.spec.expose.retired_endpoint {
+    let asked = &raw.spec.expose;
+    if let Some(retired) = &asked.retired_endpoint {
         return Err(Refusal::new(
             RETIRED,
             format!(
-                "{retired} was named to end before spec.expose.type was changed; remove it, and name the endpoint that \
-                 is to end when no node uses it any more"
+                "{retired} was named to end before spec.expose was changed; remove it, and name the endpoint that is to \
+                 end when no node uses it any more"
             ),
         ));
     }
-    let back = former.filter(|former| former.type_ == raw.spec.expose.type_);
+    let back = former.filter(|former| leads_back(former, asked));
     if let (Some(former), None) = (former, back) {
-        let authority = former.endpoint().authority();
-        return Err(Refusal::new(
-            TYPE,
-            format!(
-                "the cluster has been moved from {:?} to {:?} and still has its former endpoint, {authority}; set it \
-                 back to one of them, or end the former one with {RETIRED}: {authority} first",
-                former.type_, made.type_
-            ),
-        ));
+        return Err(third(former, made, asked));
     }
-    let wanted = match back {
-        Some(back) => Recorded {
-            host: Some(&back.host),
-            port: Some(back.port),
-            born: true,
-            accepted: Some(made),
-            ..Recorded::default()
-        },
-        None => Recorded::default(),
-    };
+    let wanted = back.map(|back| of_former(back, made)).unwrap_or_default();
     let exposure = of_type(raw, settings, &wanted)?;
     // Nobody knows an endpoint that has no port.
     let present = match record.endpoint_port {
         Some(_) => Some(present(raw, settings, record, made)?),
         None => None,
     };
-    let (service, unmade) = match back {
-        Some(back) => (back.service, false),
-        None => (record.endpoint_service.other(), true),
-    };
+    if let (Some(present), None) = (&present, back) {
+        let present = present.endpoint();
+        present.map_or(Ok(()), |present| refuse_the_same(asked, &exposure, &present))?;
+    }
+    let awaits = matches!(exposure.way, Way::LoadBalancer(_)) && exposure.addresses.is_empty();
+    let service = back.map_or(record.endpoint_service.other(), |back| back.service);
     let handed_out = back.map(|back| back.handed_out.clone());
-    let former = present.and_then(|present| leave(present, record, made, handed_out));
-    Ok(Exposure { moves: Moves { service, former, unmade }, ..exposure })
+    let left = present.clone().and_then(|present| leave(present, record, made, handed_out));
+    // That of a load balancer is there when it has an address.
+    let unmade = back.is_none() && !awaits;
+    let moves = Moves { service, former: left, unmade, awaited: None };
+    let exposure = Exposure { moves, ..exposure };
+    match present {
+        Some(present) if awaits => {
+            let awaited = Some(Box::new(Awaited { expose: asked.clone(), exposure }));
+            let moves = Moves { service: record.endpoint_service, awaited, ..Moves::default() };
+            Ok(Exposure { moves, ..present })
+        }
+        _ => Ok(exposure),
+    }
 }
 
-/// An address that is given some time later, and a load balancer of which nothing is known, are for new clusters only.
-fn refuse_immovable(
-    made: &Expose,
-    raw: &TenantCluster,
-    record: &PlaneRecord,
-) -> Result<(), Refusal> {
-    let asked = raw.spec.expose.type_;
-    let moves = |type_| matches!(type_, ExposeType::NodePort | ExposeType::Gateway);
-    if moves(made.type_) && moves(asked) {
+/// Whether the former endpoint is what is asked for. What else would differ from it is refused by its type.
+fn leads_back(former: &Former, asked: &Expose) -> bool {
+    let elsewhere = asked.external.as_ref().is_some_and(|external| {
+        external.host != former.host || external.port != i32::from(former.port)
+    });
+    former.type_ == asked.type_ && !elsewhere
+}
+
+fn of_former<'a>(former: &'a Former, made: &'a Expose) -> Recorded<'a> {
+    let class = match &former.way {
+        Way::LoadBalancer(request) => Some(request.class.as_deref()),
+        Way::NodePort | Way::Gateway { .. } | Way::External { .. } => None,
+    };
+    Recorded {
+        host: Some(&former.host),
+        port: Some(former.port),
+        address: former.addresses.first().copied().filter(|_| class.is_some()),
+        node_port: former.way.node_port(Some(former.port)),
+        born: true,
+        class,
+        accepted: Some(made),
+        left: false,
+    }
+}
+
+fn third(former: &Former, made: &Expose, asked: &Expose) -> Refusal {
+    let authority = former.endpoint().authority();
+    let field = match (place(made), place(asked)) {
+        _ if made.type_ != asked.type_ => TYPE,
+        (Some((made, _)), Some((asked, _))) if made == asked => external::PORT,
+        _ => external::HOST,
+    };
+    Refusal::new(
+        field,
+        format!(
+            "the cluster has been moved from {:?} to {:?} and still has its former endpoint, {authority}; set \
+             spec.expose back to one of them, or end the former one with {RETIRED}: {authority} first",
+            former.type_, made.type_
+        ),
+    )
+}
+
+/// Two endpoints of one name could not be told apart, and the end of one would be that of both.
+fn refuse_the_same(expose: &Expose, asked: &Exposure, served: &Endpoint) -> Result<(), Refusal> {
+    if asked.endpoint().as_ref() != Some(served) {
         return Ok(());
     }
-    let (host, made) = (record.endpoint_host.clone().unwrap_or_default(), made.type_);
+    let field = match asked.way {
+        Way::External { .. } => external::HOST,
+        Way::Gateway { .. } => TYPE,
+        Way::NodePort | Way::LoadBalancer(_) if expose.hostname.is_some() => HOSTNAME,
+        Way::NodePort => node_port::NODE_PORT,
+        Way::LoadBalancer(_) => load_balancer::PORT,
+    };
+    let served = served.authority();
     Err(Refusal::new(
-        TYPE,
-        format!(
-            "the endpoint is {host} by {made:?} since the cluster was created and every kubelet has it in its \
-             kubeconfig; a running cluster cannot be moved from {made:?} to {asked:?} yet: set it back to {made:?}, or \
-             create a new TenantCluster"
-        ),
+        field,
+        format!("{served} is served already, otherwise; give another host or port"),
     ))
 }
 

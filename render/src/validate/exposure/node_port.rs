@@ -11,7 +11,7 @@ use crate::settings::Settings;
 use crate::tenant::{Exposure, Way};
 
 const NODE_PORT_HOST: &str = "spec.expose.nodePort.host";
-const NODE_PORT: &str = "spec.expose.nodePort.port";
+pub(super) const NODE_PORT: &str = "spec.expose.nodePort.port";
 
 pub(super) fn resolve(
     raw: &TenantCluster,
