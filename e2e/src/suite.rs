@@ -72,7 +72,7 @@ pub enum Section {
 /// Programs of the ring that have a long form, which this variable asks them for.
 const LONG: [&str; 3] = ["etcd_members", "repairs", "upgrade"];
 /// Those that run only beside them. (The demo has a virtual machine of its own.)
-const ONLY_LONG: [&str; 14] = [
+const ONLY_LONG: [&str; 15] = [
     "defragmentation",
     "disasters",
     "durability",
