@@ -80,7 +80,9 @@ impl GatewayLimits {
             }
             let heard = whose(answers, planes);
             let changed = self.board().hear(heard, Instant::now());
-            changed.into_iter().for_each(|tenant| self.wakeups.wake_object(tenant));
+            for tenant in changed {
+                self.wakeups.wake_object(tenant);
+            }
             sleep(PAUSE).await;
         }
     }

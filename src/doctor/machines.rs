@@ -73,11 +73,7 @@ pub(super) fn requests(of: &Place, seen: &Seen, now: Timestamp) -> Finding {
         Some(_) => as_tenant(of, "get csr"),
         None => String::new(),
     };
-    if ill.iter().any(|one| is_grave(one)) {
-        failed(check, told, mend)
-    } else {
-        warning(check, told, mend)
-    }
+    if ill.iter().any(is_grave) { failed(check, told, mend) } else { warning(check, told, mend) }
 }
 
 /// What is wrong with requests that machines made with that token; none: nothing, or they are gone.

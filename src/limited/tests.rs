@@ -94,10 +94,9 @@ fn whatever_comes_and_goes_wakes_a_tenant_at_most_once_a_minute() {
     for number in 0..360_u64 {
         // Gateways take turns, and now and then none says anything for long enough.
         match number % 19 {
-            0..3 => play.round(&["a"]),
+            0..3 | 8..10 => play.round(&["a"]),
             3..5 => play.round(&["a", "b"]),
             5..8 => play.round(&["b"]),
-            8..10 => play.round(&["a"]),
             _ => play.round(&[]),
         }
     }
@@ -167,7 +166,7 @@ fn who_waits_to_be_woken_waits_once_and_who_is_gone_not_at_all() {
     let left: Vec<_> = (0..100).flat_map(|_| board.hear(HashMap::new(), now)).collect();
     let different: std::collections::HashSet<_> = left.iter().collect();
     assert_eq!((left.len(), woken), (different.len(), 20 * 50));
-    assert!((950..=1000).contains(&left.len()), "{}", left.len());
+    assert_eq!(left.len(), 1000 - 50 - 1);
     assert!(!left.contains(&ObjectRef::new("demo-0").within("acme")));
 }
 
@@ -197,7 +196,7 @@ fn however_much_a_gateway_claims_it_is_a_few_sentences() {
         })
         .collect();
     let gateways: Vec<String> =
-        (0..MOST_PODS).map(|number| format!("{number:0>width$}", width = LONGEST_NAME)).collect();
+        (0..MOST_PODS).map(|number| format!("{number:0>LONGEST_NAME$}")).collect();
     let answers = gateways.iter().map(|gateway| says(gateway, &claims)).collect();
     let mut board = Board::default();
     board.hear(whose(answers, &planes()), Instant::now());
@@ -217,7 +216,7 @@ impl Dial for Pods {
         let answer = self.0[&ip.octets()[3]].clone();
         let (mut ours, theirs) = duplex(8 << 20);
         tokio::spawn(async move {
-            ours.read(&mut [0; 4096]).await.unwrap();
+            assert!(ours.read(&mut [0; 4096]).await.unwrap() > 0);
             match answer {
                 // Who has heard enough hangs up.
                 Some(text) => drop(ours.write_all(text.as_bytes()).await),
@@ -228,8 +227,8 @@ impl Dial for Pods {
     }
 }
 
-fn response(status: &str, body: &str) -> Option<String> {
-    Some(format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n{body}", body.len()))
+fn response(status: &str, body: &str) -> String {
+    format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n{body}", body.len())
 }
 
 #[tokio::test(start_paused = true)]
@@ -237,10 +236,10 @@ async fn a_pod_that_is_silent_old_or_says_too_much_does_not_keep_others_from_bei
     let well = serde_json::to_string(&LimitedRoutes::default()).unwrap();
     let pods = Pods(BTreeMap::from([
         (1, None),
-        (2, response("200 OK", &well)),
-        (3, response("404 Not Found", "there is /healthz\n")),
-        (4, response("200 OK", &format!("{well}{}", " ".repeat(2 << 20)))),
-        (5, response("200 OK", "[]")),
+        (2, Some(response("200 OK", &well))),
+        (3, Some(response("404 Not Found", "there is /healthz\n"))),
+        (4, Some(response("200 OK", &format!("{well}{}", " ".repeat(2 << 20))))),
+        (5, Some(response("200 OK", "[]"))),
     ]));
     let addresses = pods.0.keys().map(|last| SocketAddr::from(([10, 0, 0, *last], 8080)));
     let begin = Instant::now();
