@@ -219,6 +219,20 @@ async fn a_move_whose_service_cannot_be_made_can_be_taken_back() {
     assert_eq!((status(&stage, "nodePort"), node_port(&stage, SECOND)), (port.clone(), port));
 }
 
+/// Its record was made with a port.
+#[tokio::test(start_paused = true)]
+async fn so_can_that_of_a_cluster_that_was_born_outside() {
+    let stage = Stage::with_nodes();
+    stage.create_tenant(&external());
+    stage.settled().await;
+    put_in_the_way(&stage, SECOND);
+    ask(&stage, &json!({"external": {"host": "new.lb.example"}}));
+    stage.until("it is recorded", |stage| reason(stage) == "ForeignObject").await;
+    change(&stage, &json!({"external": {"host": "demo.lb.example"}})).await;
+    assert!(stage.is_settled(), "{:#}", stage.tenant().unwrap());
+    assert_eq!((endpoint(&stage), status(&stage, "formerEndpoint")), (OUTSIDE.into(), Value::Null));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_manager_that_starts_while_an_address_is_awaited_goes_on_waiting() {
     let (mut stage, old) = with_a_node().await;
