@@ -63,11 +63,15 @@ pub fn asked_address(expose: &Expose) -> Option<IpAddr> {
     expose.load_balancer.as_ref()?.address.as_ref()?.parse().ok()
 }
 
-/// Class of the load balancer that leads to such an endpoint; the outer `None`: none does.
+/// Class of a load balancer; `None`: the management cluster's choice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Class<'a>(pub Option<&'a str>);
+
+/// Class of the load balancer that leads to such an endpoint; `None`: none does.
 #[must_use]
-pub fn class_of(expose: &Expose) -> Option<Option<&str>> {
+pub fn class_of(expose: &Expose) -> Option<Class<'_>> {
     let class = || expose.load_balancer.as_ref().and_then(|asked| asked.class.as_deref());
-    (expose.type_ == ExposeType::LoadBalancer).then(class)
+    (expose.type_ == ExposeType::LoadBalancer).then(|| Class(class()))
 }
 
 /// The Service whose address matters to what is asked for: that of the endpoint, or the free one of a cluster that moves.

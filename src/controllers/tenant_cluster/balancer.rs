@@ -11,7 +11,7 @@ use kube::runtime::reflector::ObjectRef;
 use kube::{Api, ResourceExt};
 use nagaya_api::{ExposeType, TenantCluster, TenantClusterSpec, labels};
 use nagaya_render::load_balancer::{
-    BalancerView, asked_address, class_of, newest_warning, service_of,
+    BalancerView, Class, asked_address, class_of, newest_warning, service_of,
 };
 use nagaya_render::moves::{Moves, PublicService};
 use nagaya_render::plane_record::PlaneRecord;
@@ -162,7 +162,7 @@ pub async fn discard_of_another_class(
         class.is_some() && spec.load_balancer_class.as_deref() != class
     } else {
         let made = accepted.and_then(|accepted| class_of(&accepted.expose));
-        !born && made.is_some_and(|made| made != class)
+        !born && made.is_some_and(|made| made != Class(class))
     };
     if !of_another || spec.type_.as_deref() != Some("LoadBalancer") {
         return Ok(false);
