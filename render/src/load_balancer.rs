@@ -86,11 +86,15 @@ pub fn asked_address(expose: &Expose) -> Option<IpAddr> {
     expose.load_balancer.as_ref()?.address.as_ref()?.parse().ok()
 }
 
-/// Class of the load balancer that leads to such an endpoint; the outer `None`: none does.
+/// Class of a load balancer; `None`: the management cluster's choice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Class<'a>(pub Option<&'a str>);
+
+/// Class of the load balancer that leads to such an endpoint; `None`: none does.
 #[must_use]
-pub fn class_of(expose: &Expose) -> Option<Option<&str>> {
+pub fn class_of(expose: &Expose) -> Option<Class<'_>> {
     let class = || expose.load_balancer.as_ref().and_then(|asked| asked.class.as_deref());
-    (expose.type_ == ExposeType::LoadBalancer).then(class)
+    (expose.type_ == ExposeType::LoadBalancer).then(|| Class(class()))
 }
 
 /// The Service whose address matters to what is asked for: that of the endpoint, or the free one of a cluster that moves.
@@ -211,7 +215,7 @@ fn given(tenant: &Tenant, view: &BalancerView) -> Result<Given, String> {
     if !view.service {
         return Err(format!("{service} is being made"));
     }
-    let class = class_of(&tenant.spec.expose).flatten();
+    let class = class_of(&tenant.spec.expose).and_then(|Class(class)| class);
     if !view.is_of(class) {
         let class =
             class.map_or_else(|| "the default class".to_owned(), |class| format!("class {class}"));

@@ -185,9 +185,9 @@ async fn nothing_is_recorded_of_a_service_that_goes() {
 }
 
 /// Of a name that Nagaya needs.
-fn put_in_the_way(stage: &Stage) {
+fn put_in_the_way(stage: &Stage, name: &str) {
     let theirs = json!({
-        "kind": "Service", "metadata": {"name": SECOND, "namespace": Stage::plane()},
+        "kind": "Service", "metadata": {"name": name, "namespace": Stage::plane()},
         "spec": {"type": "ClusterIP", "ports": [{"port": 80}]},
     });
     stage.planes.create(&theirs).unwrap();
@@ -196,7 +196,7 @@ fn put_in_the_way(stage: &Stage) {
 #[tokio::test(start_paused = true)]
 async fn a_service_that_cannot_be_made_is_said_and_hinders_nothing_else() {
     let (stage, old) = with_a_node().await;
-    put_in_the_way(&stage);
+    put_in_the_way(&stage, SECOND);
     ask(&stage, &json!({"type": "LoadBalancer"}));
     scale(&stage);
     let said = |stage: &Stage| reason(stage) == "ForeignObject" && is_scaled(stage);
@@ -206,17 +206,31 @@ async fn a_service_that_cannot_be_made_is_said_and_hinders_nothing_else() {
 
 #[tokio::test(start_paused = true)]
 async fn a_move_whose_service_cannot_be_made_can_be_taken_back() {
+    let (stage, old) = with_a_node().await;
+    change(&stage, &to_external()).await;
+    change(&stage, &end(&old)).await;
+    let port = status(&stage, "nodePort");
+    put_in_the_way(&stage, FIRST);
+    ask(&stage, &json!({"external": {"host": "new.lb.example"}, "retiredEndpoint": null}));
+    stage.until("it is recorded", |stage| reason(stage) == "ForeignObject").await;
+    change(&stage, &json!({"external": {"host": "demo.lb.example"}})).await;
+    assert!(stage.is_settled(), "{:#}", stage.tenant().unwrap());
+    assert_eq!((endpoint(&stage), status(&stage, "formerEndpoint")), (OUTSIDE.into(), Value::Null));
+    assert_eq!((status(&stage, "nodePort"), node_port(&stage, SECOND)), (port.clone(), port));
+}
+
+/// Its record was made with a port.
+#[tokio::test(start_paused = true)]
+async fn so_can_that_of_a_cluster_that_was_born_outside() {
     let stage = Stage::with_nodes();
     stage.create_tenant(&external());
     stage.settled().await;
-    let port = status(&stage, "nodePort");
-    put_in_the_way(&stage);
+    put_in_the_way(&stage, SECOND);
     ask(&stage, &json!({"external": {"host": "new.lb.example"}}));
     stage.until("it is recorded", |stage| reason(stage) == "ForeignObject").await;
     change(&stage, &json!({"external": {"host": "demo.lb.example"}})).await;
     assert!(stage.is_settled(), "{:#}", stage.tenant().unwrap());
     assert_eq!((endpoint(&stage), status(&stage, "formerEndpoint")), (OUTSIDE.into(), Value::Null));
-    assert_eq!((status(&stage, "nodePort"), node_port(&stage, FIRST)), (port.clone(), port));
 }
 
 #[tokio::test(start_paused = true)]

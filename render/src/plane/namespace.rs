@@ -76,8 +76,9 @@ fn record(tenant: &Tenant) -> BTreeMap<String, String> {
 fn endpoint(exposure: &Exposure) -> impl Iterator<Item = (String, String)> {
     let Exposure { host, addresses, port, way, extra_names: _, moves } = exposure;
     let Moves { service, former, unmade, awaited: _ } = moves;
-    // A port that is recorded is one that somebody may know.
-    let port = port.filter(|_| !unmade);
+    // A port that is recorded is one that somebody may know. Where the POST that made the namespace had one, an apply without
+    // would not take it away (`kube_ops::apply_in_project`).
+    let port = if *unmade { Some(String::new()) } else { port.map(|port| port.to_string()) };
     let service = Some(service).filter(|service| **service != PublicService::default());
     let (given, node_port) = match way {
         Way::NodePort | Way::Gateway { .. } => (None, None),
@@ -86,7 +87,7 @@ fn endpoint(exposure: &Exposure) -> impl Iterator<Item = (String, String)> {
     };
     [
         (labels::ENDPOINT_HOST, host.clone()),
-        (labels::ENDPOINT_PORT, port.map(|port| port.to_string())),
+        (labels::ENDPOINT_PORT, port),
         (labels::ENDPOINT_ADDRESS, given.map(ToString::to_string)),
         (labels::ENDPOINT_NODE_PORT, node_port.map(|port| port.to_string())),
         (labels::ENDPOINT_SERVICE, service.map(|service| service.name().to_owned())),

@@ -14,6 +14,7 @@ use nagaya_api::{Expose, ExposeType, TenantCluster};
 
 use super::Refusal;
 use super::networks::Networks;
+use crate::load_balancer::Class;
 use crate::plane_record::PlaneRecord;
 use crate::settings::Settings;
 use crate::tenant::{Exposure, Way};
@@ -78,8 +79,8 @@ struct Recorded<'a> {
     node_port: Option<u16>,
     /// Kubelets may have it in their kubeconfigs.
     born: bool,
-    /// Class of the load balancer; the outer `None`: that is not known.
-    class: Option<Option<&'a str>>,
+    /// That of the load balancer; `None`: it is not known.
+    class: Option<Class<'a>>,
     /// What was accepted last.
     accepted: Option<&'a Expose>,
     /// The cluster moves away: what has gone from the settings since does not keep it there.

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use nagaya_api::{ExposeType, labels};
 use nagaya_render::load_balancer::{BalancerView, missing, service_of, with_given_address};
+use nagaya_render::membership::EtcdShape;
 use nagaya_render::moves::{Former, PublicService};
+use nagaya_render::plane::build_foundation;
 use nagaya_render::tenant::Way;
 use nagaya_render::validate::Sought;
 
@@ -175,6 +177,9 @@ fn back_to_one_that_is_served_there_is_one_endpoint_again() {
     let plane =
         PlaneRecord { node_port: Some(31_500), ..born(one.clone(), "one.lb.example", 6443) };
     let moved = resolve(external("two.lb.example"), &plane).unwrap();
+    let namespace = build_foundation(&moved, &EtcdShape::newborn()).namespace;
+    let noted = &namespace.metadata.annotations.as_ref().unwrap()[labels::ENDPOINT_PORT];
+    assert_eq!(noted, "", "an apply without it would leave the port of before");
     let unmade = PlaneRecord { endpoint_port: None, node_port: None, ..recorded(&moved, &plane) };
     let back = resolve(one, &unmade).unwrap();
     assert_eq!(authority(&back), "one.lb.example:6443");

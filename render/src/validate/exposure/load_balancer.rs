@@ -7,6 +7,7 @@ use nagaya_api::{Expose, LoadBalancerExpose, TenantCluster};
 
 use super::super::Refusal;
 use super::{HOSTNAME, Recorded, check_host, ip_address, is_fixed, port_number};
+use crate::load_balancer::Class;
 use crate::moves::Moves;
 use crate::tenant::{BalancerRequest, Exposure, Way};
 
@@ -31,7 +32,7 @@ pub(super) fn resolve(raw: &TenantCluster, recorded: &Recorded<'_>) -> Result<Ex
         keep(&asked, address, port, recorded)?;
     }
     // That of another load balancer is nothing that this one could give.
-    let of_another = recorded.class.is_some_and(|class| class != asked.class.as_deref());
+    let of_another = recorded.class.is_some_and(|class| class != Class(asked.class.as_deref()));
     let recorded_address = recorded.address.filter(|_| !of_another);
     let request = BalancerRequest {
         class: asked.class,
@@ -75,11 +76,10 @@ fn keep(
     port: u16,
     recorded: &Recorded<'_>,
 ) -> Result<(), Refusal> {
-    let other = |class: &Option<&str>| *class != asked.class.as_deref();
-    if let Some(class) = recorded.class.filter(other) {
-        let words = |class: Option<&str>| class.unwrap_or("the default").to_owned();
-        let (class, asked) = (words(class), words(asked.class.as_deref()));
-        return Err(is_fixed(CLASS, "load balancer", &class, &asked));
+    let class = Class(asked.class.as_deref());
+    if let Some(made) = recorded.class.filter(|made| *made != class) {
+        let [made, class] = [made, class].map(|Class(class)| class.unwrap_or("the default"));
+        return Err(is_fixed(CLASS, "load balancer", made, class));
     }
     match (recorded.address, address, recorded.port) {
         (Some(given), Some(asked), _) if given != asked => {

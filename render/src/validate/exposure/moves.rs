@@ -4,7 +4,7 @@ use nagaya_api::{Expose, TenantCluster, TenantClusterSpec};
 
 use super::super::Refusal;
 use super::{HOSTNAME, Recorded, TYPE, external, load_balancer, node_port, of_type};
-use crate::load_balancer::class_of;
+use crate::load_balancer::{Class, class_of};
 use crate::moves::{Awaited, Former, HandedOut, Moves};
 use crate::plane_record::PlaneRecord;
 use crate::settings::Settings;
@@ -189,7 +189,7 @@ fn leads_back(former: &Former, asked: &Expose) -> bool {
 
 fn of_former<'a>(former: &'a Former, made: &'a Expose) -> Recorded<'a> {
     let class = match &former.way {
-        Way::LoadBalancer(request) => Some(request.class.as_deref()),
+        Way::LoadBalancer(request) => Some(Class(request.class.as_deref())),
         Way::NodePort | Way::Gateway { .. } | Way::External { .. } => None,
     };
     Recorded {
