@@ -156,9 +156,12 @@ async fn pass(context: &Context, raw: &TenantCluster, key: &TenantKey) -> Result
         }
     };
     let stays = |tenant: &Tenant| raw.spec.paused && tenant.exposure.moves.awaited.is_some();
-    let tenant = tenant.map(|tenant| match stays(&tenant) {
-        true => tenant,
-        false => with_given_address(tenant, &observed.balancer, observed.born()),
+    let tenant = tenant.map(|tenant| {
+        if stays(&tenant) {
+            tenant
+        } else {
+            with_given_address(tenant, &observed.balancer, observed.born())
+        }
     });
     let mut raw = Cow::Borrowed(raw);
     let (progress, mut trouble) = match &tenant {

@@ -184,8 +184,11 @@ fn back_to_one_that_is_served_there_is_one_endpoint_again() {
     let back = resolve(one, &unmade).unwrap();
     assert_eq!(authority(&back), "one.lb.example:6443");
     assert_eq!(back.exposure.way, Way::External { node_port: Some(31_500) });
-    let moves = back.exposure.moves;
-    assert_eq!((moves.service, moves.former, moves.unmade), (PublicService::First, None, false));
+    let at_home = back.exposure.moves;
+    assert_eq!(
+        (at_home.service, at_home.former, at_home.unmade),
+        (PublicService::First, None, false)
+    );
 
     let moved = resolve(external("demo.lb.example"), &by_port()).unwrap();
     let unmade =
