@@ -4,9 +4,10 @@ use jiff::{SignedDuration, Timestamp};
 use nagaya_pki::{CertificateAuthority, LeafRequest, Usage};
 use serde_json::json;
 
-use super::{ca, fails, finding, hash, is, join, join_with, kubeadm_config, status, warns};
+use super::{ca, fails, finding, hash, is, join, join_with, kubeadm_config, status, warns, well};
 use crate::cluster_info::{ClusterInfo, Signature};
 use crate::facts::{Clamped, Clock, Exchange, Facts, Failure, Unconnected, WithToken};
+use crate::judge::from_elsewhere;
 use crate::{Check, Verdict};
 
 fn exchange(facts: &mut Facts) -> &mut Exchange {
@@ -217,4 +218,20 @@ fn versions_beside_each_other() {
             with_token(facts).version = Ok((200, version.into()));
         });
     }
+}
+
+#[test]
+fn another_host_sees_the_way_and_says_which_machines_the_api_server_takes() {
+    let checks = [Check::FROM_ELSEWHERE, Check::WITH_TOKEN].concat();
+    let mut way = well().way;
+    let found = from_elsewhere(&checks, &join(), &way);
+    assert!(found.iter().all(|one| one.verdict == Verdict::Passed), "{found:#?}");
+    let versions = found.last().unwrap();
+    let words = "v1.37.1: kubeadm up to 1.38 joins it; kubelets of 1.34 to 1.37 are supported";
+    assert!(versions.message.contains(words), "{versions:?}");
+    way.connected = Some(Err(Unconnected::Refused));
+    let found = from_elsewhere(&checks, &join(), &way);
+    let of = |check: Check| found.iter().find(|one| one.check == check.name()).unwrap();
+    assert_eq!(of(Check::Tcp).verdict, Verdict::Failed);
+    assert_eq!(of(Check::Versions).message, "not checked, because rights was not checked");
 }
