@@ -22,7 +22,7 @@ pub const COMPONENTS: [(&str, &str); 4] = [
 ];
 
 /// Conditions that are not there as long as all is well.
-const ILLS: [&str; 2] = ["Stalled", "NodesCutOff"];
+const ILLS: [&str; 3] = ["Stalled", "NodesCutOff", "ConnectionsLimited"];
 
 /// Serves all of it on loopback, by job: `/nagaya-etcd` and so on. Ends with the test.
 pub fn start() -> SocketAddr {
