@@ -47,10 +47,11 @@ fn nothing_is_in_the_way_but_what_is(tenant: &Tenant) -> Outcome {
     diagnosis.says("versions", "passed", "kubeadm up to 1.38 joins it")?;
     let nobody = Tenant { name: "nobody".to_owned(), project: tenant.project };
     nobody.diagnose(&[])?.says("tenant-cluster", "failed", "there is no TenantCluster")?;
-    tenant.patch(&json!({"spec": {"version": "1.34"}}))?;
-    tenant.await_condition("Stalled", "True", SOON)?;
-    tenant.diagnose(&[])?.says("spec", "failed", "spec.version")?;
-    tenant.patch(&json!({"spec": {"version": "1.37"}}))?;
+    tenant.patch(&json!({"spec": {"kubelet": {"authentication": {}}}}))?;
+    tenant.await_condition("Accepted", "False", SOON)?;
+    tenant.diagnose(&[])?.says("spec", "failed", "spec.kubelet.authentication")?;
+    tenant.patch(&json!({"spec": {"kubelet": {"authentication": null}}}))?;
+    tenant.await_condition("Accepted", "True", SOON)?;
     tenant.await_ready()?;
     without_an_api_server(tenant)?;
     token.delete()
