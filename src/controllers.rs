@@ -117,11 +117,9 @@ pub async fn run(manager: Arc<Manager>) -> Result<(), Error> {
                 );
             };
             let limits = context.limits.follow(&*context.manager.dial, &context.caches.planes);
-            tokio::pin!(all, limits);
-            // Asking has no end of its own, unless there is nobody to ask.
             tokio::select! {
-                () = &mut all => {}
-                () = &mut limits => all.await,
+                () = all => {}
+                never = limits => match never {},
             }
         };
         context.manager.leadership.lead(shutdown.cancelled(), Box::pin(controllers)).await

@@ -55,9 +55,6 @@ pub enum Error {
     /// See [`management_cluster::Error`].
     #[error(transparent)]
     Management(#[from] management_cluster::Error),
-    /// No runtime.
-    #[error("cannot start: {0}")]
-    Start(#[from] std::io::Error),
     /// It was told, and something is in the way.
     #[error("{0}: something may be in the way of a join")]
     InTheWay(String),
@@ -76,9 +73,7 @@ impl Error {
 /// # Errors
 /// [`Error::InTheWay`], after it was printed; or nobody can be asked.
 pub fn examine(options: &DoctorOptions) -> Result<(), Error> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let (seen, namespace) = runtime.block_on(async {
-        let (client, namespace) = options.management.client().await?;
+    let (seen, namespace) = options.management.ask(async |client, namespace| {
         let seen = see::see(&client, &namespace, &options.name, options.token.as_deref()).await;
         Ok::<_, Error>((seen, namespace))
     })?;

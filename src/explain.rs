@@ -26,9 +26,6 @@ pub enum Error {
     /// See [`management_cluster::Error`].
     #[error(transparent)]
     Management(#[from] management_cluster::Error),
-    /// No runtime.
-    #[error("cannot start: {0}")]
-    Start(#[from] std::io::Error),
     /// The management cluster does not answer, or refuses.
     #[error("cannot read TenantCluster {name}: {source}")]
     Read {
@@ -48,27 +45,17 @@ pub enum Error {
 /// # Errors
 /// [`Error::NotReady`], after it was printed; or there is nothing to print.
 pub fn explain(options: &ExplainOptions) -> Result<(), Error> {
-    let cluster = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?
-        .block_on(read(options))?;
+    let cluster = options.management.ask(async |client, namespace| {
+        let of = |source| Error::Read { name: options.name.clone(), source: Box::new(source) };
+        Api::<TenantCluster>::namespaced(client, &namespace).get(&options.name).await.map_err(of)
+    })?;
     print!("{}", in_words(&cluster, Timestamp::now()));
     let name = format!("{}/{}", cluster.namespace().unwrap_or_default(), cluster.name_any());
     if is_ready(&cluster) { Ok(()) } else { Err(Error::NotReady(name)) }
 }
 
-async fn read(options: &ExplainOptions) -> Result<TenantCluster, Error> {
-    let (client, namespace) = options.management.client().await?;
-    let of = |source| Error::Read { name: options.name.clone(), source: Box::new(source) };
-    Api::<TenantCluster>::namespaced(client, &namespace).get(&options.name).await.map_err(of)
-}
-
 fn is_ready(cluster: &TenantCluster) -> bool {
-    condition(cluster, types::READY).is_some_and(|ready| ready.status == "True")
-}
-
-fn condition<'a>(cluster: &'a TenantCluster, kind: &str) -> Option<&'a Condition> {
-    cluster.status.as_ref()?.conditions.iter().find(|one| one.type_ == kind)
+    cluster.condition(types::READY).is_some_and(|ready| ready.status == "True")
 }
 
 /// The whole first, what is going on with it, then its parts in the order in which they need each other.

@@ -10,11 +10,12 @@ mod ask;
 mod board;
 
 use std::collections::{BTreeSet, HashMap};
+use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use futures::future::join_all;
+use futures::future::{join_all, pending};
 use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
@@ -68,9 +69,9 @@ impl GatewayLimits {
         self.board().forget(&tenant.object_ref());
     }
 
-    /// Asks until it is dropped; at once over where there is no gateway.
-    pub async fn follow(&self, dial: &dyn Dial, planes: &Store<Namespace>) {
-        let Some(pods) = &self.pods else { return };
+    /// Asks until it is dropped, if there is anybody to ask.
+    pub async fn follow(&self, dial: &dyn Dial, planes: &Store<Namespace>) -> Infallible {
+        let Some(pods) = &self.pods else { return pending().await };
         let mut silent = false;
         loop {
             let answers = ask_all(dial, find(pods).await).await;

@@ -254,3 +254,11 @@ pub(crate) fn free_form_object(_: &mut schemars::SchemaGenerator) -> schemars::S
         "x-kubernetes-preserve-unknown-fields": true,
     })
 }
+
+impl TenantCluster {
+    /// A condition of its status; `None`: the manager has not said it.
+    #[must_use]
+    pub fn condition(&self, kind: &str) -> Option<&Condition> {
+        self.status.as_ref()?.conditions.iter().find(|one| one.type_ == kind)
+    }
+}

@@ -122,7 +122,7 @@ pub struct Findings<'a> {
 impl<'a> Findings<'a> {
     /// What the last pass said.
     fn before(&self, kind: &str) -> Option<&'a Condition> {
-        self.raw.status.as_ref()?.conditions.iter().find(|one| one.type_ == kind)
+        self.raw.condition(kind)
     }
 
     /// It waits for an address.

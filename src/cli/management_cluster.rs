@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 use kube::{Client, Config};
+use tokio::runtime::Builder;
 
 /// The flags that kubectl has for it.
 #[derive(Clone, Debug, clap::Args)]
@@ -21,23 +22,37 @@ pub struct ManagementCluster {
     context: Option<String>,
 }
 
-/// Why there is no client.
+/// Why nobody can be asked.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// No kubeconfig, or one that cannot be used.
     #[error("kubeconfig: {0}")]
     Kubeconfig(#[from] KubeconfigError),
+    /// No runtime.
+    #[error("cannot start: {0}")]
+    Start(#[from] std::io::Error),
     /// Its TLS or proxy settings do not work.
     #[error("kubeconfig: {0}")]
     Client(#[source] Box<kube::Error>),
 }
 
 impl ManagementCluster {
-    /// A client, and the namespace that is meant. Nothing is asked yet.
+    /// Has `work` ask it, with a client and the namespace that is meant.
     ///
     /// # Errors
-    /// [`Error`].
-    pub async fn client(&self) -> Result<(Client, String), Error> {
+    /// [`Error`], or what `work` meets.
+    pub fn ask<T, E: From<Error>>(
+        &self,
+        work: impl AsyncFnOnce(Client, String) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let runtime = Builder::new_current_thread().enable_all().build().map_err(Error::Start)?;
+        runtime.block_on(async {
+            let (client, namespace) = self.client().await?;
+            work(client, namespace).await
+        })
+    }
+
+    async fn client(&self) -> Result<(Client, String), Error> {
         let context = self.context.clone();
         let wanted = KubeConfigOptions { context, ..KubeConfigOptions::default() };
         let config = match &self.kubeconfig {

@@ -32,7 +32,6 @@ use kube::runtime::reflector::{self, ObjectRef};
 use kube::runtime::{Controller, WatchStreamExt, watcher};
 use kube::{Api, Resource, ResourceExt};
 use nagaya_api::{TenantCluster, TenantClusterStatus, conditions};
-use nagaya_render::load_balancer::with_given_address;
 use nagaya_render::status::{Findings, Probed, compute_status};
 use nagaya_render::tenant::Tenant;
 use nagaya_render::validate::{Refusal, last_accepted, validate};
@@ -155,14 +154,7 @@ async fn pass(context: &Context, raw: &TenantCluster, key: &TenantKey) -> Result
             (last_accepted(raw, around).and_then(|tenant| unshared(tenant).ok()), Some(refusal))
         }
     };
-    let stays = |tenant: &Tenant| raw.spec.paused && tenant.exposure.moves.awaited.is_some();
-    let tenant = tenant.map(|tenant| {
-        if stays(&tenant) {
-            tenant
-        } else {
-            with_given_address(tenant, &observed.balancer, observed.born())
-        }
-    });
+    let tenant = tenant.map(|tenant| balancer::with_address(raw, tenant, &observed));
     let mut raw = Cow::Borrowed(raw);
     let (progress, mut trouble) = match &tenant {
         Some(tenant) => Box::pin(make(context, &mut raw, key, tenant, &observed, now)).await,
@@ -280,9 +272,7 @@ fn status(
     let failure = verdict.trouble.map(|error| error.failure(raw, now));
     let seen = context.prober.store().get(key);
     let endpoint = verdict.tenant.and_then(Tenant::endpoint).map(|endpoint| endpoint.authority());
-    let limited = raw.status.as_ref().and_then(|status| {
-        status.conditions.iter().find(|one| one.type_ == conditions::CONNECTIONS_LIMITED)
-    });
+    let limited = raw.condition(conditions::CONNECTIONS_LIMITED);
     compute_status(&Findings {
         raw,
         now,

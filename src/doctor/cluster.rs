@@ -70,10 +70,10 @@ fn spec(of: &Place, cluster: &TenantCluster) -> Finding {
     let Place { namespace, name } = of;
     let check = OperatorCheck::Spec;
     let edit = format!("kubectl edit tnc {name} -n {namespace}");
-    if let Some(stalled) = condition(cluster, types::STALLED) {
+    if let Some(stalled) = cluster.condition(types::STALLED) {
         return failed(check, said(stalled), edit);
     }
-    match condition(cluster, types::ACCEPTED) {
+    match cluster.condition(types::ACCEPTED) {
         Some(accepted) if accepted.status == "False" => failed(check, said(accepted), edit),
         Some(_) => passed(check, "it is served"),
         None => not_checked(check, "nobody has looked at it yet"),
@@ -83,7 +83,7 @@ fn spec(of: &Place, cluster: &TenantCluster) -> Finding {
 fn ready(of: &Place, cluster: &TenantCluster) -> Finding {
     let Place { namespace, name } = of;
     let check = OperatorCheck::Ready;
-    match condition(cluster, types::READY) {
+    match cluster.condition(types::READY) {
         Some(ready) if ready.status == "True" => passed(check, &ready.message),
         Some(ready) => failed(
             check,
@@ -97,7 +97,7 @@ fn ready(of: &Place, cluster: &TenantCluster) -> Finding {
 fn public_endpoint(of: &Place, cluster: &TenantCluster) -> Finding {
     let Place { namespace, name } = of;
     let check = OperatorCheck::PublicEndpoint;
-    match condition(cluster, types::ENDPOINT_REACHABLE) {
+    match cluster.condition(types::ENDPOINT_REACHABLE) {
         Some(reachable) if reachable.status == "True" => passed(check, &reachable.message),
         Some(unknown) if unknown.status == "Unknown" => not_checked(check, said(unknown)),
         Some(away) if away.reason == "GatewayRefuses" => failed(
@@ -117,7 +117,7 @@ fn public_endpoint(of: &Place, cluster: &TenantCluster) -> Finding {
 
 fn connections(cluster: &TenantCluster) -> Finding {
     let check = OperatorCheck::Connections;
-    match condition(cluster, types::CONNECTIONS_LIMITED) {
+    match cluster.condition(types::CONNECTIONS_LIMITED) {
         Some(limited) if limited.status == "True" => {
             let mend = limited::command(&limited.message).unwrap_or("kubectl describe tnc");
             failed(check, &limited.message, mend)
@@ -134,10 +134,6 @@ fn connections(cluster: &TenantCluster) -> Finding {
 fn is_behind_gateway(cluster: &TenantCluster) -> bool {
     let moves = cluster.status.as_ref().is_some_and(|status| status.former_endpoint.is_some());
     cluster.spec.expose.type_ == ExposeType::Gateway || moves
-}
-
-pub(super) fn condition<'a>(cluster: &'a TenantCluster, kind: &str) -> Option<&'a Condition> {
-    cluster.status.as_ref()?.conditions.iter().find(|one| one.type_ == kind)
 }
 
 fn said(condition: &Condition) -> String {

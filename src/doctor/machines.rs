@@ -7,7 +7,6 @@ use nagaya_api::{JoinAttempt, conditions as types};
 use nagaya_doctor::{Finding, OperatorCheck};
 use nagaya_render::nodes::Trouble;
 
-use super::cluster::condition;
 use super::see::{Inside, joined};
 use super::token::worst;
 use super::{Place, Seen, failed, is_subdomain, not_checked, passed, warning};
@@ -144,7 +143,7 @@ pub(super) fn nodes(of: &Place, seen: &Seen, now: Timestamp) -> Finding {
         };
     }
     let cluster = seen.cluster.as_ref().ok().and_then(Option::as_ref);
-    match cluster.and_then(|cluster| condition(cluster, types::NODES_READY)) {
+    match cluster.and_then(|cluster| cluster.condition(types::NODES_READY)) {
         Some(all) if all.status == "True" => passed(check, &all.message),
         Some(some) => {
             let mend = match seen.inside {

@@ -10,7 +10,9 @@ use kube::api::ListParams;
 use kube::runtime::reflector::ObjectRef;
 use kube::{Api, ResourceExt};
 use nagaya_api::{ExposeType, TenantCluster, labels};
-use nagaya_render::load_balancer::{BalancerView, asked_address, newest_warning, service_of};
+use nagaya_render::load_balancer::{
+    BalancerView, asked_address, newest_warning, service_of, with_given_address,
+};
 use nagaya_render::moves::{Moves, PublicService};
 use nagaya_render::plane_record::PlaneRecord;
 use nagaya_render::tenant::{Tenant, Way};
@@ -18,6 +20,7 @@ use nagaya_render::validate::{Refusal, Sought, refuse_shared};
 use serde_json::json;
 
 use super::Error;
+use super::observe::Observed;
 use crate::controllers::Context;
 use crate::kube_ops::{self, owned_fields};
 use crate::tenant::TenantKey;
@@ -170,6 +173,14 @@ fn in_the_way(context: &Context, tenant: &Tenant) -> Option<Service> {
     let is_balancer = live.spec.as_ref()?.type_.as_deref() == Some("LoadBalancer");
     let of_another = is_balancer && !view.is_of(request.class.as_deref());
     (of_another || (next.is_some() && view.ending.is_some())).then_some(live)
+}
+
+/// The tenant with the address that it is given. One that is paused does not move to it.
+pub fn with_address(raw: &TenantCluster, tenant: Tenant, observed: &Observed) -> Tenant {
+    if raw.spec.paused && tenant.exposure.moves.awaited.is_some() {
+        return tenant;
+    }
+    with_given_address(tenant, &observed.balancer, observed.born())
 }
 
 /// One that has no address any more is not looked at where it was.
