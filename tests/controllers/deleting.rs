@@ -1,12 +1,16 @@
 //! A deleted `TenantCluster` takes everything along, whoever has begun to clear away before.
 
+use std::time::Duration;
+
 use nagaya_api::{conditions, labels};
 use serde_json::{Value, json};
+use tokio::time::sleep;
 
 use crate::memory_api::{Fault, Id, Kind, MemoryApi};
 use crate::stage::{PROJECT, Stage, spec, tenant_id};
 
 const FINALIZER: &str = "nagaya.dev/control-plane";
+const SOME_PASSES: Duration = Duration::from_secs(10);
 
 #[tokio::test(start_paused = true)]
 async fn everything_goes_and_the_finalizer_goes_last() {
@@ -127,6 +131,22 @@ async fn what_was_retained_is_what_the_next_tenant_of_the_name_comes_back_with()
     assert_eq!(stage.condition(conditions::READY)["status"], "True");
     assert_eq!(stage.tenant().unwrap()["status"]["endpoint"], endpoint);
     assert_eq!(cluster_ca(&stage.planes), key);
+}
+
+/// A watch that is late still shows the etcd of before, which was well.
+#[tokio::test(start_paused = true)]
+async fn the_next_tenant_of_the_name_does_not_take_the_etcd_of_before_for_its_own() {
+    let stage = Stage::ready().await;
+    stage.planes.lag("StatefulSet", true);
+    stage.projects.delete(&tenant_id());
+    stage.until("the tenant is gone", |stage| stage.tenant().is_none()).await;
+    stage.create_tenant(&spec());
+    sleep(SOME_PASSES).await;
+    let namespace = stage.planes.get("Namespace", "", &Stage::plane()).unwrap();
+    assert_eq!(namespace["metadata"]["annotations"][labels::BORN], Value::Null);
+    stage.planes.lag("StatefulSet", false);
+    stage.settled().await;
+    assert_eq!(stage.condition(conditions::READY)["status"], "True");
 }
 
 fn plane_id() -> Id {

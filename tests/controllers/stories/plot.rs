@@ -288,7 +288,9 @@ impl Teller {
     fn forget(&mut self, dice: &mut Rng) {
         // One that is paused from birth is never held.
         let paused = self.wish.paused && !self.may_be_kept;
-        let is_asked = self.wish.retain || self.wish.paused != paused;
+        // Neither is one that was refused from birth.
+        let refused = self.may_be_kept && self.wish.mistake.is_some();
+        let is_asked = self.wish.retain || self.wish.paused != paused || refused;
         self.wish = Wish { retain: false, mistake: None, paused, ..self.wish };
         match (self.exists, self.may_be_kept) {
             (true, _) if is_asked => self.steps.push(Step::Ask(self.wish)),
