@@ -23,7 +23,11 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use signal_hook::consts::SIGTERM;
 use signal_hook::flag;
 
-const INTERVAL: Duration = Duration::from_millis(100);
+/// Between two tries at first, and at most.
+const INTERVALS: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(1)];
+/// How many pauses long one has waited, once that makes the pause longer: of many that start at once, each try, with its
+/// questions to DNS, is taken from what they wait for.
+const WAITED_PER_PAUSE: u32 = 40;
 /// For each of connect, write and read.
 const STEP_TIMEOUT: Duration = Duration::from_secs(2);
 /// `HTTP/1.1 200`.
@@ -106,8 +110,13 @@ pub fn until_ok(options: &WaitOptions) -> Result<(), Error> {
         {
             return Err(Error::TimedOut { url: options.url.to_string(), timeout, last });
         }
-        sleep(INTERVAL);
+        sleep(pause(started.elapsed()));
     }
+}
+
+fn pause(waited: Duration) -> Duration {
+    let [least, most] = INTERVALS;
+    (waited / WAITED_PER_PAUSE).clamp(least, most)
 }
 
 struct Endpoint {
@@ -212,4 +221,15 @@ fn trusting(ca_file: &Path) -> Result<ClientConfig, Error> {
         .with_safe_default_protocol_versions()
         .map_err(|error| unusable(error.to_string()))?;
     Ok(builder.with_root_certificates(roots).with_no_client_auth())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_waits_for_long_looks_less_often() {
+        let pauses = [0, 4, 12, 40, 600].map(|waited| pause(Duration::from_secs(waited)));
+        assert_eq!(pauses.map(|pause| pause.as_millis()), [100, 100, 300, 1000, 1000]);
+    }
 }
