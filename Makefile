@@ -3,7 +3,7 @@
 E2E := cargo run --locked --quiet --package e2e --bin
 
 .DEFAULT_GOAL := help
-.PHONY: help prerequisites programs demo demo-down test test-lifecycle test-reach test-vm test-long ring bench bench-check bench-scale bench-gateway lint build image gateway-image forwarder-image doctor install generate
+.PHONY: help prerequisites programs demo demo-down test test-lifecycle test-reach test-vm test-long ring bench bench-check bench-scale bench-gateway bench-gogc lint build image gateway-image forwarder-image doctor install generate
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ bench-scale: programs ## What the manager costs with a thousand tenants, whose m
 
 bench-gateway: programs ## The gateway beside HAProxy, nginx and nobody: throughput, latency, memory, changes of routes
 	@$(E2E) bench-gateway
+
+bench-gogc: programs ## What a tenant's kube-apiserver and etcd cost with each setting of Go's garbage collector
+	@$(E2E) bench-gogc
 
 lint: programs ## What a reviewer would say first
 	@$(E2E) suite lint

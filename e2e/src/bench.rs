@@ -2,7 +2,8 @@
 //! Nagaya) in the same run, both seen by the same outside client.
 //!
 //! Reading order: [`run`], `round` (what is timed), `candidate` (the outside client), `floor`, `idle`
-//! (memory), `together` (ten at once), `figures` (medians, `target/bench.json`), `check` (against what was committed).
+//! (memory), `used` (memory of one with nodes and kinds), `together` (ten at once), `figures` (medians,
+//! `target/bench.json`), `check` (against what was committed).
 
 mod candidate;
 pub mod check;
@@ -11,6 +12,7 @@ mod floor;
 pub mod idle;
 mod round;
 mod together;
+mod used;
 
 use std::time::Duration;
 
@@ -18,6 +20,7 @@ use candidate::Identity;
 use figures::Figures;
 use floor::Floor;
 use round::Round;
+use used::Used;
 
 use crate::progress::{say, step};
 use crate::ring::{Failure, Machine, Outcome, Project, manager};
@@ -25,6 +28,8 @@ use crate::{install, interrupt, sandbox};
 
 /// The project namespace of the benchmark.
 const PROJECT: &str = "bench";
+/// Another one: a round ends when no control plane of its own is left.
+const PROJECT_OF_USED: &str = "bench-used";
 /// The minor of both planes and of their nodes.
 const MINOR: &str = crate::components::NEWEST_MINOR;
 
@@ -35,6 +40,8 @@ pub struct Extent {
     pub rounds: usize,
     /// How long one more plane of each side is left alone, with one node, before its memory is read.
     pub idle: Duration,
+    /// How long one that is in use is left alone before its memory is read.
+    pub used: Duration,
 }
 
 /// Measures in a sandbox of its own, which goes down afterwards; prints a table and writes
@@ -63,6 +70,8 @@ fn measure(extent: Extent) -> Outcome<Figures> {
     let mut figures = Figures::default();
     let project = Project::create(PROJECT)?;
     let machine = Machine::add("bench-node", MINOR)?;
+    let in_use = Project::create(PROJECT_OF_USED)?;
+    let used = step("a tenant that is in use", || Used::begin(&in_use))?;
     let bench = Bench { identity: Identity::make()?, project: &project, machine: &machine };
     for number in 1..=extent.rounds {
         let here = format!("round {number} of {}", extent.rounds);
@@ -81,6 +90,8 @@ fn measure(extent: Extent) -> Outcome<Figures> {
         }
     }
     bench.rest(extent.rounds + 1, extent.idle, &mut figures)?;
+    used.end(extent.used, &mut figures)?;
+    in_use.remove()?;
     manager::configure(&[manager::SMALL_REQUESTS])?;
     step("ten tenants at once", || together::measure(&project, &bench.identity, &mut figures))?;
     project.remove()?;

@@ -21,7 +21,6 @@ use rivals::Rivals;
 
 use crate::bench_scale::{cluster, daemon, ground};
 use crate::cargo::{self, cargo};
-use crate::components::{self, Component, NEWEST_MINOR};
 use crate::error::IoContext as _;
 use crate::progress::{say, step};
 use crate::ring::Outcome;
@@ -62,11 +61,7 @@ pub fn run(extent: &Extent) -> Outcome {
         Some(folder) => of(folder),
         None => build()?,
     };
-    let kubernetes = Component::kubernetes(NEWEST_MINOR)?;
-    let mut needs: Vec<components::Need> =
-        ["kube-apiserver", "kubeadm", "kubectl"].map(|name| (kubernetes.clone(), name)).into();
-    needs.push((Component::etcd(), "etcd"));
-    step("components of the management API", || components::ensure_all(&needs).map(drop))?;
+    step("components of the management API", cluster::ensure_management_api)?;
     let Extent { routes, connections, rounds, seconds, programs: _ } = extent;
     let words = [
         gateway.into_os_string(),
@@ -101,7 +96,7 @@ pub fn run_inside(extent: &Extent, programs: &Programs) -> Outcome {
 }
 
 fn measure(extent: &Extent, programs: &Programs, figures: &mut Figures) -> Outcome {
-    let _api = step("management API", cluster::management_api)?;
+    let _api = step("management API", || cluster::management_api(&[]))?;
     step("a Service for each route", || services::make(extent.routes))?;
     let rivals = step("the gateway and its rivals", || Rivals::start(extent.routes, programs))?;
     rounds::measure(extent, &rivals, figures)

@@ -5,6 +5,7 @@
 
 pub mod bench;
 pub mod bench_gateway;
+pub mod bench_gogc;
 pub mod bench_scale;
 pub mod cargo;
 pub mod cli;

@@ -1,6 +1,6 @@
 //! The sandbox's network: one bridge in a namespace of its own, no route outside.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 
 use crate::command::{command, feed, run};
@@ -166,6 +166,24 @@ pub fn remove_namespace(namespace: &str) -> Result<()> {
 #[must_use]
 pub fn enter(namespace: &str) -> Vec<String> {
     vec!["nsenter".into(), format!("--net={}", namespace_path(namespace).display()), "--".into()]
+}
+
+/// The bridge has an address of IPv6 too, of a /64 that hosts may have others of.
+///
+/// # Errors
+/// The kernel has no IPv6.
+pub fn give_switch(address: Ipv6Addr) -> Result<()> {
+    let own = format!("{address}/64");
+    ip(&["-n", SWITCH, "address", "replace", &own, "dev", BRIDGE, "nodad"])
+}
+
+/// As the bridge, a host.
+///
+/// # Errors
+/// The kernel has no IPv6.
+pub fn give_host(host: &str, address: Ipv6Addr) -> Result<()> {
+    let (namespace, own) = (namespace(host), format!("{address}/64"));
+    ip(&["-n", &namespace, "address", "replace", &own, "dev", "eth0", "nodad"])
 }
 
 fn ip(words: &[&str]) -> Result<()> {

@@ -15,6 +15,7 @@ mod gateway;
 mod haproxy;
 pub mod invariants;
 pub mod join_token;
+pub mod kinds;
 pub mod kubectl;
 pub mod machine;
 pub mod manager;

@@ -8,7 +8,9 @@ use e2e::bench::idle::memory;
 use e2e::progress::{say, step};
 use e2e::ring::kubectl::{each, text};
 use e2e::ring::tenant::spec_for_namespaces;
-use e2e::ring::{Failure, Kubectl, Outcome, Project, Tenant, ensure, invariants, scenario, stays};
+use e2e::ring::{
+    Failure, Kubectl, Outcome, Project, Tenant, ensure, invariants, kinds, scenario, stays,
+};
 use serde_json::{Value, json};
 
 const SECRETS: usize = 5_000;
@@ -16,7 +18,6 @@ const SECRETS_AT_ONCE: usize = 500;
 /// Bytes of each, before base64.
 const SECRET_SIZE: usize = 3_000;
 const KINDS: usize = 100;
-const KINDS_AT_ONCE: usize = 20;
 const READERS: usize = 4;
 const ROUNDS: usize = 5;
 /// A collection and a compaction later.
@@ -38,7 +39,7 @@ fn five_thousand_secrets_and_a_hundred_kinds_fit_into_the_limits_of_every_contro
         let tenants = [laden?, beside?];
         let cluster = tenants[0].0.admin()?;
         say_what_is_held(&tenants, "at first")?;
-        make_kinds(&cluster)?;
+        kinds::create(&cluster, KINDS, LARGE_KIND)?;
         make_secrets(&cluster)?;
         read_all_of_it(&cluster)?;
         say_what_is_held(&tenants, "laden")?;
@@ -70,31 +71,10 @@ fn goes_on(project: &Project, tenants: &[(Tenant, String)]) -> Outcome {
     })
 }
 
-fn make_kinds(cluster: &Kubectl) -> Outcome {
-    let large = Kubectl::management().get(&["customresourcedefinition", LARGE_KIND])?;
-    let kinds: Vec<Value> = (0..KINDS).map(|number| kind(&large, number)).collect();
-    step(format!("{KINDS} kinds"), || {
-        kinds.chunks(KINDS_AT_ONCE).try_for_each(|some| create(cluster, some))
-    })?;
-    let all = ["wait", "crd", "--all", "--for=condition=Established", "--timeout=60s"];
-    cluster.run(&[&all[..], &["--request-timeout=0"]].concat()).map(drop)
-}
-
-fn kind(like: &Value, number: usize) -> Value {
-    let (group, plural) =
-        (format!("kind{number}.example.com"), like["spec"]["names"]["plural"].clone());
-    let mut spec = like["spec"].clone();
-    spec["group"] = json!(group);
-    json!({
-        "apiVersion": like["apiVersion"], "kind": like["kind"], "spec": spec,
-        "metadata": {"name": format!("{}.{group}", plural.as_str().unwrap_or_default())},
-    })
-}
-
 fn make_secrets(cluster: &Kubectl) -> Outcome {
     let secrets: Vec<Value> = (0..SECRETS).map(secret).collect();
     step(format!("{SECRETS} Secrets"), || {
-        secrets.chunks(SECRETS_AT_ONCE).try_for_each(|some| create(cluster, some))
+        secrets.chunks(SECRETS_AT_ONCE).try_for_each(|some| cluster.create_all(some))
     })
 }
 
@@ -103,11 +83,6 @@ fn secret(number: usize) -> Value {
         "apiVersion": "v1", "kind": "Secret", "metadata": {"name": format!("laden-{number}")},
         "stringData": {"value": number.to_string().repeat(SECRET_SIZE / number.to_string().len())},
     })
-}
-
-fn create(cluster: &Kubectl, objects: &[Value]) -> Outcome {
-    let list = json!({"apiVersion": "v1", "kind": "List", "items": objects});
-    cluster.feed(&["create", "-f", "-"], &list.to_string()).map(drop)
 }
 
 /// As a dashboard does, and every kubectl with its validation.

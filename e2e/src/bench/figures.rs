@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::{Map, Value, json};
 
-use crate::figures::{self, float, rounded};
+use crate::figures::{self, float, median, rounded};
 use crate::ring::Outcome;
 
 /// What was measured, one value per round (or one, where only the plane that was left alone is looked at).
@@ -22,7 +22,9 @@ pub struct Figures {
     pub tenant_memory: Vec<f64>,
     /// MiB of anonymous pages.
     pub tenant_anon: Vec<f64>,
-    /// The same without Nagaya.
+    /// MiB of anonymous pages of one that is in use, see `used`.
+    pub tenant_anon_used: Vec<f64>,
+    /// MiB of anonymous pages of an idle one, without Nagaya.
     pub floor_tenant_anon: Vec<f64>,
     /// Thousandths of a processor, without Nagaya.
     pub floor_idle_millicores: Vec<f64>,
@@ -97,6 +99,7 @@ impl Figures {
             row("delete_s", &self.delete, Some(10.0)),
             row("tenant_memory_mib", &self.tenant_memory, None),
             row("tenant_anon_mib", &self.tenant_anon, Some(240.0)),
+            row("tenant_anon_used_mib", &self.tenant_anon_used, Some(200.0)),
             row("floor_tenant_anon_mib", &self.floor_tenant_anon, None),
             row("floor_idle_millicores", &self.floor_idle_millicores, None),
             row("idle_cpu_ratio", &self.idle_cpu_ratio, Some(0.5)),
@@ -109,26 +112,9 @@ impl Figures {
     }
 }
 
-/// The middle value, or the mean of the two in the middle; NaN of nothing.
-fn median(values: &[f64]) -> f64 {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    match (sorted.len(), sorted.len() / 2) {
-        (0, _) => f64::NAN,
-        (count, middle) if count % 2 == 1 => sorted[middle],
-        (_, middle) => f64::midpoint(sorted[middle - 1], sorted[middle]),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_median_is_the_middle_value_whatever_the_order() {
-        assert!((median(&[9.0, 1.0, 5.0]) - 5.0).abs() < f64::EPSILON);
-        assert!((median(&[4.0, 1.0, 2.0, 9.0]) - 3.0).abs() < f64::EPSILON);
-    }
 
     #[test]
     fn a_missed_target_is_said() {

@@ -102,12 +102,6 @@ impl Figures {
     }
 }
 
-/// The one in the middle, the higher of two; NaN of nothing.
-pub fn median(values: &mut [f64]) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -123,11 +117,5 @@ mod tests {
         assert!(line("throughput_vs_haproxy").ends_with("≥ 0.95 met"), "{told}");
         assert!(line("idle_conn_bytes").ends_with("≤ haproxy_idle_conn_bytes MISSED"), "{told}");
         assert!(line("route_update_ms").ends_with("not measured"), "{told}");
-    }
-
-    #[test]
-    fn the_median_is_the_one_in_the_middle() {
-        assert!((median(&mut [3.0, 1.0, 2.0]) - 2.0).abs() < 1e-9);
-        assert!(median(&mut []).is_nan());
     }
 }

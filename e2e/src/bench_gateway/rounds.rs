@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::Extent;
-use super::figures::{Figures, median};
+use super::figures::Figures;
 use super::rivals::{Rival, Rivals};
 use super::services;
 use crate::bench_scale::wait::pause;
-use crate::figures::float;
+use crate::figures::{float, median};
 use crate::progress::{say, step};
 use crate::ring::Outcome;
 
@@ -84,7 +84,7 @@ fn updates(extent: &Extent, rivals: &Rivals, figures: &mut Figures) -> Outcome {
     }
     drop(poll);
     let slowest = times.iter().copied().fold(f64::NAN, f64::max);
-    figures.set("route_update_ms", median(&mut times));
+    figures.set("route_update_ms", median(&times));
     figures.set("route_update_max_ms", slowest);
     figures.set("dropped_on_route_update", held.release()?);
     Ok(())
@@ -132,9 +132,8 @@ impl Samples {
         let mut of_haproxy = f64::INFINITY;
         let mut of_direct = f64::INFINITY;
         for (index, keys) in THROUGHPUT.iter().enumerate() {
-            let mut of = |rival| {
-                self.throughput.get_mut(&(index, rival)).map_or(f64::NAN, |all| median(all))
-            };
+            let mut of =
+                |rival| self.throughput.get(&(index, rival)).map_or(f64::NAN, |all| median(all));
             let all = Rival::ALL.map(&mut of);
             for (key, value) in keys.iter().zip(all) {
                 figures.set(key, value);
@@ -147,7 +146,7 @@ impl Samples {
         figures.set("throughput_vs_direct", of_direct);
         let mut times = |rival| {
             let both = self.latency.entry(rival).or_default();
-            [median(&mut both[0]), median(&mut both[1])]
+            [median(&both[0]), median(&both[1])]
         };
         let [direct, gateway, haproxy, nginx] = Rival::ALL.map(&mut times);
         for (keys, [p50, p99]) in LATENCY.iter().zip([gateway, haproxy, nginx]) {

@@ -46,7 +46,7 @@ pub struct Cluster {
 impl Cluster {
     /// Starts everything that `tenants` tenants need, and installs Nagaya but for the manager.
     pub fn start(tenants: usize, programs: &Programs) -> Outcome<Self> {
-        let mut daemons = step("management API", management_api)?;
+        let mut daemons = step("management API", || management_api(&[]))?;
         step("its controllers, and kwok", || controllers(&mut daemons))?;
         step("nodes, volumes and Nagaya's manifests", || {
             objects::make_nodes(tenants)?;
@@ -66,8 +66,20 @@ pub fn kubeconfig(user: &str) -> PathBuf {
     in_folder(&format!("{user}.kubeconfig"))
 }
 
-/// etcd, kube-apiserver, and the proxy through which we ask it.
-pub fn management_api() -> Outcome<Vec<Daemon>> {
+/// Builds what [`management_api`] starts.
+pub fn ensure_management_api() -> Outcome {
+    let kubernetes = Component::kubernetes(NEWEST_MINOR)?;
+    let mut needs: Vec<components::Need> =
+        ["kube-apiserver", "kubeadm", "kubectl"].map(|name| (kubernetes.clone(), name)).into();
+    needs.push((Component::etcd(), "etcd"));
+    Ok(components::ensure_all(&needs).map(drop)?)
+}
+
+/// What [`management_api`]'s proxy is called.
+pub const PROXY: &str = "kubectl-proxy";
+
+/// etcd, kube-apiserver, both with `variables`, and the proxy through which we ask it.
+pub fn management_api(variables: &[(&str, String)]) -> Outcome<Vec<Daemon>> {
     let pki = in_folder("pki").display().to_string();
     let mut certificates = command(&[binary("kubeadm")?]);
     certificates.args(["init", "phase", "certs", "all", "--cert-dir", &pki]);
@@ -79,7 +91,7 @@ pub fn management_api() -> Outcome<Vec<Daemon>> {
     for user in USERS.lines().filter_map(|line| line.split(',').next()) {
         write_kubeconfig(user, user)?;
     }
-    let daemons = vec![etcd(&pki)?, api_server(&pki)?, proxy()?];
+    let daemons = vec![etcd(&pki, variables)?, api_server(&pki, variables)?, proxy()?];
     wait::until("the management API is ready", PATIENCE, PAUSE, || {
         let said = api::text("/readyz");
         Ok(Look::done_if(said.is_ok(), || {
@@ -89,7 +101,7 @@ pub fn management_api() -> Outcome<Vec<Daemon>> {
     Ok(daemons)
 }
 
-fn etcd(pki: &str) -> Outcome<Daemon> {
+fn etcd(pki: &str, variables: &[(&str, String)]) -> Outcome<Daemon> {
     let (client, peer) = (format!("https://{MANAGEMENT}:2379"), "http://127.0.0.1:2380");
     let words = [
         path(&components::ensure(&Component::etcd(), "etcd")?),
@@ -105,10 +117,10 @@ fn etcd(pki: &str) -> Outcome<Daemon> {
         format!("--trusted-ca-file={pki}/etcd/ca.crt"),
         "--quota-backend-bytes=4294967296".to_owned(),
     ];
-    Daemon::start("etcd", &words, &[])
+    Daemon::start("etcd", &words, variables)
 }
 
-fn api_server(pki: &str) -> Outcome<Daemon> {
+fn api_server(pki: &str, variables: &[(&str, String)]) -> Outcome<Daemon> {
     let words = [
         binary("kube-apiserver")?,
         format!("--etcd-servers=https://{MANAGEMENT}:2379"),
@@ -132,7 +144,7 @@ fn api_server(pki: &str) -> Outcome<Daemon> {
         // It is read from a place in it: it must not be turned over.
         "--audit-log-maxsize=100000".to_owned(),
     ];
-    Daemon::start("kube-apiserver", &words, &[])
+    Daemon::start("kube-apiserver", &words, variables)
 }
 
 fn proxy() -> Outcome<Daemon> {
@@ -143,7 +155,7 @@ fn proxy() -> Outcome<Daemon> {
         "--reject-paths=".to_owned(),
         format!("--kubeconfig={}", kubeconfig("admin").display()),
     ];
-    Daemon::start("kubectl-proxy", &words, &[])
+    Daemon::start(PROXY, &words, &[])
 }
 
 fn controllers(daemons: &mut Vec<Daemon>) -> Outcome {
@@ -186,6 +198,11 @@ fn controllers(daemons: &mut Vec<Daemon>) -> Outcome {
     ];
     daemons.push(Daemon::start("kwok", &kwok, &[("HOME", FOLDER.to_owned())])?);
     Ok(())
+}
+
+/// `kubectl apply` of a file or folder.
+pub fn apply(manifests: &Path) -> Outcome {
+    Ok(run(&mut admin(&["apply", "--server-side", "-f", &path(manifests)])?)?)
 }
 
 /// As users do, but that no node would run the manager's pods.

@@ -83,10 +83,19 @@ impl Daemon {
 
     /// Resident memory in MiB.
     pub fn memory(&self) -> Outcome<f64> {
+        self.mib("VmRSS:")
+    }
+
+    /// Resident memory in MiB that no file backs.
+    pub fn anonymous(&self) -> Outcome<f64> {
+        self.mib("RssAnon:")
+    }
+
+    fn mib(&self, kind: &str) -> Outcome<f64> {
         let status = paths::read_text(&self.proc("status"))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let line = status.lines().find_map(|line| line.strip_prefix(kind));
         let number = line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok());
-        let kib = number.ok_or_else(|| Failure::new(format!("{} has no memory", self.name)))?;
+        let kib = number.ok_or_else(|| Failure::new(format!("{} has no {kind}", self.name)))?;
         Ok(kib / KIB_PER_MIB)
     }
 

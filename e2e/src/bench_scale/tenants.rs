@@ -22,7 +22,7 @@ pub const SILENT: &str = "silent";
 /// Of ten tenants so many are silent.
 const SILENT_OF_TEN: usize = 2;
 /// Who asks at the same time.
-const THREADS: usize = 8;
+pub const THREADS: usize = 8;
 /// Between two looks at all.
 const PAUSE: Duration = Duration::from_millis(500);
 const SHORT_PAUSE: Duration = Duration::from_millis(50);

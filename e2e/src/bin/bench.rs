@@ -16,11 +16,15 @@ struct Cli {
     /// Seconds that one more plane of each side is left alone before its memory is read.
     #[arg(long, default_value = "300")]
     idle: u64,
+    /// Seconds that a tenant with two nodes and fifty kinds is left alone before its memory is read.
+    #[arg(long, default_value = "1800")]
+    used: u64,
 }
 
 fn main() -> ExitCode {
-    let Cli { rounds, idle } = Cli::parse();
-    let extent = Extent { rounds: rounds.into(), idle: Duration::from_secs(idle) };
+    let Cli { rounds, idle, used } = Cli::parse();
+    let (idle, used) = (Duration::from_secs(idle), Duration::from_secs(used));
+    let extent = Extent { rounds: rounds.into(), idle, used };
     if let Err(error) = interrupt::watch() {
         progress::say(&format!("bench: {error}"));
         return ExitCode::FAILURE;

@@ -2,6 +2,7 @@
 //! configuration that `docs/how-to/expose.md` has.
 
 use std::fs;
+use std::net::Ipv6Addr;
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
@@ -26,16 +27,30 @@ impl HaProxy {
     /// # Errors
     /// It does not listen, or the guide's example is not there.
     pub fn start(node_port: &str) -> Outcome<Self> {
+        Self::listening(&configuration(node_port)?, &GATEWAY.to_string())
+    }
+
+    /// The same at an address of IPv6, which the bridge has from then on.
+    ///
+    /// # Errors
+    /// As above, or the kernel has no IPv6.
+    pub fn start_on(address: Ipv6Addr, node_port: &str) -> Outcome<Self> {
+        network::give_switch(address)?;
+        let (any, only) = ("bind :6443", format!("bind [{address}]:6443"));
+        Self::listening(&configuration(node_port)?.replace(any, &only), &address.to_string())
+    }
+
+    fn listening(configuration: &str, host: &str) -> Outcome<Self> {
         let folder = paths::state();
         let (file, log) =
             (folder.join("haproxy.cfg"), fs::File::create(folder.join("haproxy.log"))?);
-        paths::write_whole(&file, configuration(node_port)?.as_bytes())?;
+        paths::write_whole(&file, configuration.as_bytes())?;
         let mut haproxy = command(&network::enter(SWITCH));
         // It ends with the test's thread, also when that panics.
         haproxy.args(["setpriv", "--pdeathsig=KILL", "/usr/sbin/haproxy", "-db", "-f"]).arg(&file);
         let haproxy = haproxy.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).spawn()?;
         let started = Self(haproxy);
-        let script = format!("exec 3<>/dev/tcp/{GATEWAY}/6443");
+        let script = format!("exec 3<>/dev/tcp/{host}/6443");
         wait_until("HAProxy listens", STARTS, || {
             let done = run(command(&network::enter(SWITCH)).args(["bash", "-c", &script]));
             let log = || fs::read_to_string(folder.join("haproxy.log")).unwrap_or_default();

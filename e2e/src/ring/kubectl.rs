@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{Failure, Outcome};
 use crate::command::{command_line, feed, output};
@@ -116,6 +116,15 @@ impl Kubectl {
     pub fn create(&self, object: &Value) -> Outcome<Value> {
         let answer = self.feed(&["create", "-ojson", "-f", "-"], &object.to_string())?;
         Ok(serde_json::from_str(&answer)?)
+    }
+
+    /// Creates many objects in one go.
+    ///
+    /// # Errors
+    /// One of them is refused.
+    pub fn create_all(&self, objects: &[Value]) -> Outcome {
+        let list = json!({"apiVersion": "v1", "kind": "List", "items": objects});
+        self.feed(&["create", "-f", "-"], &list.to_string()).map(drop)
     }
 
     /// Replaces an object by another one, fields that are not named included.

@@ -15,9 +15,11 @@ use crate::error::{IoContext, Result};
 use crate::paths::make_folder;
 use crate::state::HostRecord;
 
-/// Kernel settings of a Kubernetes node; both belong to the network namespace.
-const SETTINGS: [(&str, &str); 3] = [
+/// Kernel settings of a Kubernetes node; all belong to the network namespace.
+const SETTINGS: [(&str, &str); 4] = [
     ("/proc/sys/net/ipv4/ip_forward", "1"),
+    // kubeadm checks this one where a family of the cluster is IPv6.
+    ("/proc/sys/net/ipv6/conf/default/forwarding", "1"),
     ("/proc/sys/net/bridge/bridge-nf-call-iptables", "1"),
     ("/proc/sys/net/bridge/bridge-nf-call-ip6tables", "1"),
 ];
