@@ -73,6 +73,9 @@ pub const STORAGE_CLASS: &str = "nagaya.dev/storage-class";
 /// Annotation on a control-plane namespace: `true` once its etcd has been healthy. From then on missing keys
 /// or data are a loss to be reported, never a reason to start anew.
 pub const BORN: &str = "nagaya.dev/born";
+/// Annotation on a control-plane namespace: how many of the first members of its etcd may have a volume claim; none: one. Written
+/// before there are more, and again once those of members that are gone have been let go of.
+pub const ETCD_CLAIMS: &str = "nagaya.dev/etcd-claims";
 /// Annotation on a control-plane namespace: what the volume of its snapshots holds, as JSON.
 pub const SNAPSHOTS: &str = "nagaya.dev/snapshots";
 /// Annotation on a control-plane namespace: the `spec.restoreFrom.snapshot` that its etcd was filled with. It is not

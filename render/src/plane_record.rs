@@ -21,6 +21,8 @@ pub struct PlaneRecord {
     pub retained: bool,
     /// Its etcd has been healthy: its keys and data are worth something.
     pub born: bool,
+    /// How many of the first members of its etcd may have a volume claim.
+    pub etcd_claims: u8,
     /// Somebody is deleting it.
     pub terminating: bool,
     /// Host in every kubelet's kubeconfig.
@@ -66,6 +68,9 @@ impl PlaneRecord {
             retained: owner_uid.is_some() && note(labels::RETAINED) == owner_uid,
             owner_uid,
             born: note(labels::BORN).is_some_and(|value| value == "true"),
+            etcd_claims: note(labels::ETCD_CLAIMS)
+                .and_then(|count| count.parse().ok())
+                .unwrap_or(1),
             terminating: meta.deletion_timestamp.is_some(),
             endpoint_host: note(labels::ENDPOINT_HOST),
             endpoint_port: note(labels::ENDPOINT_PORT).and_then(|port| port.parse().ok()),

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::{Error, Object};
 
-/// Writes the annotation `key`; `verb` is for the error. Under a field manager of its own, so that the next apply leaves it
+/// Writes the annotation `key`, or removes it; `verb` is for the error. Under a field manager of its own, so that the next apply leaves it
 /// there.
 ///
 /// # Errors
@@ -16,7 +16,7 @@ pub async fn annotate<K: Object>(
     api: &Api<K>,
     live: &K,
     verb: &'static str,
-    (key, value): (&str, &str),
+    (key, value): (&str, Option<&str>),
 ) -> Result<(), Error> {
     let patch = json!({"metadata": {
         "uid": live.uid(), "resourceVersion": live.resource_version(), "annotations": {key: value},

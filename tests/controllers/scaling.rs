@@ -7,6 +7,7 @@ use nagaya_api::{conditions, labels};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
+use crate::memory_api::{Asked, Id, Kind, Verb};
 use crate::stage::{Stage, tenant_id};
 
 fn ask_for(stage: &Stage, members: u8) {
@@ -81,6 +82,42 @@ async fn a_spec_that_is_reverted_half_way_ends_as_if_nothing_had_been_asked() {
         stage.settled().await;
         assert_has(&stage, 1);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_volume_is_let_go_of_only_when_nothing_asks_for_its_pod_any_more() {
+    let stage = Stage::ready().await;
+    ask_for(&stage, 3);
+    stage.settled().await;
+    let before = stage.planes.count_asked();
+    ask_for(&stage, 1);
+    stage.settled().await;
+    assert_has(&stage, 1);
+    let asked = stage.planes.asked().split_off(before);
+    let shrinks = asked.iter().position(|one| {
+        one.id.kind == "StatefulSet" && one.is_write() && one.body["spec"]["replicas"] == 1
+    });
+    let is_release =
+        |one: &Asked| one.id.kind == "PersistentVolumeClaim" && one.verb == Verb::Delete;
+    let releases = asked.iter().position(is_release);
+    assert!(shrinks.is_some() && shrinks < releases, "{shrinks:?} {releases:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_volume_that_cannot_be_let_go_of_is_told_of_and_keeps_nothing_else_from_being_done() {
+    let stage = Stage::ready().await;
+    ask_for(&stage, 3);
+    stage.settled().await;
+    stage.planes.forbid("PersistentVolumeClaim");
+    ask_for(&stage, 1);
+    let told = |stage: &Stage| {
+        stage.condition(conditions::RECONCILING).to_string().contains("persistentvolumeclaims")
+    };
+    stage.until("it is told of", told).await;
+    let id = Id::new(Kind::named("Deployment"), &Stage::plane(), "kube-apiserver");
+    stage.planes.delete(&id);
+    let is_back = |stage: &Stage| in_plane(stage, id.kind, &id.name).is_object();
+    stage.until("kube-apiserver is back", is_back).await;
 }
 
 #[tokio::test(start_paused = true)]

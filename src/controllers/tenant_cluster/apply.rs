@@ -50,8 +50,8 @@ pub struct Progress {
     pub stopped: bool,
     /// When something is to be done about its snapshots.
     pub next_snapshot: Option<Timestamp>,
-    /// Why the administrator's kubeconfig could not be handed out, or the Service not be made that a move awaits. The control
-    /// plane works without.
+    /// Why the administrator's kubeconfig could not be handed out, the Service not be made that a move awaits, or a volume not be
+    /// let go of. The control plane works without.
     pub trouble: Option<Error>,
 }
 
@@ -99,7 +99,7 @@ pub async fn apply(
         // What it said of its members is not so any more when it is filled.
         context.etcd.forget(key);
     } else {
-        members::release_volumes(context, &tenant, &members, observed).await?;
+        members::note_claims(context, &tenant, &members, observed).await?;
     }
     let record = build_foundation(&tenant, &members).namespace;
     // Usually it has its templates and its port since long, and nothing else comes out.
@@ -122,6 +122,7 @@ pub async fn apply(
     };
     recorded?;
     plane?;
+    let kept_volumes = members::release_volumes(context, &tenant, &members, observed).await.err();
     if observed.born() && members::is_calm(&tenant, observed) {
         context.keyring.drop_former(&context.manager.clients.planes, key, &tenant).await;
     }
@@ -135,7 +136,7 @@ pub async fn apply(
         keys,
         stopped,
         next_snapshot,
-        trouble: services.awaited_failure.or(kubeconfig_failure),
+        trouble: services.awaited_failure.or(kubeconfig_failure).or(kept_volumes),
     }))
 }
 
@@ -178,7 +179,7 @@ async fn note_birth(context: &Context, observed: &Observed) -> Result<bool, Erro
         return Ok(false);
     }
     let all = Api::<Namespace>::all(context.manager.clients.planes.clone());
-    annotate(&all, live.as_ref(), "record the birth on", (labels::BORN, "true")).await?;
+    annotate(&all, live.as_ref(), "record the birth on", (labels::BORN, Some("true"))).await?;
     Ok(true)
 }
 

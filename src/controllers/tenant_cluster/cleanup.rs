@@ -155,7 +155,7 @@ async fn retain(context: &Context, namespace: &Namespace) -> Result<Left, Error>
     let uid = namespace.labels().get(labels::TENANT_UID);
     let uid = uid.map(String::as_str).unwrap_or_default();
     let all = Api::<Namespace>::all(planes.clone());
-    annotate(&all, namespace, "mark as retained", (labels::RETAINED, uid)).await?;
+    annotate(&all, namespace, "mark as retained", (labels::RETAINED, Some(uid))).await?;
     Ok(Left::Nothing)
 }
 

@@ -21,7 +21,7 @@ use nagaya_render::workloads::{Workload, Workloads};
 
 use pods::{admit_anew, is_emptied, is_looping, member_of};
 use volumes::has_stale_volumes;
-pub use volumes::release_volumes;
+pub use volumes::{note_claims, release_volumes};
 
 use super::apply::Progress;
 use super::follow::was_ready;
