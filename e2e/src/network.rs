@@ -173,8 +173,7 @@ pub fn enter(namespace: &str) -> Vec<String> {
 /// # Errors
 /// The kernel has no IPv6.
 pub fn give_switch(address: Ipv6Addr) -> Result<()> {
-    let own = format!("{address}/64");
-    ip(&["-n", SWITCH, "address", "replace", &own, "dev", BRIDGE, "nodad"])
+    give(SWITCH, BRIDGE, address)
 }
 
 /// As the bridge, a host.
@@ -182,8 +181,12 @@ pub fn give_switch(address: Ipv6Addr) -> Result<()> {
 /// # Errors
 /// The kernel has no IPv6.
 pub fn give_host(host: &str, address: Ipv6Addr) -> Result<()> {
-    let (namespace, own) = (namespace(host), format!("{address}/64"));
-    ip(&["-n", &namespace, "address", "replace", &own, "dev", "eth0", "nodad"])
+    give(&namespace(host), "eth0", address)
+}
+
+fn give(namespace: &str, device: &str, address: Ipv6Addr) -> Result<()> {
+    let own = format!("{address}/64");
+    ip(&["-n", namespace, "address", "replace", &own, "dev", device, "nodad"])
 }
 
 fn ip(words: &[&str]) -> Result<()> {

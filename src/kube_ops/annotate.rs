@@ -7,8 +7,8 @@ use serde_json::json;
 
 use super::{Error, Object};
 
-/// Writes the annotation `key`, or removes it; `verb` is for the error. Under a field manager of its own, so that the next apply leaves it
-/// there.
+/// Writes the annotation `key`, or without a value removes it; `verb` is for the error. Under a field manager of its own, so
+/// that the next apply leaves it there.
 ///
 /// # Errors
 /// [`Error::ObjectChanged`]: it is not the object, or not in the state, that `live` is.

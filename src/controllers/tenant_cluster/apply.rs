@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use futures::future::join;
 use jiff::Timestamp;
-use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::runtime::reflector::ObjectRef;
 use kube::{Api, ResourceExt};
@@ -186,9 +185,8 @@ async fn note_birth(context: &Context, observed: &Observed) -> Result<bool, Erro
 /// Asked, and not only seen: after a deletion the cache may still have the etcd of a namespace that had the same name. A
 /// newborn that took it for its own would wait for keys that nobody ever made.
 async fn etcd_serves(context: &Context, namespace: &str) -> Result<bool, Error> {
-    let sets = Api::<StatefulSet>::namespaced(context.manager.clients.planes.clone(), namespace);
-    match kube_ops::get(&sets, names::ETCD).await {
-        Ok(found) => Ok(found.as_ref().map(Workload::from).is_some_and(|etcd| etcd.serves())),
+    match members::ask_workload(context, namespace).await {
+        Ok(found) => Ok(found.as_ref().is_some_and(Workload::serves)),
         // The rights come with this pass.
         Err(error) if error.is_forbidden() => Ok(false),
         Err(error) => Err(error.into()),

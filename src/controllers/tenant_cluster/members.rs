@@ -6,7 +6,9 @@ mod volumes;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod};
+use kube::Api;
 use kube::runtime::reflector::ObjectRef;
 use nagaya_api::TenantCluster;
 use nagaya_render::membership::{
@@ -29,6 +31,7 @@ use super::observe::Observed;
 use super::{Error, announce};
 use crate::controllers::Context;
 use crate::etcd::{Errand, EtcdAccess, Seen};
+use crate::kube_ops;
 use crate::tenant::TenantKey;
 
 /// What is known of etcd's members.
@@ -100,6 +103,16 @@ pub async fn observe(
         emptied: pods.iter().filter(|pod| is_emptied(pod)).filter_map(member_of).collect(),
         looping: pods.into_iter().filter(is_looping).collect(),
     })
+}
+
+/// The StatefulSet of etcd as it is now, for what must not be decided by a cache that may show that of before.
+pub async fn ask_workload(
+    context: &Context,
+    namespace: &str,
+) -> Result<Option<Workload>, kube_ops::Error> {
+    let sets = Api::<StatefulSet>::namespaced(context.manager.clients.planes.clone(), namespace);
+    let found = kube_ops::get(&sets, names::ETCD).await?;
+    Ok(found.as_ref().map(Workload::from))
 }
 
 /// Sends the keeper to etcd, if there is anything to see or do.

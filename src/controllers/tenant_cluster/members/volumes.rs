@@ -1,6 +1,5 @@
 //! Volumes of members that are gone: whoever joins in their place must not find one.
 
-use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{Namespace, PersistentVolumeClaim};
 use kube::api::ListParams;
 use kube::{Api, ResourceExt};
@@ -11,7 +10,7 @@ use nagaya_render::plane_record::PlaneRecord;
 use nagaya_render::tenant::Tenant;
 use nagaya_render::workloads::Workload;
 
-use super::{Error, Observed, Progress, target};
+use super::{Error, Observed, Progress, ask_workload, target};
 use crate::controllers::Context;
 use crate::kube_ops::{self, annotate};
 
@@ -29,7 +28,7 @@ pub async fn note_claims(
     if most <= plane.etcd_claims {
         return Ok(());
     }
-    let all = Api::<Namespace>::all(context.manager.clients.planes.clone());
+    let all = namespaces(context);
     match kube_ops::get(&all, &plane.namespace).await? {
         Some(live) if PlaneRecord::read(&live).etcd_claims < most => note(&all, &live, most).await,
         _ => Ok(()),
@@ -52,16 +51,17 @@ pub async fn release_volumes(
     if !are_noted || !are_gone || !are_known(observed) {
         return Ok(());
     }
-    let planes = &context.manager.clients.planes;
-    let (all, namespace) = (Api::<Namespace>::all(planes.clone()), &tenant.plane_namespace);
-    let sets = Api::<StatefulSet>::namespaced(planes.clone(), namespace);
+    let (all, namespace) = (namespaces(context), &tenant.plane_namespace);
     let Some(live) = kube_ops::get(&all, namespace).await? else { return Ok(()) };
-    let etcd = kube_ops::get(&sets, names::ETCD).await?;
-    if !etcd.as_ref().map(Workload::from).is_some_and(|etcd| has_none_beyond(&etcd)) {
+    if !ask_workload(context, namespace).await?.as_ref().is_some_and(has_none_beyond) {
         return Ok(());
     }
     release_beyond(context, tenant, shape).await?;
     note(&all, &live, shape.replicas).await
+}
+
+fn namespaces(context: &Context) -> Api<Namespace> {
+    Api::all(context.manager.clients.planes.clone())
 }
 
 async fn note(all: &Api<Namespace>, live: &Namespace, claims: u8) -> Result<(), Error> {
