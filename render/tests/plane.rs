@@ -32,6 +32,14 @@ fn template(settings: &Settings, component: &str) -> PodTemplateSpec {
         .expect("the component")
 }
 
+/// What a variable of a container says.
+fn variable(template: &PodTemplateSpec, container: &str, name: &str) -> Option<String> {
+    let containers = objects::containers(template);
+    let container = containers.iter().find(|one| one.name == container).expect("the container");
+    let variables = container.env.iter().flatten();
+    variables.filter(|variable| variable.name == name).find_map(|found| found.value.clone())
+}
+
 #[test]
 fn ca_keys_are_mounted_only_where_something_is_signed_with_them() {
     let key_of = |authority: Authority| (authority.secret_name().to_owned(), "tls.key".to_owned());
@@ -166,11 +174,31 @@ fn the_operators_images_placement_and_resources_reach_every_pod() {
         assert_eq!(spec.image_pull_secrets.as_ref().map(Vec::len), Some(1), "{component}");
     }
     let api_server = template(&settings, "kube-apiserver");
-    let containers = objects::containers(&api_server);
-    let container = containers.iter().find(|one| one.name == "kube-apiserver");
-    let env = container.and_then(|one| one.env.clone()).expect("variables");
-    let memory_limit = env.iter().find(|variable| variable.name == "GOMEMLIMIT");
-    assert_eq!(memory_limit.and_then(|found| found.value.as_deref()), Some("900"));
+    let memory_limit = variable(&api_server, "kube-apiserver", "GOMEMLIMIT");
+    assert_eq!(memory_limit.as_deref(), Some("900"));
+}
+
+#[test]
+fn controllers_and_scheduler_use_one_processor_unless_the_operator_says_how_many() {
+    let with_cpu = ResourceRequirements {
+        limits: Some([("cpu".to_owned(), Quantity("2".to_owned()))].into()),
+        ..ResourceRequirements::default()
+    };
+    let configured = Settings {
+        resources: [("kube-controller-manager".to_owned(), with_cpu)].into(),
+        ..Settings::default()
+    };
+    for (settings, component, wanted) in [
+        (Settings::default(), "etcd", None),
+        (Settings::default(), "kube-apiserver", None),
+        (Settings::default(), "kube-controller-manager", Some("1")),
+        (Settings::default(), "kube-scheduler", Some("1")),
+        (configured.clone(), "kube-controller-manager", None),
+        (configured, "kube-scheduler", Some("1")),
+    ] {
+        let processors = variable(&template(&settings, component), component, "GOMAXPROCS");
+        assert_eq!(processors.as_deref(), wanted, "{component}");
+    }
 }
 
 #[test]

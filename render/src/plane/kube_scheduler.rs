@@ -63,7 +63,7 @@ fn build_container(tenant: &Tenant, settings: &Settings) -> Container {
         image: Some(settings.control_plane_images.resolve(&image)),
         image_pull_policy: Some("IfNotPresent".to_owned()),
         command: Some(build_command()),
-        env: Some(resources::go_runtime(GOGC, &resources)),
+        env: Some(resources::go_runtime_on_one_processor(GOGC, &resources)),
         resources: Some(resources),
         security_context: Some(pod::container_security(&[])),
         startup_probe: Some(probes::startup(PROBE, "/livez")),

@@ -47,11 +47,27 @@ impl Defaults {
 /// memory limit, a guard against being killed; below the live heap it would burn a core for ever.
 pub(super) fn go_runtime(gogc: u8, resources: &ResourceRequirements) -> Vec<EnvVar> {
     let mut env = vec![variable("GOGC", gogc.to_string())];
-    let limit = resources.limits.as_ref().and_then(|limits| limits.get("memory"));
-    if let Some(bytes) = limit.and_then(|limit| bytes(&limit.0)) {
+    if let Some(bytes) = limit(resources, "memory").and_then(|limit| bytes(&limit.0)) {
         env.push(variable("GOMEMLIMIT", (bytes / 10 * 9).to_string()));
     }
     env
+}
+
+/// [`go_runtime`] of what is idle nearly always: without a limit on CPU Go counts the node's processors, and wakes
+/// one to look for work whenever another has some. With a limit Go counts that (since 1.25).
+pub(super) fn go_runtime_on_one_processor(
+    gogc: u8,
+    resources: &ResourceRequirements,
+) -> Vec<EnvVar> {
+    let mut env = go_runtime(gogc, resources);
+    if limit(resources, "cpu").is_none() {
+        env.push(variable("GOMAXPROCS", "1".to_owned()));
+    }
+    env
+}
+
+fn limit<'r>(resources: &'r ResourceRequirements, what: &str) -> Option<&'r Quantity> {
+    resources.limits.as_ref()?.get(what)
 }
 
 pub(super) fn variable(name: &str, value: String) -> EnvVar {
