@@ -40,6 +40,7 @@ use nagaya_api::labels;
 
 pub use etcd::{build_etcd_state, build_first_claim};
 pub use namespace::plane_namespace_name;
+pub use services::BOTH_FAMILIES;
 pub use snapshots::{
     build_bucket_secret, build_restore_job, build_snapshot_job, build_snapshots_claim,
 };

@@ -44,7 +44,7 @@ pub struct Settings {
     /// StorageClass of etcd volumes when the spec names none; unset: the cluster's default class.
     pub storage_class: Option<String>,
     /// Requests and limits by component (`etcd`, `kube-apiserver`, …), instead of the built-in ones.
-    /// kube-controller-manager and kube-scheduler use one processor, or as many as a limit on `cpu` says.
+    /// kube-controller-manager and kube-scheduler use one processor, or as many as a limit on `cpu` says, two at least.
     pub resources: BTreeMap<String, ResourceRequirements>,
 }
 

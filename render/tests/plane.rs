@@ -333,6 +333,21 @@ fn the_public_service_leaves_the_choice_of_a_port_to_kubernetes_until_one_is_rec
 }
 
 #[test]
+fn the_public_service_has_both_families_where_its_nodes_have_addresses_of_ipv6() {
+    let policy = |tenant: &_| {
+        let foundation = build_foundation(tenant, &EtcdShape::newborn());
+        foundation.api_server_public.spec.expect("a spec").ip_family_policy
+    };
+    let mut tenant = fixture::newest_tenant();
+    assert_eq!(policy(&tenant), None);
+    tenant.exposure.addresses = vec!["2001:db8::1".parse().expect("an address")];
+    assert_eq!(policy(&tenant).as_deref(), Some("PreferDualStack"));
+    for tenant in [fixture::tenant_by_a_load_balancer(), fixture::tenant_behind_an_external_one()] {
+        assert_eq!(policy(&tenant), None);
+    }
+}
+
+#[test]
 fn namespace_names_are_valid_and_differ_where_joining_would_not() {
     let long = "p".repeat(63);
     for (project, name) in [("acme", "demo"), (long.as_str(), "demo"), (&"a-".repeat(31), "demo")] {

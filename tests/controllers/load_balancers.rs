@@ -283,6 +283,25 @@ async fn until_it_was_healthy_class_address_and_type_can_be_corrected() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_service_of_both_families_is_made_again_before_a_load_balancer_is_asked() {
+    let stage = Stage::new();
+    let node_port = json!({"host": "2001:db8::1"});
+    stage.create_tenant(&json!({
+        "version": "v1.37.1", "expose": {"type": "NodePort", "nodePort": node_port},
+    }));
+    stage.settled().await;
+    let made = service(&stage);
+    assert_eq!(made["spec"]["ipFamilyPolicy"], "PreferDualStack");
+    let balanced = json!({"address": ANOTHER});
+    change(&stage, &json!({"type": "LoadBalancer", "nodePort": null, "loadBalancer": balanced}));
+    stage.settled().await;
+    let made_again = service(&stage);
+    assert_ne!(made_again["metadata"]["uid"], made["metadata"]["uid"]);
+    assert_eq!(made_again["spec"]["type"], "LoadBalancer");
+    assert_eq!(made_again["spec"].get("ipFamilyPolicy"), None);
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_may_change_later_restarts_nothing_and_reaches_the_service() {
     let stage = ready().await;
     let before = pods(&stage);

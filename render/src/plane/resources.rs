@@ -54,7 +54,7 @@ pub(super) fn go_runtime(gogc: u8, resources: &ResourceRequirements) -> Vec<EnvV
 }
 
 /// [`go_runtime`] of what is idle nearly always: without a limit on CPU Go counts the node's processors, and wakes
-/// one to look for work whenever another has some. With a limit Go counts that (since 1.25).
+/// one to look for work whenever another has some. With a limit Go counts that (two at least, since 1.25).
 pub(super) fn go_runtime_on_one_processor(
     gogc: u8,
     resources: &ResourceRequirements,

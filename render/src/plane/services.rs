@@ -1,6 +1,7 @@
 //! How the components and the outside find each other.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use k8s_openapi::api::core::v1::{Service, ServicePort, ServiceSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -11,6 +12,9 @@ use super::{names, pod};
 use crate::membership::EtcdShape;
 use crate::moves::{Awaited, Moves, PublicService};
 use crate::tenant::{BalancerRequest, Exposure, Tenant, Way};
+
+/// `spec.ipFamilyPolicy` of a Service at nodes' addresses of IPv6.
+pub const BOTH_FAMILIES: &str = "PreferDualStack";
 
 /// Names for the members. A member needs the others' names before it is ready, so they are published
 /// before that.
@@ -53,15 +57,21 @@ pub(super) fn build_api_server(tenant: &Tenant) -> Service {
 
 /// The endpoint.
 pub(super) fn build_api_server_public(tenant: &Tenant) -> Service {
-    let Exposure { port, way, moves, .. } = &tenant.exposure;
-    build_public(tenant, moves.service, way, *port)
+    let Exposure { port, way, moves, addresses, .. } = &tenant.exposure;
+    build_public(tenant, moves.service, &Public { way, port: *port, addresses })
 }
 
 /// Of the endpoint of before, as it was, or of one that is awaited. `as_made`: for nothing is asked that was given since.
 pub(super) fn build_api_server_other(tenant: &Tenant, as_made: bool) -> Option<Service> {
     let Moves { service, former, awaited, unmade: _ } = &tenant.exposure.moves;
-    if let Some(Awaited { exposure, .. }) = awaited.as_deref() {
-        return Some(build_public(tenant, service.other(), &exposure.way, exposure.port));
+    if let Some(Awaited { exposure: Exposure { port, way, addresses, .. }, .. }) =
+        awaited.as_deref()
+    {
+        return Some(build_public(
+            tenant,
+            service.other(),
+            &Public { way, port: *port, addresses },
+        ));
     }
     let former = former.as_ref()?;
     let (way, port) = match (as_made, &former.way) {
@@ -69,25 +79,28 @@ pub(super) fn build_api_server_other(tenant: &Tenant, as_made: bool) -> Option<S
         (true, Way::NodePort) => (Way::NodePort, None),
         (true, way) => (way.as_made(), Some(former.port)),
     };
-    Some(build_public(tenant, former.service, &way, port))
+    let public = Public { way: &way, port, addresses: &former.addresses };
+    Some(build_public(tenant, former.service, &public))
+}
+
+/// An endpoint, as far as its Service depends on it.
+struct Public<'e> {
+    way: &'e Way,
+    port: Option<u16>,
+    addresses: &'e [IpAddr],
 }
 
 /// Only ready replicas, so that a new one gets no clients during a rollout.
-fn build_public(
-    tenant: &Tenant,
-    service: PublicService,
-    way: &Way,
-    exposed: Option<u16>,
-) -> Service {
+fn build_public(tenant: &Tenant, service: PublicService, public: &Public<'_>) -> Service {
     let https = port("https", names::API_SERVER_PORT);
-    let spec = match way {
-        Way::NodePort => by_node_port(https, exposed),
+    let spec = match public.way {
+        Way::NodePort => at_nodes(https, public),
         Way::External { node_port } => by_node_port(https, *node_port),
         Way::Gateway { .. } => typed("ClusterIP", https),
-        Way::LoadBalancer(request) => by_load_balancer(https, exposed, request),
+        Way::LoadBalancer(request) => by_load_balancer(https, public.port, request),
     };
     let mut service = build(tenant, service.name(), names::API_SERVER, spec);
-    match way {
+    match public.way {
         Way::Gateway { hosts } => lead_gateway_to(&mut service, hosts),
         Way::LoadBalancer(BalancerRequest { annotations, .. }) if !annotations.is_empty() => {
             service.metadata.annotations = Some(annotations.clone());
@@ -95,6 +108,15 @@ fn build_public(
         Way::NodePort | Way::External { .. } | Way::LoadBalancer(_) => {}
     }
     service
+}
+
+/// A management cluster of both families serves a Service of its first one alone, unless it asks for both.
+fn at_nodes(port: ServicePort, public: &Public<'_>) -> ServiceSpec {
+    let is_asked = public.addresses.iter().any(IpAddr::is_ipv6);
+    ServiceSpec {
+        ip_family_policy: is_asked.then(|| BOTH_FAMILIES.to_owned()),
+        ..by_node_port(port, public.port)
+    }
 }
 
 fn typed(type_: &str, port: ServicePort) -> ServiceSpec {

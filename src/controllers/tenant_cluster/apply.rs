@@ -74,7 +74,7 @@ pub async fn apply(
     let foundation = build_foundation(tenant, &members);
     let has_endpoint = !tenant.exposure.addresses.is_empty();
     let born = observed.born() || (has_endpoint && note_birth(context, observed).await?);
-    if !born && balancer::discard_of_another_class(context, tenant).await? {
+    if !born && balancer::discard_in_the_way(context, tenant).await? {
         return Ok(None);
     }
     let NamespaceApplied { written: namespace, newborn } =

@@ -14,6 +14,7 @@ use nagaya_render::load_balancer::{
     BalancerView, asked_address, newest_warning, service_of, with_given_address,
 };
 use nagaya_render::moves::{Moves, PublicService};
+use nagaya_render::plane::BOTH_FAMILIES;
 use nagaya_render::plane_record::PlaneRecord;
 use nagaya_render::tenant::{Tenant, Way};
 use nagaya_render::validate::{Refusal, Sought, refuse_shared};
@@ -151,9 +152,10 @@ async fn warning(context: &Context, namespace: &str, service: PublicService) -> 
     }
 }
 
-/// Kubernetes lets nobody change the class of a Service: one that was made for another class is deleted until its address is the
-/// endpoint's, and made again by the pass that its deletion wakes. Whether there is one, which others may hold for long.
-pub async fn discard_of_another_class(context: &Context, tenant: &Tenant) -> Result<bool, Error> {
+/// Kubernetes lets nobody change the class of a Service, and a Service of both families stays one, of which a load balancer may refuse
+/// to give a single address: one that was made for another class, or at nodes, is deleted until its address is the endpoint's, and made
+/// again by the pass that its deletion wakes. Whether there is one, which others may hold for long.
+pub async fn discard_in_the_way(context: &Context, tenant: &Tenant) -> Result<bool, Error> {
     let Some(live) = in_the_way(context, tenant) else { return Ok(false) };
     if live.metadata.deletion_timestamp.is_none() {
         let planes = context.manager.clients.planes.clone();
@@ -170,9 +172,12 @@ fn in_the_way(context: &Context, tenant: &Tenant) -> Option<Service> {
     let Way::LoadBalancer(request) = &exposure.way else { return None };
     let live = find(context, &tenant.plane_namespace, exposure.moves.service)?;
     let view = view(&live);
-    let is_balancer = live.spec.as_ref()?.type_.as_deref() == Some("LoadBalancer");
-    let of_another = is_balancer && !view.is_of(request.class.as_deref());
-    (of_another || (next.is_some() && view.ending.is_some())).then_some(live)
+    let spec = live.spec.as_ref()?;
+    let cannot_become = match spec.type_.as_deref() {
+        Some("LoadBalancer") => !view.is_of(request.class.as_deref()),
+        _ => spec.ip_family_policy.as_deref() == Some(BOTH_FAMILIES),
+    };
+    (cannot_become || (next.is_some() && view.ending.is_some())).then_some(live)
 }
 
 /// The tenant with the address that it is given. One that is paused does not move to it.

@@ -12,7 +12,7 @@ use nagaya_render::plane::{Foundation, build_api_server_other_as_made, build_fou
 use nagaya_render::tenant::{Exposure, Tenant, Way};
 
 use super::Error;
-use super::balancer::discard_of_another_class;
+use super::balancer::discard_in_the_way;
 use super::bounded_client::{BoundedClient, apply_one, apply_or_remove};
 use crate::caches::TextStore;
 use crate::controllers::Context;
@@ -70,7 +70,7 @@ pub async fn apply_services(
         apply_one(planes, cache, api_server),
         apply_one(planes, cache, api_server_public),
         async {
-            if moves.awaited.is_some() && discard_of_another_class(context, tenant).await? {
+            if moves.awaited.is_some() && discard_in_the_way(context, tenant).await? {
                 return Ok(());
             }
             apply_or_remove(planes, cache, namespace, other, api_server_other).await

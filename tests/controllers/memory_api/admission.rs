@@ -205,9 +205,18 @@ fn complete_service(store: &Store, object: &mut Value) {
     }
 }
 
-/// A port that was given to a Service stays if a writer does not name one (`patchAllocatedValues`).
+/// A port that was given to a Service stays if a writer does not name one (`patchAllocatedValues`), and so do its
+/// families (`initIPFamilyFields`).
 pub fn keep_allocated(kind: &Kind, before: &Value, after: &mut Value) {
-    if kind.name != "Service" || after["spec"]["type"] != "NodePort" {
+    if kind.name != "Service" {
+        return;
+    }
+    if let (None, Some(policy)) =
+        (after["spec"].get("ipFamilyPolicy"), before["spec"].get("ipFamilyPolicy"))
+    {
+        after["spec"]["ipFamilyPolicy"] = policy.clone();
+    }
+    if after["spec"]["type"] != "NodePort" {
         return;
     }
     let had = |port: &Value| {
