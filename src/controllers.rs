@@ -116,7 +116,8 @@ pub async fn run(manager: Arc<Manager>) -> Result<(), Error> {
                     join_token::run(Arc::clone(&context), shown_tokens),
                 );
             };
-            let limits = context.limits.follow(&*context.manager.dial, &context.caches.planes);
+            let Manager { dial, metrics, .. } = &*context.manager;
+            let limits = context.limits.follow(&**dial, &context.caches.planes, metrics);
             tokio::select! {
                 () = all => {}
                 never = limits => match never {},

@@ -29,6 +29,7 @@ use tokio::time::{Instant, sleep, timeout};
 use board::{Board, Heard};
 
 use crate::config::Config;
+use crate::metrics::Metrics;
 use crate::tenant::{Dial, TenantKey, Wakeups};
 
 /// Between two rounds of questions. The gateway tells of a refusal for a minute.
@@ -70,11 +71,17 @@ impl GatewayLimits {
     }
 
     /// Asks until it is dropped, if there is anybody to ask.
-    pub async fn follow(&self, dial: &dyn Dial, planes: &Store<Namespace>) -> Infallible {
+    pub async fn follow(
+        &self,
+        dial: &dyn Dial,
+        planes: &Store<Namespace>,
+        metrics: &Metrics,
+    ) -> Infallible {
         let Some(pods) = &self.pods else { return pending().await };
         let mut silent = false;
         loop {
             let answers = ask_all(dial, find(pods).await).await;
+            metrics.gateway_answers(pods, answers.len());
             if answers.is_empty() != silent {
                 silent = answers.is_empty();
                 tell_of_silence(pods, silent);

@@ -34,6 +34,8 @@ pub struct Metrics {
     reconcile_time: Family<ControllerLabels, Histogram, fn() -> Histogram>,
     errors: Family<ErrorLabels, Counter>,
     leads: Family<LeaderLabels, Gauge>,
+    /// Without a value until the gateway was asked: there may be none, and of two managers one asks.
+    gateway_pods_answering: Family<GatewayLabels, Gauge>,
     resident_memory: Gauge,
     registry: Registry,
 }
@@ -61,6 +63,12 @@ struct LeaderLabels {
     name: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct GatewayLabels {
+    /// `gatewayPods` of the configuration.
+    address: String,
+}
+
 const LEADER: LeaderLabels = LeaderLabels { name: leader::LEASE };
 
 impl Default for Metrics {
@@ -72,6 +80,7 @@ impl Default for Metrics {
             reconcile_time: Family::new_with_constructor(|| Histogram::new(RECONCILE_BUCKETS)),
             errors: Family::default(),
             leads: Family::default(),
+            gateway_pods_answering: Family::default(),
             resident_memory: Gauge::default(),
             registry: Registry::default(),
         };
@@ -115,6 +124,11 @@ impl Metrics {
             "Whether this manager is the one that works",
             self.leads.clone(),
         );
+        registry.register(
+            "nagaya_gateway_pods_answering",
+            "Pods of the gateway that said whom they refuse when they were asked last",
+            self.gateway_pods_answering.clone(),
+        );
         registry.register_with_unit(
             "process_resident_memory",
             "Resident memory of the manager",
@@ -128,6 +142,13 @@ impl Metrics {
     /// Whether this manager is the one that works.
     pub fn leads(&self, leads: bool) {
         self.leads.get_or_create(&LEADER).set(leads.into());
+    }
+
+    /// So many pods of the gateway at `address` said whom they refuse.
+    pub fn gateway_answers(&self, address: &str, pods: usize) {
+        let labels = GatewayLabels { address: address.to_owned() };
+        let pods = i64::try_from(pods).unwrap_or(i64::MAX);
+        self.gateway_pods_answering.get_or_create(&labels).set(pods);
     }
 
     /// Notes one pass of `controller`; `failure` is the reason if it failed.

@@ -125,7 +125,7 @@ fn connections(cluster: &TenantCluster) -> Finding {
         _ if !is_behind_gateway(cluster) => passed(check, "it is not behind the gateway"),
         _ => passed(
             check,
-            "the manager has heard of no refusal; if it hears no gateway at all, its log alone says so",
+            "the manager has heard of no refusal; if it hears no gateway at all, the alert NagayaGatewaySilent and its log say so",
         ),
     }
 }

@@ -9,7 +9,7 @@ use nagaya_render::status::State;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
 
 use super::*;
-use crate::tenant::Link;
+use crate::tenant::{Link, wakeups};
 
 const PLANE: &str = "nagaya-acme-demo";
 
@@ -246,4 +246,23 @@ async fn a_pod_that_is_silent_old_or_says_too_much_does_not_keep_others_from_bei
     let heard = ask_all(&pods, addresses.collect()).await;
     assert_eq!(heard, [(IpAddr::from([10, 0, 0, 2]), LimitedRoutes::default())]);
     assert!(begin.elapsed() <= 2 * PATIENCE, "{:?}", begin.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn how_many_pods_answer_is_counted_once_they_were_asked() {
+    let well = serde_json::to_string(&LimitedRoutes::default()).unwrap();
+    let pods = Pods(BTreeMap::from([(1, None), (2, Some(response("200 OK", &well)))]));
+    let metrics = Metrics::default();
+    assert!(!metrics.encode().unwrap().contains("nagaya_gateway_pods_answering{"));
+    for (pod, answering) in [("10.0.0.2:8080", 1), ("10.0.0.1:8080", 0)] {
+        let limits = GatewayLimits {
+            pods: Some(pod.to_owned()),
+            board: Mutex::default(),
+            wakeups: wakeups().0,
+        };
+        timeout(PAUSE, limits.follow(&pods, &planes(), &metrics)).await.unwrap_err();
+        let said = format!("nagaya_gateway_pods_answering{{address=\"{pod}\"}} {answering}\n");
+        let text = metrics.encode().unwrap();
+        assert!(text.contains(&said), "{said} is not in\n{text}");
+    }
 }

@@ -58,6 +58,7 @@ fn answer(mut connection: TcpStream, metrics: &Metrics) {
 pub fn a_fleet() -> Metrics {
     let metrics = Metrics::default();
     metrics.leads(true);
+    metrics.gateway_answers("nagaya-gateway-pods.nagaya-system.svc:8080", 2);
     let now = Timestamp::now();
     for (name, ready, ills) in [("demo", "True", &[][..]), ("broken", "False", &ILLS)] {
         let expires = Some(now + Duration::from_hours(1));
