@@ -149,7 +149,8 @@ async fn pass(context: &Context, token: &JoinToken, now: Timestamp) -> Result<Ac
     let phase = phase(context, token, expires, now).await?;
     let (outcome, next) = match &phase {
         Phase::Deleted => match issue::revoke(context, token, now >= expires).await {
-            Ok(true) => return Ok(Action::await_change()),
+            // It is gone. An API server that said so by mistake is asked again, and nobody else would ever come back here.
+            Ok(true) => return Ok(Action::requeue(LOOK_AGAIN)),
             waits => (waits.map(|_| None), Some(LOOK_AGAIN)),
         },
         Phase::Expired => (issue::withdraw(context, token).await.map(|()| None), None),

@@ -121,13 +121,18 @@ async fn take_away(
     Ok(())
 }
 
+/// That a credential is gone is seen, and not only answered. One that goes is refused already, whoever holds its Secret.
 async fn end_in_tenant(plane: &Plane, token_id: &str) -> Result<(), Error> {
     let in_tenant = Api::<Secret>::namespaced(plane.client.clone(), "kube-system");
-    let there = kube_ops::get(&in_tenant, &bootstrap_token_secret_name(token_id)).await?;
-    match there {
-        Some(there) => Ok(kube_ops::delete(&in_tenant, &there).await?),
-        None => Ok(()),
+    let name = bootstrap_token_secret_name(token_id);
+    let Some(there) = kube_ops::get(&in_tenant, &name).await? else { return Ok(()) };
+    kube_ops::delete(&in_tenant, &there).await?;
+    let left = kube_ops::get(&in_tenant, &name).await?;
+    if left.is_some_and(|left| left.metadata.deletion_timestamp.is_none()) {
+        let object = format!("Secret kube-system/{name}");
+        return Err(kube_ops::Error::ObjectChanged { object }.into());
     }
+    Ok(())
 }
 
 fn is_out_of_reach(context: &Context, token: &JoinToken) -> bool {

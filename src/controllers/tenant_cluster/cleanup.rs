@@ -150,8 +150,14 @@ async fn retain(context: &Context, namespace: &Namespace) -> Result<Left, Error>
     if let Left::Waiting(what) = end_workloads(context, &name, DeletionPolicy::Retain).await? {
         return Ok(Left::Waiting(what));
     }
-    end_each(&Api::<Service>::namespaced(planes.clone(), &name), at_once).await?;
-    end_each(&Api::<PodDisruptionBudget>::namespaced(planes.clone(), &name), at_once).await?;
+    let services = end_each(&Api::<Service>::namespaced(planes.clone(), &name), at_once).await?;
+    let budgets =
+        end_each(&Api::<PodDisruptionBudget>::namespaced(planes.clone(), &name), at_once).await?;
+    // Nobody comes back to what is retained: that they are gone is seen, and not only asked for.
+    let left = [services, budgets].concat();
+    if !left.is_empty() {
+        return Ok(Left::Waiting(format!("waiting for {} in {name} to go", left.join(", "))));
+    }
     let uid = namespace.labels().get(labels::TENANT_UID);
     let uid = uid.map(String::as_str).unwrap_or_default();
     let all = Api::<Namespace>::all(planes.clone());
@@ -170,13 +176,20 @@ async fn end_workloads(
     let pods = Api::<Pod>::namespaced(planes.clone(), namespace);
     let names = end_each(&pods, |pod| grace_for(pod, policy)).await?;
     let soon = |meta: &ObjectMeta| meta.deletion_timestamp.is_none().then_some(GRACE);
-    end_each(&Api::<Deployment>::namespaced(planes.clone(), namespace), soon).await?;
-    end_each(&Api::<StatefulSet>::namespaced(planes.clone(), namespace), soon).await?;
-    end_each(&Api::<Job>::namespaced(planes.clone(), namespace), soon).await?;
-    if names.is_empty() {
-        return Ok(Left::Nothing);
-    }
-    Ok(Left::Waiting(format!("waiting for pods {} in {namespace} to end", names.join(", "))))
+    let controllers = [
+        end_each(&Api::<Deployment>::namespaced(planes.clone(), namespace), soon).await?,
+        end_each(&Api::<StatefulSet>::namespaced(planes.clone(), namespace), soon).await?,
+        end_each(&Api::<Job>::namespaced(planes.clone(), namespace), soon).await?,
+    ]
+    .concat();
+    Ok(match (names.as_slice(), controllers.as_slice()) {
+        ([], []) => Left::Nothing,
+        ([], _) => {
+            let names = controllers.join(", ");
+            Left::Waiting(format!("waiting for {names} in {namespace} to go"))
+        }
+        _ => Left::Waiting(format!("waiting for pods {} in {namespace} to end", names.join(", "))),
+    })
 }
 
 /// Seconds that a pod gets from us; `None`: it ends in time already.
