@@ -88,6 +88,11 @@ fn ends_by_itself(id: &Id, object: &Value) -> bool {
         || (id.kind == "Secret" && object["data"].get("expiration").is_some())
 }
 
+/// As the Secret of a token that ends by itself, by which cluster-info is signed as long as it is there.
+fn is_of_another_token(path: &str) -> bool {
+    path.contains("f:jws-kubeconfig-") && !path.contains(TOKEN)
+}
+
 /// The manager's rights in a project outlast the tenants for which it has taken them.
 fn is_of_the_project(id: &Id) -> bool {
     id.kind == "RoleBinding" && id.namespace == PROJECT
@@ -168,7 +173,8 @@ impl<'a> Names<'a> {
         let all = owned_fields(object).into_iter();
         let all =
             all.filter(|(path, _)| path.steps().next_back().is_none_or(|last| !of_the_way(last)));
-        all.map(|(path, value)| (self.told(path.to_string()), self.value(value))).collect()
+        let all = all.map(|(path, value)| (self.told(path.to_string()), self.value(value)));
+        all.filter(|(path, _)| !is_of_another_token(path)).collect()
     }
 
     fn value(&self, value: &Value) -> Value {

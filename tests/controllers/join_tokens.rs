@@ -75,11 +75,20 @@ fn create_token(stage: &Stage, cluster: &str) {
     stage.projects.create(&token).unwrap();
 }
 
-fn token_id() -> Id {
+pub fn token_id() -> Id {
     Id::new(Kind::named("JoinToken"), PROJECT, "vms")
 }
 
-fn issued(stage: &Stage) -> Value {
+/// The object, its Secret, and every token that was ever made for it.
+pub fn is_gone(stage: &Stage) -> bool {
+    let ours = STANDARD.encode(format!("issued by Nagaya for JoinToken {PROJECT}/vms"));
+    let is_ours = |secret: &Value| secret["data"]["description"] == *ours;
+    stage.projects.get("JoinToken", PROJECT, "vms").is_none()
+        && stage.projects.get("Secret", PROJECT, "vms-join").is_none()
+        && !stage.inside.all("Secret", Some("kube-system")).iter().any(|one| is_ours(one))
+}
+
+pub fn issued(stage: &Stage) -> Value {
     let token = stage.projects.get("JoinToken", PROJECT, "vms").unwrap_or_default();
     token["status"]["conditions"][0].clone()
 }

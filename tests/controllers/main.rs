@@ -14,6 +14,7 @@ mod deleting;
 mod ending;
 mod expose_move;
 mod field_changes;
+mod foreign;
 mod former_secrets;
 mod gateway;
 mod gitops;

@@ -7,7 +7,6 @@
 //! failure.
 
 mod clean;
-mod foreign;
 mod play;
 mod plot;
 
@@ -29,7 +28,7 @@ const STORIES: u64 = 100;
 const SECONDS: u64 = 600;
 /// A bug is caught by one of the first so many.
 const STORIES_FOR_A_BUG: u64 = 60;
-const BUGS: [Bug; 9] = [
+const BUGS: [Bug; 10] = [
     Bug::MakesKeysAnew,
     Bug::BelievesInLostWrites,
     Bug::LetsGoTooEarly,
@@ -39,6 +38,7 @@ const BUGS: [Bug; 9] = [
     Bug::OwnsNothing,
     Bug::IsDeafAfterAWatchEnds,
     Bug::DeletesByNameAlone,
+    Bug::LeaksVolumes,
 ];
 /// After so many that end wrongly it is clear that something is wrong.
 const ENOUGH: usize = 3;

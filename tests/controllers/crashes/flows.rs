@@ -7,12 +7,12 @@ use serde_json::{Value, json};
 
 use crate::memory_api::{Id, Kind, NODE_ADDRESS};
 use crate::stage::{PROJECT, Picture, Stage, spec, tenant_id};
-use crate::{expose_move, former_secrets, load_balancers};
+use crate::{expose_move, former_secrets, join_tokens, load_balancers, snapshots_in_a_bucket};
 
 /// One after the other.
 pub struct Flow {
     pub acts: &'static [Act],
-    /// Fewer would mean that it did not happen.
+    /// To the management side; fewer would mean that it did not happen.
     pub least_writes: usize,
 }
 
@@ -46,6 +46,33 @@ pub const BIRTH: Flow = Flow {
                 && stage.condition(conditions::SCHEDULER_READY)["reason"] == "NotReady"
         },
     }],
+};
+
+/// From nothing to a cluster that can be joined.
+pub const WHOLE_BIRTH: Flow = Flow {
+    least_writes: 25,
+    acts: &[Act {
+        does: |stage| stage.create_tenant(&spec()),
+        comes_to: "a cluster that can be joined",
+        done: Stage::is_settled,
+    }],
+};
+
+/// Asked for, and deleted.
+pub const TOKEN: Flow = Flow {
+    least_writes: 2,
+    acts: &[
+        Act {
+            does: |stage| stage.create_join_token("vms"),
+            comes_to: "a token that is issued",
+            done: |stage| join_tokens::issued(stage)["status"] == "True",
+        },
+        Act {
+            does: |stage| stage.projects.delete(&join_tokens::token_id()),
+            comes_to: "no token",
+            done: |stage| join_tokens::is_gone(stage),
+        },
+    ],
 };
 
 /// [`BIRTH`] at an address that is given some time after it was asked for.
@@ -277,15 +304,27 @@ pub const RESTORE: Flow = Flow {
                 ask(stage, &json!({"restoreFrom": {"snapshot": name}}));
             },
             comes_to: "what it was at the snapshot",
-            done: |stage| {
-                let plane = stage.planes.get("Namespace", "", &Stage::plane()).unwrap();
-                stage.is_settled()
-                    && plane["metadata"]["annotations"][labels::RESTORED_FROM].is_string()
-                    && stage.planes.all("Job", Some(&Stage::plane())).is_empty()
-            },
+            done: is_restored,
         },
     ],
 };
+
+/// Of a control plane that is lost, out of a bucket.
+pub const RECOVERY: Flow = Flow {
+    least_writes: 20,
+    acts: &[Act {
+        does: |stage| snapshots_in_a_bucket::recover(stage),
+        comes_to: "what it was at the snapshot",
+        done: is_restored,
+    }],
+};
+
+fn is_restored(stage: &Stage) -> bool {
+    let plane = stage.planes.get("Namespace", "", &Stage::plane()).unwrap();
+    stage.is_settled()
+        && plane["metadata"]["annotations"][labels::RESTORED_FROM].is_string()
+        && stage.planes.all("Job", Some(&Stage::plane())).is_empty()
+}
 
 /// Other settings, with the next manager.
 pub const TEMPLATES: Flow = Flow {
@@ -330,18 +369,23 @@ pub const DELETION: Flow = Flow {
     }],
 };
 
+/// Deleted, and nobody comes for what is left.
+pub const RETIREMENT: Flow = Flow { least_writes: 8, acts: &[RETAINED] };
+
+const RETAINED: Act = Act {
+    does: |stage| {
+        ask(stage, &json!({"deletionPolicy": "Retain"}));
+        stage.projects.delete(&tenant_id());
+    },
+    comes_to: "what is retained",
+    done: |stage| stage.tenant().is_none(),
+};
+
 /// Deleted, and created again.
 pub const RETENTION: Flow = Flow {
     least_writes: 15,
     acts: &[
-        Act {
-            does: |stage| {
-                ask(stage, &json!({"deletionPolicy": "Retain"}));
-                stage.projects.delete(&tenant_id());
-            },
-            comes_to: "what is retained",
-            done: |stage| stage.tenant().is_none(),
-        },
+        RETAINED,
         Act {
             does: |stage| stage.create_tenant(&json!({"version": OLD})),
             comes_to: "the same plane",

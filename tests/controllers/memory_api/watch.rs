@@ -21,6 +21,8 @@ use super::storm::Trouble;
 
 /// What kube-apiserver takes if the client does not say.
 const USUAL_SECONDS: u64 = 1800;
+/// How often it says how far it is to who asks for that (`defaultBookmarkFrequency`).
+const BOOKMARKS: Duration = Duration::from_mins(1);
 
 struct Watch {
     api: MemoryApi,
@@ -31,6 +33,8 @@ struct Watch {
     /// Everything up to this version has been looked at.
     version: u64,
     ends: Instant,
+    /// When it says next how far it is.
+    bookmark: Option<Instant>,
     trouble: Trouble,
 }
 
@@ -64,6 +68,8 @@ pub fn open(
         metadata_only: request.metadata_only,
         version: version.ok_or_else(|| Refusal::not_played("watch from no version"))?,
         ends: Instant::now() + Duration::from_secs(seconds),
+        bookmark: (request.parameter("allowWatchBookmarks") == Some("true"))
+            .then(|| Instant::now() + BOOKMARKS),
         trouble,
     };
     Ok(stream::unfold(watch, |mut watch| async {
@@ -91,10 +97,23 @@ impl Watch {
                 }
                 return self.sent(&events);
             }
-            if !matches!(timeout_at(self.ends, shown.changed()).await, Ok(Ok(()))) {
-                return None;
+            let due = self.bookmark.filter(|due| *due < self.ends);
+            match timeout_at(due.unwrap_or(self.ends), shown.changed()).await {
+                Ok(Ok(())) => {}
+                Err(_) if due.is_some() => return Some(self.bookmark()),
+                _ => return None,
             }
         }
+    }
+
+    fn bookmark(&mut self) -> String {
+        self.bookmark = Some(Instant::now() + BOOKMARKS);
+        let object = json!({
+            "kind": self.kind.name, "apiVersion": self.kind.api_version(),
+            "metadata": {"resourceVersion": self.version.to_string()},
+        });
+        let object = AsAsked::of(&object, self.metadata_only);
+        answer::json(&Event { what: "BOOKMARK", object }) + "\n"
     }
 
     /// The events as lines; `None`: it has ended.

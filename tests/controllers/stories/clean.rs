@@ -5,9 +5,10 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use nagaya_api::conditions;
 
+use super::in_virtual_time;
 use super::plot::{Plot, Wish};
-use super::{foreign, in_virtual_time};
 use crate::ending::{End, Expected};
+use crate::foreign;
 use crate::stage::{Picture, Stage, tenant_id};
 
 /// Shared by all who play stories.

@@ -8,9 +8,9 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
-use super::foreign;
 use super::plot::{Plot, Step};
 use crate::ending::{End, Expected};
+use crate::foreign;
 use crate::history;
 use crate::memory_api::{Bug, Fault, Id, Kind, Storm};
 use crate::running::Running;

@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, pending};
 use nagaya::etcd::{Error, EtcdAccess, Etcds, Look};
 use nagaya_render::membership::{EtcdView, Member, Step, Store};
 
 use super::uid;
-use crate::memory_api::MemoryApi;
+use crate::memory_api::{Fault, MemoryApi};
 use crate::process::Process;
 
 /// The etcds of all control planes.
@@ -18,6 +18,8 @@ pub struct MemoryEtcds {
     members: Mutex<HashMap<String, Vec<Member>>>,
     room: Mutex<Room>,
     taken: Mutex<Vec<Step>>,
+    /// What becomes of which step.
+    planned: Mutex<Option<(usize, Fault)>>,
 }
 
 /// The same as one manager's process reaches them.
@@ -47,6 +49,7 @@ impl MemoryEtcds {
             members: Mutex::default(),
             room: Mutex::default(),
             taken: Mutex::default(),
+            planned: Mutex::default(),
         }
     }
 
@@ -58,7 +61,25 @@ impl MemoryEtcds {
             members: Mutex::new(members),
             room: Mutex::new(self.room().clone()),
             taken: Mutex::default(),
+            planned: Mutex::default(),
         }
+    }
+
+    /// Plans `fault` for the step number `step`, the first being 1.
+    pub fn plan_fault(&self, step: usize, fault: Fault) {
+        *self.planned.lock().unwrap() = Some((step, fault));
+    }
+
+    /// Whether what was planned has happened.
+    pub fn all_faults_happened(&self) -> bool {
+        self.planned.lock().unwrap().is_none()
+    }
+
+    /// What becomes of the step that was asked for last.
+    fn fault(&self) -> Option<Fault> {
+        let mut planned = self.planned.lock().unwrap();
+        let number = self.taken().len();
+        planned.take_if(|(step, _)| *step == number).map(|(_, fault)| fault)
     }
 
     fn with<T>(&self, namespace: &str, work: impl FnOnce(&mut Vec<Member>) -> T) -> T {
@@ -168,6 +189,10 @@ impl Etcds for MemoryEtcds {
         step: &'a Step,
     ) -> BoxFuture<'a, Result<(), Error>> {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner).push(step.clone());
+        let fault = self.fault();
+        if matches!(fault, Some(Fault::Refused(_) | Fault::Lost(_))) {
+            return Box::pin(async { Err(unanswered()) });
+        }
         self.with(&access.namespace, |members| {
             let id = members.iter().map(|member| member.id).max().unwrap_or_default() + 1;
             match step {
@@ -197,8 +222,16 @@ impl Etcds for MemoryEtcds {
             Step::Disarm => room.full = false,
             _ => {}
         }
-        Box::pin(async { Ok(()) })
+        match fault {
+            Some(Fault::AnswerLost(_)) => Box::pin(async { Err(unanswered()) }),
+            Some(Fault::Silence) => Box::pin(pending()),
+            _ => Box::pin(async { Ok(()) }),
+        }
     }
+}
+
+fn unanswered() -> Error {
+    Error::Unreachable { member: "etcd-0".to_owned(), why: "a fault of the test".to_owned() }
 }
 
 impl Etcds for EtcdsOf {
