@@ -97,13 +97,18 @@ impl Watch {
                 }
                 return self.sent(&events);
             }
-            let due = self.bookmark.filter(|due| *due < self.ends);
+            // One that has kept events back has ended, though its client has not heard of it.
+            let due = self.bookmark.filter(|due| *due < self.ends && !self.has_ended());
             match timeout_at(due.unwrap_or(self.ends), shown.changed()).await {
                 Ok(Ok(())) => {}
                 Err(_) if due.is_some() => return Some(self.bookmark()),
                 _ => return None,
             }
         }
+    }
+
+    fn has_ended(&self) -> bool {
+        self.trouble.ends_after == Some(0)
     }
 
     fn bookmark(&mut self) -> String {
