@@ -57,21 +57,15 @@ pub(super) fn build_api_server(tenant: &Tenant) -> Service {
 
 /// The endpoint.
 pub(super) fn build_api_server_public(tenant: &Tenant) -> Service {
-    let Exposure { port, way, moves, addresses, .. } = &tenant.exposure;
-    build_public(tenant, moves.service, &Public { way, port: *port, addresses })
+    let exposure = &tenant.exposure;
+    build_public(tenant, exposure.moves.service, &Public::of(exposure))
 }
 
 /// Of the endpoint of before, as it was, or of one that is awaited. `as_made`: for nothing is asked that was given since.
 pub(super) fn build_api_server_other(tenant: &Tenant, as_made: bool) -> Option<Service> {
     let Moves { service, former, awaited, unmade: _ } = &tenant.exposure.moves;
-    if let Some(Awaited { exposure: Exposure { port, way, addresses, .. }, .. }) =
-        awaited.as_deref()
-    {
-        return Some(build_public(
-            tenant,
-            service.other(),
-            &Public { way, port: *port, addresses },
-        ));
+    if let Some(Awaited { exposure, .. }) = awaited.as_deref() {
+        return Some(build_public(tenant, service.other(), &Public::of(exposure)));
     }
     let former = former.as_ref()?;
     let (way, port) = match (as_made, &former.way) {
@@ -88,6 +82,13 @@ struct Public<'e> {
     way: &'e Way,
     port: Option<u16>,
     addresses: &'e [IpAddr],
+}
+
+impl<'e> Public<'e> {
+    fn of(exposure: &'e Exposure) -> Self {
+        let Exposure { way, port, addresses, .. } = exposure;
+        Self { way, port: *port, addresses }
+    }
 }
 
 /// Only ready replicas, so that a new one gets no clients during a rollout.

@@ -154,9 +154,8 @@ async fn retain(context: &Context, namespace: &Namespace) -> Result<Left, Error>
     let budgets =
         end_each(&Api::<PodDisruptionBudget>::namespaced(planes.clone(), &name), at_once).await?;
     // Nobody comes back to what is retained: that they are gone is seen, and not only asked for.
-    let left = [services, budgets].concat();
-    if !left.is_empty() {
-        return Ok(Left::Waiting(format!("waiting for {} in {name} to go", left.join(", "))));
+    if let Left::Waiting(what) = until_gone(&[services, budgets].concat(), &name) {
+        return Ok(Left::Waiting(what));
     }
     let uid = namespace.labels().get(labels::TENANT_UID);
     let uid = uid.map(String::as_str).unwrap_or_default();
@@ -182,14 +181,17 @@ async fn end_workloads(
         end_each(&Api::<Job>::namespaced(planes.clone(), namespace), soon).await?,
     ]
     .concat();
-    Ok(match (names.as_slice(), controllers.as_slice()) {
-        ([], []) => Left::Nothing,
-        ([], _) => {
-            let names = controllers.join(", ");
-            Left::Waiting(format!("waiting for {names} in {namespace} to go"))
-        }
-        _ => Left::Waiting(format!("waiting for pods {} in {namespace} to end", names.join(", "))),
-    })
+    if names.is_empty() {
+        return Ok(until_gone(&controllers, namespace));
+    }
+    Ok(Left::Waiting(format!("waiting for pods {} in {namespace} to end", names.join(", "))))
+}
+
+fn until_gone(names: &[String], namespace: &str) -> Left {
+    match names {
+        [] => Left::Nothing,
+        names => Left::Waiting(format!("waiting for {} in {namespace} to go", names.join(", "))),
+    }
 }
 
 /// Seconds that a pod gets from us; `None`: it ends in time already.

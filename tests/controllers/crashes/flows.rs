@@ -1,13 +1,17 @@
-//! What happens to a tenant, and how it is told that each part of it is over.
+//! What happens to a tenant, and how it is told that each part of it is over. Moves are in `flows/moves.rs`.
+
+mod moves;
 
 use k8s_openapi::api::core::v1::ResourceRequirements;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use nagaya_api::{conditions, labels};
 use serde_json::{Value, json};
 
-use crate::memory_api::{Id, Kind, NODE_ADDRESS};
+use crate::memory_api::{Id, Kind};
 use crate::stage::{PROJECT, Picture, Stage, spec, tenant_id};
-use crate::{expose_move, former_secrets, join_tokens, load_balancers, snapshots_in_a_bucket};
+use crate::{former_secrets, join_tokens, load_balancers, snapshots_in_a_bucket};
+
+pub use moves::{MOVE, MOVE_BY_BALANCERS};
 
 /// One after the other.
 pub struct Flow {
@@ -165,129 +169,6 @@ pub const REFUSAL: Flow = Flow {
         },
     ],
 };
-
-/// To the gateway, back, and there again; then the node port ends.
-pub const MOVE: Flow = Flow {
-    least_writes: 20,
-    acts: &[
-        Act {
-            does: |stage| ask(stage, &json!({"expose": {"type": "Gateway"}})),
-            comes_to: "an endpoint at the gateway",
-            done: |stage| has_moved_to(stage, AT_THE_GATEWAY),
-        },
-        Act {
-            does: |stage| ask(stage, &json!({"expose": {"type": "NodePort"}})),
-            comes_to: "the endpoint of before",
-            done: |stage| {
-                let former = stage.tenant().unwrap_or_default()["status"]["formerEndpoint"].clone();
-                let back = status(stage, "endpoint").as_str().unwrap_or_default().to_owned();
-                former["endpoint"] == AT_THE_GATEWAY && has_moved_to(stage, &back)
-            },
-        },
-        Act {
-            does: |stage| ask(stage, &json!({"expose": {"type": "Gateway"}})),
-            comes_to: "an endpoint at the gateway again",
-            done: |stage| has_moved_to(stage, AT_THE_GATEWAY),
-        },
-        END_OF_FORMER,
-    ],
-};
-
-/// To a load balancer that gives its address some time later, from there to one outside, to another one and back,
-/// and to a node port again.
-pub const MOVE_BY_BALANCERS: Flow = Flow {
-    least_writes: 30,
-    acts: &[
-        Act {
-            does: |stage| ask(stage, &json!({"expose": {"type": "LoadBalancer"}})),
-            comes_to: "a Service that waits for its address",
-            done: |stage| {
-                let service = of_plane("Service", expose_move::SECOND);
-                stage.condition(conditions::RECONCILING)["reason"] == "LoadBalancerPending"
-                    && stage.planes.names_in(&Stage::plane()).contains(&service)
-            },
-        },
-        Act {
-            does: |stage| {
-                let service = (Stage::plane(), expose_move::SECOND);
-                load_balancers::give_to(stage, (&service.0, service.1), load_balancers::ADDRESS);
-            },
-            comes_to: "an endpoint by the load balancer",
-            done: |stage| has_moved_to(stage, "198.51.100.20:6443"),
-        },
-        END_OF_FORMER,
-        Act {
-            does: |stage| {
-                let mut expose = load_balancers::external()["expose"].clone();
-                expose["retiredEndpoint"] = Value::Null;
-                ask(stage, &json!({"expose": expose}));
-            },
-            comes_to: "an endpoint outside",
-            done: |stage| has_moved_to(stage, "demo.lb.example:6443"),
-        },
-        END_OF_FORMER,
-        Act {
-            does: |stage| {
-                let expose =
-                    json!({"external": {"host": "new.lb.example"}, "retiredEndpoint": null});
-                ask(stage, &json!({ "expose": expose }));
-            },
-            comes_to: "another endpoint outside",
-            done: |stage| has_moved_to(stage, "new.lb.example:6443"),
-        },
-        Act {
-            does: |stage| {
-                ask(stage, &json!({"expose": {"external": {"host": "demo.lb.example"}}}));
-            },
-            comes_to: "the endpoint of before outside",
-            done: |stage| has_moved_to(stage, "demo.lb.example:6443"),
-        },
-        END_OF_FORMER,
-        Act {
-            does: |stage| {
-                let expose = json!({"type": "NodePort", "external": null, "retiredEndpoint": null});
-                ask(stage, &json!({"expose": expose}));
-            },
-            comes_to: "an endpoint by a node port",
-            done: |stage| {
-                let endpoint = status(stage, "endpoint").as_str().unwrap_or_default().to_owned();
-                endpoint.starts_with(&NODE_ADDRESS.to_string()) && has_moved_to(stage, &endpoint)
-            },
-        },
-        END_OF_FORMER,
-    ],
-};
-
-const END_OF_FORMER: Act = Act {
-    does: |stage| {
-        let former = status(stage, "formerEndpoint")["endpoint"].clone();
-        ask(stage, &json!({"expose": {"retiredEndpoint": former}}));
-    },
-    comes_to: "no former endpoint",
-    done: |stage| {
-        let services =
-            [expose_move::FIRST, expose_move::SECOND].map(|name| of_plane("Service", name));
-        let live = stage.planes.names_in(&Stage::plane());
-        stage.is_settled()
-            && status(stage, "formerEndpoint").is_null()
-            && services.iter().filter(|service| live.contains(service)).count() == 1
-    },
-};
-
-const AT_THE_GATEWAY: &str = "demo.acme.k8s.example.com:443";
-
-/// And nodes that join are known to be handed it.
-fn has_moved_to(stage: &Stage, endpoint: &str) -> bool {
-    let plane = stage.planes.get("Namespace", "", &Stage::plane()).unwrap_or_default();
-    let former = plane["metadata"]["annotations"][labels::FORMER_ENDPOINT].as_str().map(|text| {
-        let former: Value = serde_json::from_str(text).unwrap();
-        former["handedOut"].as_array().and_then(|all| all.last()).cloned().unwrap_or_default()
-    });
-    stage.is_settled()
-        && status(stage, "endpoint") == endpoint
-        && former.is_some_and(|last| last["endpoint"] == endpoint)
-        && stage.condition(conditions::NODES_MOVED)["status"] == "True"
-}
 
 /// A snapshot that is due, and the way back to it.
 pub const RESTORE: Flow = Flow {
