@@ -42,6 +42,8 @@ const BUGS: [Bug; 10] = [
 ];
 /// After so many that end wrongly it is clear that something is wrong.
 const ENOUGH: usize = 3;
+/// A hundred thousand take two hours: how far they are is said this often.
+const SAID_EVERY: u64 = 5_000;
 
 #[test]
 fn every_story_ends_as_if_nothing_had_gone_wrong() {
@@ -62,8 +64,17 @@ fn every_story_ends_as_if_nothing_had_gone_wrong() {
                 return;
             }
             match tell(&clean, seed, None) {
-                Ok(one) => *told.lock().unwrap() += one,
-                Err(why) => failures.lock().unwrap().push(why),
+                Ok(one) => {
+                    let mut told = told.lock().unwrap();
+                    *told += one;
+                    if told.stories % SAID_EVERY == 0 {
+                        say(&format!("{} stories in {:?}", told.stories, begun.elapsed()));
+                    }
+                }
+                Err(why) => {
+                    say(&format!("story {seed} ended wrongly"));
+                    failures.lock().unwrap().push(why);
+                }
             }
         }
     });
