@@ -1,10 +1,10 @@
 //! Tenants behind a load balancer of the management cluster (MetalLB): what is said until it gives an address, a machine that
 //! joins through that and no other way, and an address that stays whatever becomes of its Service.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
-use e2e::network::SPARE_ADDRESSES;
+use e2e::network::{self, MANAGEMENT, SPARE_ADDRESSES};
 use e2e::ring::kubectl::text;
 use e2e::ring::tenant::spec_for_namespaces;
 use e2e::ring::{
@@ -21,6 +21,10 @@ const RENEWED: Duration = Duration::from_mins(1);
 const SERVICE: &str = "kube-apiserver-public";
 /// The first is what MetalLB would give by itself. So whoever has the second has asked for it.
 const OURS: Ipv4Addr = SPARE_ADDRESSES[1];
+const OURS_6: Ipv6Addr = Ipv6Addr::new(0xfd42, 0x30, 0, 0, 0, 0, 0, 5);
+/// By these the management node and the machine find each other.
+const NODE_6: Ipv6Addr = Ipv6Addr::new(0xfd42, 0x30, 0, 0, 0, 0, 0, 6);
+const MACHINE_6: Ipv6Addr = Ipv6Addr::new(0xfd42, 0x30, 0, 0, 0, 0, 0, 7);
 
 #[test]
 fn a_load_balancer_gives_an_address_that_stays_and_is_nobody_elses() -> Outcome {
@@ -55,6 +59,33 @@ fn a_load_balancer_gives_an_address_that_stays_and_is_nobody_elses() -> Outcome 
         the_address_of_a_lost_service_is_not_taken(&tenant, &other)?;
         machine.renews(&cluster, RENEWED)?;
         machine.await_ready(&cluster, NODE_READY)
+    })
+}
+
+/// The management cluster's first family is IPv4: of that a Service is whose address nobody asks for.
+#[test]
+fn an_address_of_ipv6_is_given_to_who_asks_for_it_and_a_machine_joins_by_it() -> Outcome {
+    scenario("load-balancer-6", |project| {
+        let mut spec = spec_for_namespaces(MINOR);
+        spec["expose"]["type"] = json!("LoadBalancer");
+        let balancer = MetalLb::install()?;
+        let tenant = Tenant::create(project, "demo", &spec)?;
+        it_waits_for_an_address(&tenant)?;
+        balancer.gives(&[OURS_6])?;
+        network::give_host(MANAGEMENT, NODE_6)?;
+        let asked = json!({"address": OURS_6.to_string()});
+        tenant.patch(&json!({"spec": {"expose": {"loadBalancer": asked}}}))?;
+        tenant.await_ready()?;
+        let endpoint = format!("[{OURS_6}]:6443");
+        let secret = tenant.token("nodes", "1h")?.secret()?;
+        everybody_is_told(&tenant, &secret, &endpoint)?;
+        let machine = Machine::add("ring-load-balancer-6", MINOR)?;
+        network::give_host(machine.name(), MACHINE_6)?;
+        machine.join(&secret)?;
+        let cluster = tenant.admin()?;
+        machine.await_ready(&cluster, NODE_READY)?;
+        machine.uses(&endpoint)?;
+        machine.renews(&cluster, RENEWED)
     })
 }
 

@@ -13,7 +13,7 @@ use nagaya_api::{Expose, ExposeType};
 
 use crate::moves::{Former, PublicService};
 use crate::plane_record::PlaneRecord;
-use crate::tenant::{Tenant, Way};
+use crate::tenant::{IpFamily, Tenant, Way};
 
 /// What is seen of the load balancer that is to lead to a tenant.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -26,6 +26,8 @@ pub struct BalancerView {
     pub class: Option<String>,
     /// Somebody else has filled in the class.
     pub is_filled_in: bool,
+    /// The first of its `spec.ipFamilies`, by its name there.
+    pub family: Option<String>,
     /// Addresses that it has been given.
     pub addresses: Vec<IpAddr>,
     /// Names that it has been given.
@@ -54,6 +56,7 @@ impl BalancerView {
         Self {
             service: true,
             class,
+            family: first_family(service).map(str::to_owned),
             addresses: addresses.collect(),
             names: given().filter_map(|one| one.hostname.clone()).collect(),
             ..Self::default()
@@ -66,11 +69,25 @@ impl BalancerView {
         self.class.as_deref() == class || (class.is_none() && self.is_filled_in)
     }
 
+    /// Whether its addresses are of the family that is asked for, which nobody can change of a Service that is there.
+    #[must_use]
+    pub fn is_of_family(&self, asked: Option<IpFamily>) -> bool {
+        let (Some(asked), Some(family)) = (asked, &self.family) else { return true };
+        family == asked.name()
+    }
+
     /// Whether it has been given that address; where it has only a name, nobody can tell, and it is not asked for either.
     #[must_use]
     pub fn has(&self, address: &IpAddr) -> bool {
         self.addresses.contains(address) || (self.addresses.is_empty() && !self.names.is_empty())
     }
+}
+
+/// The first of `spec.ipFamilies` of a Service.
+#[must_use]
+pub fn first_family(service: &Service) -> Option<&str> {
+    let families = service.spec.as_ref()?.ip_families.as_ref()?;
+    families.first().map(String::as_str)
 }
 
 /// The finalizers that hold a Service that was deleted; the outer `None`: it stays.
@@ -132,12 +149,14 @@ pub fn with_given_address(tenant: Tenant, view: &BalancerView, born: bool) -> Te
         let awaited = with_given_address(awaited, view, false);
         return if awaited.exposure.addresses.is_empty() { tenant } else { awaited };
     }
-    let Way::LoadBalancer(_) = tenant.exposure.way else { return tenant };
+    let mut tenant = tenant;
+    let Way::LoadBalancer(request) = &mut tenant.exposure.way else { return tenant };
     if born && !tenant.exposure.addresses.is_empty() {
+        // A Service that nodes use is not made again for what it never had.
+        request.family = request.family.filter(|family| view.is_of_family(Some(*family)));
         return tenant;
     }
     let hostname = tenant.spec.expose.hostname.clone();
-    let mut tenant = tenant;
     match given(&tenant, view) {
         Ok(Given { host, address }) => {
             tenant.exposure.host = hostname.or(Some(host));
@@ -221,6 +240,10 @@ fn given(tenant: &Tenant, view: &BalancerView) -> Result<Given, String> {
             class.map_or_else(|| "the default class".to_owned(), |class| format!("class {class}"));
         return Err(format!("{service} is being made again for {class}"));
     }
+    if !view.is_of_family(asked.as_ref().map(IpFamily::of)) {
+        let family = asked.as_ref().map_or("", |asked| IpFamily::of(asked).name());
+        return Err(format!("{service} is being made again for an address of {family}"));
+    }
     let address = match (view.addresses.first(), asked, view.names.first()) {
         (Some(given), Some(asked), _) if !view.addresses.contains(&asked) => {
             return Err(format!(
@@ -255,10 +278,16 @@ fn given(tenant: &Tenant, view: &BalancerView) -> Result<Given, String> {
 /// In words what a Service waits for that was deleted and has to be made again.
 #[must_use]
 pub fn is_held(service: &str, finalizers: &str) -> String {
+    let anew = is_made_anew(service);
     format!(
-        "{service} is made anew once the one of before is gone, which its finalizers hold ({finalizers}): see that the \
-         load balancer of that one runs, and lets it go"
+        "{anew}, which its finalizers hold ({finalizers}): see that the load balancer of that one runs, and lets it go"
     )
+}
+
+/// The same of one that nothing is known to hold.
+#[must_use]
+pub fn is_made_anew(service: &str) -> String {
+    format!("{service} is made anew once the one of before is gone")
 }
 
 /// Nodes of nobody else have it, and the tenant's own have nothing else there.

@@ -165,10 +165,44 @@ pub struct BalancerRequest {
     pub class: Option<String>,
     /// The address that the endpoint has, or is to have; `None`: whichever it gives.
     pub address: Option<IpAddr>,
+    /// `spec.ipFamilies`: that of an address that the operator asks for; `None`: the management cluster's first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub family: Option<IpFamily>,
     /// Annotations of the Service.
     pub annotations: BTreeMap<String, String>,
     /// Networks that may connect, as CIDRs; empty: all.
     pub source_ranges: Vec<String>,
+}
+
+/// A family of addresses (`core/v1.IPFamily`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum IpFamily {
+    /// `IPv4`.
+    #[serde(rename = "IPv4")]
+    V4,
+    /// `IPv6`.
+    #[serde(rename = "IPv6")]
+    V6,
+}
+
+impl IpFamily {
+    /// That of an address.
+    #[must_use]
+    pub const fn of(address: &IpAddr) -> Self {
+        match address {
+            IpAddr::V4(_) => Self::V4,
+            IpAddr::V6(_) => Self::V6,
+        }
+    }
+
+    /// As Kubernetes calls it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::V4 => "IPv4",
+            Self::V6 => "IPv6",
+        }
+    }
 }
 
 /// The endpoint once its port is known: `host:port`.

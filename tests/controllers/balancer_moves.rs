@@ -88,6 +88,24 @@ async fn a_change_that_waits_can_be_taken_back_and_nothing_is_lost() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_waited_for_an_address_of_ipv6_becomes_an_endpoint_of_ipv4_by_a_service_of_its_own() {
+    let (stage, old) = with_a_node().await;
+    let asked = json!({"address": "2001:db8::20"});
+    change(&stage, &json!({"type": "LoadBalancer", "loadBalancer": asked})).await;
+    let waits = service(&stage, SECOND).unwrap();
+    assert_eq!(waits["spec"]["ipFamilies"], json!(["IPv6"]));
+    change(&stage, &to_external()).await;
+    let made = service(&stage, SECOND).unwrap();
+    assert_eq!(
+        (&made["spec"]["type"], &made["spec"]["ipFamilies"]),
+        (&json!("NodePort"), &json!(["IPv4"]))
+    );
+    assert_ne!(made["metadata"]["uid"], waits["metadata"]["uid"]);
+    assert_handed_out(&stage, OUTSIDE);
+    assert_eq!(status(&stage, "formerEndpoint")["endpoint"], old);
+}
+
+#[tokio::test(start_paused = true)]
 async fn one_that_is_paused_while_it_waits_moves_afterwards() {
     let (stage, old) = with_a_node().await;
     change(&stage, &json!({"type": "LoadBalancer"})).await;

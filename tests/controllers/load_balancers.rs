@@ -302,6 +302,27 @@ async fn a_service_of_both_families_is_made_again_before_a_load_balancer_is_aske
 }
 
 #[tokio::test(start_paused = true)]
+async fn until_birth_the_service_has_the_family_of_the_address_that_is_asked_for() {
+    let stage = Stage::new();
+    waiting(&stage, &balanced()).await;
+    let mut uid = service(&stage)["metadata"]["uid"].clone();
+    let to_nodes = json!({"type": "NodePort", "loadBalancer": null});
+    for (asked, family) in [
+        (json!({"loadBalancer": {"address": "2001:db8::20"}}), "IPv6"),
+        (json!({"loadBalancer": {"address": ANOTHER}}), "IPv4"),
+        (json!({"loadBalancer": {"address": "2001:db8::21"}}), "IPv6"),
+        (to_nodes, "IPv4"),
+    ] {
+        change(&stage, &asked);
+        stage.settled().await;
+        let made_again = service(&stage);
+        assert_eq!(made_again["spec"]["ipFamilies"], json!([family]), "{asked}");
+        let before = std::mem::replace(&mut uid, made_again["metadata"]["uid"].clone());
+        assert_ne!(uid, before, "nobody can change the family of a Service");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_may_change_later_restarts_nothing_and_reaches_the_service() {
     let stage = ready().await;
     let before = pods(&stage);

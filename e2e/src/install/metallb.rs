@@ -1,6 +1,6 @@
 //! MetalLB in the sandbox: the manifest of its own release, with images that are made from the same Go module.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use serde_json::json;
 
@@ -38,12 +38,12 @@ pub fn install_metallb() -> Result<()> {
     })
 }
 
-/// The addresses that it may give from now on, which it says by ARP are the node's.
+/// The addresses that it may give from now on, which it says by ARP and NDP are the node's.
 ///
 /// # Errors
 /// The sandbox is not up, or MetalLB refuses.
-pub fn apply_pool(addresses: &[Ipv4Addr]) -> Result<()> {
-    let each: Vec<_> = addresses.iter().map(|address| format!("{address}/32")).collect();
+pub fn apply_pool(addresses: &[IpAddr]) -> Result<()> {
+    let each: Vec<_> = addresses.iter().map(|address| format!("{address}-{address}")).collect();
     let metadata = json!({"name": "sandbox", "namespace": NAMESPACE});
     let objects = json!({"apiVersion": "v1", "kind": "List", "items": [
         {"apiVersion": "metallb.io/v1beta1", "kind": "IPAddressPool", "metadata": metadata, "spec": {"addresses": each}},

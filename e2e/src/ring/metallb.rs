@@ -1,6 +1,6 @@
 //! A load balancer of the management cluster for a test, and what it has given.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use super::{Look, Outcome, wait_until};
@@ -29,9 +29,10 @@ impl MetalLb {
     ///
     /// # Errors
     /// It does not agree.
-    pub fn gives(&self, addresses: &[Ipv4Addr]) -> Outcome {
+    pub fn gives(&self, addresses: &[impl Into<IpAddr> + Copy]) -> Outcome {
+        let addresses: Vec<IpAddr> = addresses.iter().map(|address| (*address).into()).collect();
         wait_until(&format!("MetalLB may give {addresses:?}"), AGREES, || {
-            let applied = apply_pool(addresses);
+            let applied = apply_pool(&addresses);
             Ok(Look::done_if(applied.is_ok(), || {
                 applied.err().map(|error| error.to_string()).unwrap_or_default()
             }))

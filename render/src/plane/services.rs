@@ -134,9 +134,10 @@ fn by_load_balancer(
     exposed: Option<u16>,
     request: &BalancerRequest,
 ) -> ServiceSpec {
-    let BalancerRequest { class, address, annotations: _, source_ranges } = request;
+    let BalancerRequest { class, address, family, annotations: _, source_ranges } = request;
     let ranges = Some(source_ranges.clone()).filter(|ranges| !ranges.is_empty());
     ServiceSpec {
+        ip_families: family.map(|family| vec![family.name().to_owned()]),
         load_balancer_class: class.clone(),
         load_balancer_ip: address.map(|address| address.to_string()),
         load_balancer_source_ranges: ranges,

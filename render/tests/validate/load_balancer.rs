@@ -1,7 +1,7 @@
 //! What `spec.expose.type: LoadBalancer` leads to, before and after an address is given, and what it is refused with.
 
 use nagaya_render::load_balancer::{BalancerView, missing, with_given_address};
-use nagaya_render::tenant::{BalancerRequest, Way};
+use nagaya_render::tenant::{BalancerRequest, IpFamily, Way};
 
 use super::*;
 
@@ -68,6 +68,30 @@ fn a_hostname_is_the_endpoint_and_the_address_is_awaited_all_the_same() {
 }
 
 #[test]
+fn its_service_has_the_family_of_the_address_that_is_asked_for() {
+    let family = |address: &str| {
+        let tenant = check(&asked(json!({ "address": address })), &[]).unwrap();
+        request(&tenant).family
+    };
+    assert_eq!(family(GIVEN), Some(IpFamily::V4));
+    assert_eq!(family("2001:db8::20"), Some(IpFamily::V6));
+    assert_eq!(request(&check(&plain(), &[]).unwrap()).family, None);
+}
+
+#[test]
+fn a_service_that_nodes_use_keeps_its_family() {
+    let raw = asked(json!({ "address": GIVEN }));
+    let tenant = check(&raw, &[]).unwrap();
+    let tenant = with_given_address(tenant, &gives(GIVEN), false);
+    let of = |family: &str| BalancerView { family: Some(family.to_owned()), ..gives(GIVEN) };
+    let born =
+        |view: &BalancerView| request(&with_given_address(tenant.clone(), view, true)).family;
+    assert_eq!(born(&of("IPv4")), Some(IpFamily::V4));
+    assert_eq!(born(&of("IPv6")), None);
+    assert_eq!(born(&view()), Some(IpFamily::V4), "one that is made again is made as it was");
+}
+
+#[test]
 fn what_is_asked_of_the_load_balancer_is_what_the_spec_says() {
     let raw = asked(json!({
         "class": "example.com/outer", "address": GIVEN, "port": 443,
@@ -76,6 +100,7 @@ fn what_is_asked_of_the_load_balancer_is_what_the_spec_says() {
     let wanted = BalancerRequest {
         class: Some("example.com/outer".to_owned()),
         address: GIVEN.parse().ok(),
+        family: Some(IpFamily::V4),
         annotations: [("example.com/pool".to_owned(), "a".to_owned())].into(),
         source_ranges: ["203.0.113.0/24", "2001:db8::/32"].map(str::to_owned).into(),
     };

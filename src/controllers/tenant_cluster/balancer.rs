@@ -11,7 +11,7 @@ use kube::runtime::reflector::ObjectRef;
 use kube::{Api, ResourceExt};
 use nagaya_api::{ExposeType, TenantCluster, labels};
 use nagaya_render::load_balancer::{
-    BalancerView, asked_address, newest_warning, service_of, with_given_address,
+    BalancerView, asked_address, first_family, newest_warning, service_of, with_given_address,
 };
 use nagaya_render::moves::{Moves, PublicService};
 use nagaya_render::plane::BOTH_FAMILIES;
@@ -152,9 +152,9 @@ async fn warning(context: &Context, namespace: &str, service: PublicService) -> 
     }
 }
 
-/// Kubernetes lets nobody change the class of a Service, and a Service of both families stays one, of which a load balancer may refuse
-/// to give a single address: one that was made for another class, or at nodes, is deleted until its address is the endpoint's, and made
-/// again by the pass that its deletion wakes. Whether there is one, which others may hold for long.
+/// Kubernetes lets nobody change the class or the first family of a Service, and a Service of both families stays one, of which a
+/// load balancer may refuse to give a single address: one that was made for another class or family, or at nodes, is deleted until its
+/// address is the endpoint's, and made again by the pass that its deletion wakes. Whether there is one, which others may hold for long.
 pub async fn discard_in_the_way(context: &Context, tenant: &Tenant) -> Result<bool, Error> {
     let Some(live) = in_the_way(context, tenant) else { return Ok(false) };
     if live.metadata.deletion_timestamp.is_none() {
@@ -169,15 +169,27 @@ pub async fn discard_in_the_way(context: &Context, tenant: &Tenant) -> Result<bo
 fn in_the_way(context: &Context, tenant: &Tenant) -> Option<Service> {
     let next = tenant.awaited();
     let exposure = &next.as_ref().unwrap_or(tenant).exposure;
-    let Way::LoadBalancer(request) = &exposure.way else { return None };
     let live = find(context, &tenant.plane_namespace, exposure.moves.service)?;
+    let Way::LoadBalancer(request) = &exposure.way else {
+        return has_family_of_ours(&live).then_some(live);
+    };
     let view = view(&live);
     let spec = live.spec.as_ref()?;
     let cannot_become = match spec.type_.as_deref() {
         Some("LoadBalancer") => !view.is_of(request.class.as_deref()),
         _ => spec.ip_family_policy.as_deref() == Some(BOTH_FAMILIES),
     };
-    (cannot_become || (next.is_some() && view.ending.is_some())).then_some(live)
+    let is_of_another_family = match request.family {
+        Some(asked) => first_family(&live).is_some_and(|family| family != asked.name()),
+        None => has_family_of_ours(&live),
+    };
+    let is_in_the_way = cannot_become || is_of_another_family;
+    (is_in_the_way || (next.is_some() && view.ending.is_some())).then_some(live)
+}
+
+/// Whether its family was asked for, and is not that of the management cluster by its own choice.
+fn has_family_of_ours(live: &Service) -> bool {
+    owned_fields::owns(&live.metadata, &json!({"spec": {"ipFamilies": []}}))
 }
 
 /// The tenant with the address that it is given. One that is paused does not move to it.

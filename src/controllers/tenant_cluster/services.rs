@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use k8s_openapi::api::core::v1::Service;
 use kube::ResourceExt;
 use kube::runtime::reflector::ObjectRef;
-use nagaya_render::load_balancer::{BalancerView, asked_address, ending, is_held};
+use nagaya_render::load_balancer::{BalancerView, asked_address, ending, is_held, is_made_anew};
 use nagaya_render::membership::EtcdShape;
 use nagaya_render::moves::Former;
 use nagaya_render::plane::{Foundation, build_api_server_other_as_made, build_foundation, names};
@@ -48,6 +48,10 @@ pub async fn apply_services(
     } = foundation;
     let cache = &context.caches.services;
     refuse_one_that_goes(cache, tenant, api_server_public)?;
+    if tenant.exposure.moves.unmade && discard_in_the_way(context, tenant).await? {
+        let words = is_made_anew(&name_of(tenant, api_server_public));
+        return Err(Error::ServiceHeld { words });
+    }
     let as_made = build_foundation(&asking_for_nothing(tenant), members).api_server_public;
     let Exposure { way, port, addresses, moves, .. } = &tenant.exposure;
     let api_server_public = if keeps_what_it_has(cache, &as_made, way, (*port, addresses)) {
@@ -110,8 +114,11 @@ fn refuse_one_that_goes(
     let live = cache.get(&ObjectRef::from_obj(public));
     let finalizers = live.as_ref().filter(|_| tenant.exposure.moves.unmade).and_then(ending);
     let Some(finalizers) = finalizers else { return Ok(()) };
-    let service = format!("the Service {}/{}", tenant.plane_namespace, public.name_any());
-    Err(Error::ServiceHeld { words: is_held(&service, &finalizers) })
+    Err(Error::ServiceHeld { words: is_held(&name_of(tenant, public), &finalizers) })
+}
+
+fn name_of(tenant: &Tenant, service: &Service) -> String {
+    format!("the Service {}/{}", tenant.plane_namespace, service.name_any())
 }
 
 /// The tenant with the node port that Kubernetes has chosen, where it is reached through one. (Behind the gateway a cache

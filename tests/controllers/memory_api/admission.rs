@@ -195,6 +195,9 @@ fn complete_service(store: &Store, object: &mut Value) {
         let free = candidates.find(|ip| services().all(|one| one["spec"]["clusterIP"] != **ip));
         object["spec"]["clusterIP"] = json!(free.unwrap());
     }
+    if object["spec"].get("ipFamilies").is_none() {
+        object["spec"]["ipFamilies"] = json!(["IPv4"]);
+    }
     if object["spec"]["type"] == "NodePort" {
         let others = services().filter(|one| one["spec"]["type"] == "NodePort").count();
         for (port, index) in object["spec"]["ports"].as_array_mut().into_iter().flatten().zip(0..) {
@@ -211,10 +214,10 @@ pub fn keep_allocated(kind: &Kind, before: &Value, after: &mut Value) {
     if kind.name != "Service" {
         return;
     }
-    if let (None, Some(policy)) =
-        (after["spec"].get("ipFamilyPolicy"), before["spec"].get("ipFamilyPolicy"))
-    {
-        after["spec"]["ipFamilyPolicy"] = policy.clone();
+    for field in ["ipFamilyPolicy", "ipFamilies"] {
+        if let (None, Some(had)) = (after["spec"].get(field), before["spec"].get(field)) {
+            after["spec"][field] = had.clone();
+        }
     }
     if after["spec"]["type"] != "NodePort" {
         return;
@@ -275,6 +278,10 @@ pub fn check_change(kind: &Kind, before: &Value, after: &Value) -> Result<(), Re
                 && before["spec"]["loadBalancerClass"] != after["spec"]["loadBalancerClass"] =>
         {
             let why = "spec.loadBalancerClass: Invalid value: may not change once set";
+            return Err(Refusal::invalid(kind, name, why));
+        }
+        "Service" if before["spec"]["ipFamilies"][0] != after["spec"]["ipFamilies"][0] => {
+            let why = "spec.ipFamilies[0]: Invalid value: may not change once set";
             return Err(Refusal::invalid(kind, name, why));
         }
         "StatefulSet" | "Deployment"

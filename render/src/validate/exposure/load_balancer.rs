@@ -9,7 +9,7 @@ use super::super::Refusal;
 use super::{HOSTNAME, Recorded, check_host, ip_address, is_fixed, port_number};
 use crate::load_balancer::Class;
 use crate::moves::Moves;
-use crate::tenant::{BalancerRequest, Exposure, Way};
+use crate::tenant::{BalancerRequest, Exposure, IpFamily, Way};
 
 const CLASS: &str = "spec.expose.loadBalancer.class";
 const ADDRESS: &str = "spec.expose.loadBalancer.address";
@@ -37,6 +37,7 @@ pub(super) fn resolve(raw: &TenantCluster, recorded: &Recorded<'_>) -> Result<Ex
     let request = BalancerRequest {
         class: asked.class,
         address: address.or(recorded_address),
+        family: address.as_ref().map(IpFamily::of),
         annotations: asked.annotations,
         source_ranges: source_ranges(&asked.source_ranges)?,
     };
