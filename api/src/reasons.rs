@@ -110,7 +110,7 @@ pub const CONTENT_FAILED: &str = "ContentFailed";
 pub const CONNECTION_FAILED: &str = "ConnectionFailed";
 /// A failed pass: the Secret of the administrator's kubeconfig exists and is not Nagaya's.
 pub const KUBECONFIG_FOREIGN: &str = "KubeconfigForeign";
-/// A failed pass: the Service that the endpoint is to have was deleted before and is not gone yet.
+/// A failed pass: the Service that the endpoint is to have is to be made again, and the one of before is not gone yet.
 pub const SERVICE_HELD: &str = "ServiceHeld";
 
 /// `Issued`: the cluster's API server, or the operator's leave, is waited for.

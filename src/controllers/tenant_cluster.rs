@@ -5,6 +5,7 @@ mod apply;
 mod balancer;
 mod bounded_client;
 mod bucket;
+mod claims;
 mod cleanup;
 mod components;
 mod diagnose;
@@ -38,7 +39,7 @@ use nagaya_render::validate::{Refusal, last_accepted, validate};
 use tokio::sync::mpsc;
 
 use apply::Progress;
-pub use balancer::Claims;
+pub use claims::Claims;
 pub use error::Error;
 pub use kubeconfig::HandedOut;
 use observe::Observed;
@@ -146,7 +147,7 @@ async fn pass(context: &Context, raw: &TenantCluster, key: &TenantKey) -> Result
         rights::give_back(context).await;
     }
     let around = observed.surroundings(context.settings());
-    let unshared = |tenant| balancer::unshared(context, key, tenant, observed.born());
+    let unshared = |tenant| claims::unshared(context, key, tenant, observed.born());
     let (tenant, refusal) = match validate(raw, around).and_then(unshared) {
         Ok(tenant) => (Some(tenant), None),
         // Of two that came together, both were accepted before either was seen.

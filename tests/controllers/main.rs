@@ -26,6 +26,7 @@ mod load_balancers;
 mod meltdown;
 mod memory_api;
 mod metrics;
+mod node_ports;
 mod process;
 mod refusing;
 mod room;

@@ -272,6 +272,10 @@ fn what_a_running_cluster_is_told_to_do_costs_it_nothing() {
     assert!(words.ends_with("or set spec.expose back"), "{words}");
 }
 
+fn at(host: &str, port: u16) -> Sought {
+    Sought::Endpoint { host: host.to_owned(), port }
+}
+
 #[test]
 fn a_place_is_a_tenants_also_while_it_is_its_former_endpoint() {
     let moved = with_given_address(resolve(balanced(), &by_port()).unwrap(), &gives(GIVEN), true);
@@ -283,18 +287,18 @@ fn a_place_is_a_tenants_also_while_it_is_its_former_endpoint() {
         note(labels::ENDPOINT_PORT, "6443"),
         note(labels::FORMER_ENDPOINT, &json!(former(&away)).to_string()),
     ]);
-    let is_of = |host: &str, port| Sought { host: host.to_owned(), port }.is_of(&record);
+    let is_of = |host: &str, port| at(host, port).is_of(&record);
     assert!(is_of("demo.lb.example", 6443) && is_of(GIVEN, 6443));
     assert!(!is_of("demo.lb.example", 443) && !is_of(GIVEN, 443) && !is_of("198.51.100.30", 6443));
     let record =
         BTreeMap::from([note(labels::FORMER_ENDPOINT, &json!(former(&moved)).to_string())]);
-    assert!(Sought { host: "192.0.2.1".to_owned(), port: 31_000 }.is_of(&record));
+    assert!(at("192.0.2.1", 31_000).is_of(&record));
     let unread = json!({"host": "192.0.2.1", "way": "of a newer manager"}).to_string();
     let record = BTreeMap::from([
         note(labels::ENDPOINT_HOST, "2001:DB8::1"),
         note(labels::ENDPOINT_PORT, "6443"),
         note(labels::FORMER_ENDPOINT, &unread),
     ]);
-    let is_of = |host: &str| Sought { host: host.to_owned(), port: 6443 }.is_of(&record);
+    let is_of = |host: &str| at(host, 6443).is_of(&record);
     assert!(is_of("2001:db8:0::1") && is_of("192.0.2.1") && !is_of("192.0.2.2"));
 }

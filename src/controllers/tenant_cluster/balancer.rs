@@ -1,26 +1,23 @@
-//! A load balancer that is to lead to a tenant: what is seen of it, whose endpoint it is already, and a Service that it cannot
-//! take.
+//! A load balancer that is to lead to a tenant: what is seen of it, and a Service that it cannot take.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
-use k8s_openapi::api::core::v1::{Namespace, Service};
+use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::events::v1::Event;
+use kube::Api;
 use kube::api::ListParams;
 use kube::runtime::reflector::ObjectRef;
-use kube::{Api, ResourceExt};
-use nagaya_api::{ExposeType, TenantCluster, labels};
+use nagaya_api::{ExposeType, TenantCluster};
 use nagaya_render::load_balancer::{
     BalancerView, asked_address, first_family, newest_warning, service_of, with_given_address,
 };
-use nagaya_render::moves::{Moves, PublicService};
+use nagaya_render::moves::PublicService;
 use nagaya_render::plane::BOTH_FAMILIES;
 use nagaya_render::plane_record::PlaneRecord;
 use nagaya_render::tenant::{Tenant, Way};
-use nagaya_render::validate::{Refusal, Sought, refuse_shared};
+use nagaya_render::validate::Sought;
 use serde_json::json;
 
 use super::Error;
+use super::claims::owner_of;
 use super::observe::Observed;
 use crate::controllers::Context;
 use crate::kube_ops::{self, owned_fields};
@@ -28,33 +25,6 @@ use crate::tenant::TenantKey;
 
 /// More than a load balancer says of one Service in the hour that Events stay.
 const MOST_EVENTS: u32 = 100;
-
-/// Endpoints that tenants are about to take, as the operators gave them: two passes at once see nothing of each other in what
-/// is recorded.
-#[derive(Default)]
-pub struct Claims(Mutex<HashMap<TenantKey, Sought>>);
-
-impl Claims {
-    /// Takes it for the tenant, or says who else is about to.
-    fn take(&self, key: &TenantKey, sought: &Sought) -> Option<String> {
-        let mut claims = self.lock();
-        let other = claims.iter().find(|(other, claimed)| *other != key && *claimed == sought);
-        if let Some((other, _)) = other {
-            return Some(format!("{}/{}", other.namespace, other.name));
-        }
-        claims.insert(key.clone(), sought.clone());
-        None
-    }
-
-    /// The tenant is gone, or takes nothing.
-    pub fn forget(&self, key: &TenantKey) {
-        self.lock().remove(key);
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<TenantKey, Sought>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 /// What is seen of the load balancer of the plane's endpoint, or of that to which it is to move. Only words are asked for, and
 /// only while there is no address.
@@ -78,7 +48,7 @@ pub async fn observe(context: &Context, raw: &TenantCluster, plane: &PlaneRecord
     let is_at_rest = plane.born && service == plane.endpoint_service;
     let taken_by = given.filter(|_| !is_at_rest).and_then(|given| {
         let port = u16::try_from(port(raw)).ok()?;
-        owner_of(context, &plane.namespace, &Sought { host: given.to_string(), port })
+        owner_of(context, &plane.namespace, &Sought::Endpoint { host: given.to_string(), port })
     });
     let warning = if waits { warning(context, &plane.namespace, service).await } else { None };
     BalancerView { taken_by, warning, ..view }
@@ -97,47 +67,6 @@ fn find(context: &Context, namespace: &str, service: PublicService) -> Option<Se
 
 fn port(raw: &TenantCluster) -> i32 {
     raw.spec.expose.load_balancer.clone().unwrap_or_default().port
-}
-
-/// Refuses an endpoint that another tenant has, or is about to take.
-pub fn unshared(
-    context: &Context,
-    key: &TenantKey,
-    tenant: Tenant,
-    born: bool,
-) -> Result<Tenant, Refusal> {
-    let Moves { unmade, awaited, .. } = &tenant.exposure.moves;
-    let takes_one = !born || *unmade || awaited.is_some();
-    let mut claimed = false;
-    let shared = takes_one.then(|| {
-        refuse_shared(&tenant, |sought| {
-            // A claim that ends in between is recorded by then.
-            let claim = context.claims.take(key, sought);
-            let other = claim.or_else(|| owner_of(context, &tenant.plane_namespace, sought));
-            claimed = other.is_none();
-            other
-        })
-    });
-    if !claimed {
-        context.claims.forget(key);
-    }
-    shared.flatten().map_or(Ok(tenant), Err)
-}
-
-/// Who else has that endpoint, or had it last, by what is recorded of it: nodes know it once its tenant is born, and of two that
-/// are not the older one keeps it.
-fn owner_of(context: &Context, namespace: &str, sought: &Sought) -> Option<String> {
-    let planes = context.caches.planes.state();
-    let age = |one: &Namespace| (one.creation_timestamp().map(|time| time.0), one.uid());
-    let ours = planes.iter().find(|one| one.name_any() == namespace);
-    let other = planes.iter().find(|one| {
-        let born = one.annotations().get(labels::BORN).is_some_and(|born| born == "true");
-        one.name_any() != namespace
-            && sought.is_of(one.annotations())
-            && (born || ours.is_none_or(|ours| age(one) < age(ours)))
-    })?;
-    let label = |key: &str| other.labels().get(key).cloned().unwrap_or_default();
-    Some(format!("{}/{}", label(labels::TENANT_NAMESPACE), label(labels::TENANT_NAME)))
 }
 
 async fn warning(context: &Context, namespace: &str, service: PublicService) -> Option<String> {

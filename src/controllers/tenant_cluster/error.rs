@@ -31,10 +31,10 @@ pub enum Error {
     /// The object has no namespace, name or UID.
     #[error("the object has no namespace, name or UID")]
     ObjectIncomplete,
-    /// The Service of before is not gone yet.
+    /// The Service of the endpoint is to be made again.
     #[error("{words}")]
     ServiceHeld {
-        /// Which, and what holds it.
+        /// Which, and why, or what holds the one of before.
         words: String,
     },
     /// Something of somebody else's is in the way.

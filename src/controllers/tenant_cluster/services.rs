@@ -14,6 +14,7 @@ use nagaya_render::tenant::{Exposure, Tenant, Way};
 use super::Error;
 use super::balancer::discard_in_the_way;
 use super::bounded_client::{BoundedClient, apply_one, apply_or_remove};
+use super::claims::refuse_anothers_port;
 use crate::caches::TextStore;
 use crate::controllers::Context;
 use crate::kube_ops::{self, Applied};
@@ -98,8 +99,14 @@ pub async fn apply_services(
         Applied::Written(service) => Some(service),
         Applied::Unchanged => live(api_server_public),
     };
+    let chosen = public.as_ref().and_then(node_port);
+    let leads_there = matches!(way, Way::NodePort | Way::External { .. });
+    let is_new = leads_there && way.node_port(*port).is_none();
+    if let (Some(service), Some(chosen), true) = (&public, chosen, is_new) {
+        refuse_anothers_port(context, tenant, service, chosen).await?;
+    }
     Ok(Services {
-        node_port: public.as_ref().and_then(node_port).or(way.node_port(*port)),
+        node_port: chosen.or(way.node_port(*port)),
         api_server: api_server.as_ref().and_then(cluster_ip),
         awaited_failure,
     })

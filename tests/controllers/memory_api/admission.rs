@@ -11,6 +11,8 @@ use super::refusal::Refusal;
 use super::store::{Id, Store};
 
 const FIRST_NODE_PORT: usize = 30_000;
+/// No Service here has more.
+const PORTS_OF_ONE: usize = 5;
 
 /// Refuses an object in a namespace that is not there or is going (admission plug-in `NamespaceLifecycle`).
 pub fn check_namespace(store: &Store, kind: &Kind, namespace: &str) -> Result<(), Refusal> {
@@ -200,9 +202,16 @@ fn complete_service(store: &Store, object: &mut Value) {
     }
     if object["spec"]["type"] == "NodePort" {
         let others = services().filter(|one| one["spec"]["type"] == "NodePort").count();
+        let first = json!(FIRST_NODE_PORT + 10 * others);
+        // A real one chooses at random: who comes again gets another one.
+        let [namespace, name] =
+            ["namespace", "name"].map(|field| object["metadata"][field].as_str().unwrap());
+        let id = Id::new(Kind::named("Service"), namespace, name);
+        let had = store.removed(&id).map(|gone| &gone["spec"]["ports"][0]["nodePort"]);
+        let again = if had == Some(&first) { PORTS_OF_ONE } else { 0 };
         for (port, index) in object["spec"]["ports"].as_array_mut().into_iter().flatten().zip(0..) {
             if port.get("nodePort").is_none() {
-                port["nodePort"] = json!(FIRST_NODE_PORT + 10 * others + index);
+                port["nodePort"] = json!(FIRST_NODE_PORT + 10 * others + again + index);
             }
         }
     }

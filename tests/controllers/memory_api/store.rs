@@ -67,6 +67,12 @@ impl Store {
         self.objects.get(id)
     }
 
+    /// An object as it was when it went; `None`: it never did.
+    pub fn removed(&self, id: &Id) -> Option<&Value> {
+        let mut ends = self.history.iter().rev().filter(|change| change.after.is_none());
+        ends.find(|change| change.id == *id)?.before.as_deref()
+    }
+
     /// Whether a write of what is there already leaves it so.
     pub fn is_settled(&self, id: &Id) -> bool {
         !self.mutations.contains_key(id) && !self.unsettled.contains(id)
