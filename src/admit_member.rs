@@ -10,6 +10,8 @@ use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
+use nagaya_render::plane::names;
+
 /// Name of the file with the ID of the member that joined on this volume.
 const JOINED_AS: &str = "joined-as";
 
@@ -23,10 +25,10 @@ pub struct AdmitOptions {
     #[arg(long, env = "POD_NAME")]
     member: String,
     /// etcd's `--initial-cluster-state`: `new` before etcd was healthy for the first time, then `existing`.
-    #[arg(long, env = "ETCD_INITIAL_CLUSTER_STATE")]
+    #[arg(long, env = names::INITIAL_CLUSTER_STATE)]
     state: String,
     /// Who joins now: `etcd-2=8e9e05c52164694d`; empty: nobody.
-    #[arg(long, env = "NAGAYA_ETCD_JOINING", default_value = "")]
+    #[arg(long, env = names::JOINING, default_value = "")]
     joining: String,
 }
 

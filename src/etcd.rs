@@ -9,7 +9,7 @@ mod upkeep;
 use futures::future::BoxFuture;
 use nagaya_render::membership::{EtcdView, Step, Store};
 
-pub use client::{EtcdClient, Gateway};
+pub use client::{EtcdClient, LiveEtcds};
 pub use keeper::{Errand, EtcdKeeper, Seen};
 
 use crate::metrics::EtcdSize;

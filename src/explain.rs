@@ -51,11 +51,7 @@ pub fn explain(options: &ExplainOptions) -> Result<(), Error> {
     })?;
     print!("{}", in_words(&cluster, Timestamp::now()));
     let name = format!("{}/{}", cluster.namespace().unwrap_or_default(), cluster.name_any());
-    if is_ready(&cluster) { Ok(()) } else { Err(Error::NotReady(name)) }
-}
-
-fn is_ready(cluster: &TenantCluster) -> bool {
-    cluster.condition(types::READY).is_some_and(|ready| ready.status == "True")
+    if cluster.is_ready() { Ok(()) } else { Err(Error::NotReady(name)) }
 }
 
 /// The whole first, what is going on with it, then its parts in the order in which they need each other.
@@ -172,8 +168,8 @@ mod tests {
 
     #[test]
     fn only_true_is_ready() {
-        assert!(is_ready(&cluster("True")));
-        assert!(!is_ready(&cluster("False")));
-        assert!(!is_ready(&cluster("Unknown")));
+        assert!(cluster("True").is_ready());
+        assert!(!cluster("False").is_ready());
+        assert!(!cluster("Unknown").is_ready());
     }
 }

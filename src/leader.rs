@@ -18,10 +18,12 @@ pub use term::{Clock, Term, boot_clock};
 
 use std::time::Duration;
 
+use nagaya_render::plane::names;
+
 /// The Lease's name; its namespace is the manager's own.
 pub const LEASE: &str = "nagaya-leader";
 /// Where the manager runs if nobody says (`manifests/namespace.yaml`).
-pub const DEFAULT_NAMESPACE: &str = "nagaya-system";
+pub const DEFAULT_NAMESPACE: &str = names::MANAGER_NAMESPACE;
 
 /// client-go's usual times. A standby takes over when the Lease has not changed for so long, …
 pub const LEASE_DURATION: Duration = Duration::from_secs(15);

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
+use nagaya_render::digest::hex;
 use sha2::{Digest, Sha256};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -12,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::controllers;
-use crate::etcd::{Etcds, Gateway};
+use crate::etcd::{Etcds, LiveEtcds};
 use crate::kube_ops::clients::ConnectError;
 use crate::kube_ops::{Clients, Events};
 use crate::leader::{self, Leadership, Term};
@@ -123,7 +124,7 @@ async fn work(config: Config, pod: Pod) -> Result<(), Error> {
     let leases = clients.projects.clone();
     let manager = Arc::new(Manager {
         dial: Arc::new(Tcp),
-        etcds: Arc::new(Gateway),
+        etcds: Arc::new(LiveEtcds),
         build: digest_of_this_program()?,
         leadership: Leadership::new(leases, &pod.namespace, pod.name.clone(), term),
         events: Events::new(clients.projects.clone(), Some(pod.name)),
@@ -146,8 +147,7 @@ fn digest_of_this_program() -> std::io::Result<String> {
     // Piece by piece: once glibc has freed something of that size, it keeps as much and twice that of whatever is freed.
     let mut hasher = Sha256::new();
     std::io::copy(&mut File::open("/proc/self/exe")?, &mut hasher)?;
-    let digest = hasher.finalize();
-    Ok(digest.iter().take(8).fold(String::new(), |text, byte| format!("{text}{byte:02x}")))
+    Ok(hex(&hasher.finalize()[..8]))
 }
 
 fn stop_on_signal(shutdown: CancellationToken) -> std::io::Result<()> {

@@ -1,8 +1,9 @@
 //! Condition types, after the Kubernetes API conventions and kstatus.
 //!
 //! `Ready` is True exactly when a stock `kubeadm join` would succeed now. `Reconciling` and `Stalled`
-//! are present only while True (kstatus), and so is `ConnectionsLimited`. `NodesCutOff` is False while all is well. `NodesReady` is the tenant's matter. Every other type is one
-//! part of the way to `Ready`.
+//! are present only while True (kstatus), and so is `ConnectionsLimited`. `NodesCutOff` is False while all is well.
+//! `SnapshotsReady`, `NodesMoved` and `NodesReady` say nothing of joining, and `Issued` is of a `JoinToken`. Every other
+//! type is one part of the way to `Ready`.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 

@@ -16,8 +16,8 @@ mod snapshots;
 mod tenant_cluster;
 
 pub use addons::{
-    AddonResources, Addons, CoreDnsAddon, CorefileAdditions, KonnectivityAddon, KubeProxyAddon,
-    Management,
+    AddonResources, Addons, CoreDnsAddon, CorefileAdditions, ForwarderAddon, KonnectivityAddon,
+    KubeProxyAddon, Management,
 };
 pub use expose::{Expose, ExposeType, ExternalExpose, LoadBalancerExpose, NodePortExpose};
 pub use field_policy::{Change, FIELD_POLICIES, FieldPolicy};

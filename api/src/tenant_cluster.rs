@@ -5,6 +5,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::conditions::{READY, is_true};
 use crate::{Addons, Expose, Networking, RestoreFrom, Snapshot, Snapshots};
 
 /// A Kubernetes control plane that Nagaya runs for one tenant.
@@ -216,7 +217,7 @@ pub struct TenantClusterStatus {
     pub snapshots: Vec<Snapshot>,
 
     /// What is true of the control plane now. `Ready` is True exactly when a stock `kubeadm join` would
-    /// succeed; the other types are parts of the way there.
+    /// succeed; most other types are parts of the way there.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "crate::conditions::schema")]
     pub conditions: Vec<Condition>,
@@ -260,5 +261,11 @@ impl TenantCluster {
     #[must_use]
     pub fn condition(&self, kind: &str) -> Option<&Condition> {
         self.status.as_ref()?.conditions.iter().find(|one| one.type_ == kind)
+    }
+
+    /// Whether its status says that a stock `kubeadm join` would succeed.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.status.as_ref().is_some_and(|status| is_true(&status.conditions, READY))
     }
 }

@@ -76,12 +76,6 @@ impl Kubeconfig {
         self.with_user(user, User { token, ..User::default() })
     }
 
-    /// Names the file of a bearer token: for pods, whose service-account token changes hourly.
-    #[must_use]
-    pub fn with_token_file(self, user: &str, path: &str) -> Self {
-        self.with_user(user, User { token_file: Some(path.to_owned()), ..User::default() })
-    }
-
     fn with_user(self, name: &str, user: User) -> Self {
         Self { user: Some((name.to_owned(), user)), ..self }
     }
@@ -171,8 +165,6 @@ struct User {
     client_key_data: Option<Zeroizing<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     token: Option<Zeroizing<String>>,
-    #[serde(rename = "tokenFile", skip_serializing_if = "Option::is_none")]
-    token_file: Option<String>,
 }
 
 impl std::fmt::Debug for User {

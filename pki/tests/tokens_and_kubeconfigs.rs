@@ -99,7 +99,6 @@ fn embedded_credentials_are_in_the_file_but_not_in_debug_output() {
             "    client-certificate-data: Q0VSVA==\n    client-key-data: S0VZ\n",
         ),
         (config().with_token("u", "abcdef.secret"), "secret", "    token: abcdef.secret\n"),
-        (config().with_token_file("u", "/t/token"), "/t/token", "    tokenFile: /t/token\n"),
     ] {
         let yaml = kubeconfig.to_yaml().expect("yaml");
         assert!(yaml.ends_with(&format!("- name: u\n  user:\n{expected}")), "{yaml}");

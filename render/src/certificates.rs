@@ -26,7 +26,8 @@ mod snapshot_client;
 mod tunnel_serving;
 
 pub use admin::{
-    AdminKubeconfig, admin_secret_name, build_admin_kubeconfig, plan_admin_kubeconfig,
+    ADMIN_KUBECONFIG, AdminKubeconfig, admin_secret_name, build_admin_kubeconfig,
+    plan_admin_kubeconfig,
 };
 pub use authority::{Authorities, Authority, build_authority_secret, missing_authorities};
 pub use expiry::first_expiry;

@@ -1,5 +1,5 @@
 //! What lives inside a tenant cluster: everything that a stock kubeadm of that minor, and the nodes it
-//! joins, expect to find there. Names are exactly kubeadm's; `tests/kubeadm_parity.rs` compares each
+//! joins, expect to find there. Names are exactly kubeadm's; `tests/kubeadm_parity/` compares each
 //! object with what the real kubeadm writes.
 //!
 //! Every object is for server-side apply into the tenant, in the order of the fields of

@@ -13,7 +13,9 @@ use nagaya_api::{JoinToken, secret_keys};
 use nagaya_pki::BootstrapToken;
 
 pub(crate) use bootstrap_secret::build_token_secret;
-pub use bootstrap_secret::{bootstrap_token_secret_name, build_bootstrap_token_secret};
+pub use bootstrap_secret::{
+    bootstrap_token_secret_name, build_bootstrap_token_secret, build_token_secret_without_rights,
+};
 
 use crate::go_duration;
 use crate::settings::Settings;

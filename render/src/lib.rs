@@ -10,6 +10,7 @@
 pub mod certificates;
 pub mod content;
 pub mod diagnosis;
+pub mod digest;
 pub mod fragments;
 mod go_duration;
 pub mod join_token;

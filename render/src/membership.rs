@@ -10,8 +10,8 @@ mod shape;
 mod space;
 
 pub use findings::EtcdFindings;
+pub(crate) use shape::INITIAL_CLUSTER;
 pub use shape::{EtcdShape, Joining, tells_who_joins};
-pub(crate) use shape::{INITIAL_CLUSTER, JOINING};
 pub use space::{Attempt, Space, Store};
 
 use crate::plane::names;

@@ -321,7 +321,7 @@ impl Tenant {
         .collect()
     }
 
-    /// First address of the first Service network: the ClusterIP of `default/kubernetes`.
+    /// First address of each Service network; the first is the ClusterIP of `default/kubernetes`.
     #[must_use]
     pub fn kubernetes_service_ips(&self) -> Vec<IpAddr> {
         self.service_cidrs.iter().filter_map(|net| nth_address(net, 1)).collect()

@@ -12,6 +12,7 @@ use nagaya_api::{TenantCluster, conditions as types, labels, reasons};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
+use crate::digest::hex;
 use crate::plane::PlaneObjects;
 use crate::plane_record::PlaneRecord;
 use crate::settings::Settings;
@@ -48,7 +49,7 @@ pub enum TemplateState {
 #[must_use]
 pub fn revision(settings: &Settings, build: &str) -> String {
     let digest = Sha256::digest(format!("{build} {}", json!(settings)));
-    digest.iter().take(8).fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
+    hex(&digest[..8])
 }
 
 /// What may become of the templates.

@@ -15,6 +15,7 @@ mod kubeconfig;
 mod kubelets;
 mod meltdown;
 mod members;
+mod next_look;
 mod observe;
 mod rights;
 mod services;
@@ -42,6 +43,7 @@ use apply::Progress;
 pub use claims::Claims;
 pub use error::Error;
 pub use kubeconfig::HandedOut;
+use next_look::{RESYNC, next_look};
 use observe::Observed;
 pub use steps::Steps;
 pub use turns::Turns;
@@ -54,15 +56,6 @@ use crate::tenant::TenantKey;
 const CONTROLLER: &str = "tenantcluster";
 /// Held while the control plane exists: an object of a namespace cannot own another namespace.
 const FINALIZER: &str = "nagaya.dev/control-plane";
-/// What changes outside the watches (a pod's problem) is seen at the latest after this, where there are no keys to be read again.
-const RESYNC: Duration = Duration::from_mins(10);
-/// While something is not ready, pods are looked at this often for what keeps them.
-const LOOK_AGAIN: Duration = Duration::from_secs(5);
-/// While its pods are well and only its own API server keeps a tenant from being Ready: whoever hears of that one wakes.
-const LOOK_ON: Duration = Duration::from_mins(1);
-/// How often a tenant that waits for its turn asks again.
-const ASK_AGAIN: Duration = Duration::from_secs(15);
-
 /// Runs until the manager stops.
 pub async fn run(
     context: Arc<Context>,
@@ -180,23 +173,37 @@ async fn pass(context: &Context, raw: &TenantCluster, key: &TenantKey) -> Result
         trouble: trouble.as_ref(),
     };
     let status = status(context, raw, key, &verdict, &observed);
-    let keys = context.keyring.last_seen(key);
-    let first_expiry = keys.as_ref().and_then(|keys| keys.first_expiry);
-    let metrics = &context.manager.metrics.tenants;
-    metrics.keep(raw, &status, first_expiry, context.now());
-    if let Some(size) = context.etcd.seen(key).and_then(|seen| seen.look.size()) {
-        metrics.etcd_size(&key.namespace, &key.name, size);
-    }
+    measure(context, raw, key, &status);
     let held_back = publish(context, raw, key, &status).await?;
     if let Some(error) = trouble {
         return Err(error);
     }
+    let due = due(context, key, next_snapshot, now);
+    let next_look = next_look(&observed, &status, due, now);
+    Ok(Action::requeue(held_back.map_or(next_look, |held_back| next_look.min(held_back))))
+}
+
+fn measure(context: &Context, raw: &TenantCluster, key: &TenantKey, status: &TenantClusterStatus) {
+    let first_expiry = context.keyring.last_seen(key).and_then(|keys| keys.first_expiry);
+    let metrics = &context.manager.metrics.tenants;
+    metrics.keep(raw, status, first_expiry, context.now());
+    if let Some(size) = context.etcd.seen(key).and_then(|seen| seen.look.size()) {
+        metrics.etcd_size(&key.namespace, &key.name, size);
+    }
+}
+
+/// What has its time, whatever happens.
+fn due(
+    context: &Context,
+    key: &TenantKey,
+    next_snapshot: Option<Timestamp>,
+    now: Timestamp,
+) -> [Option<Timestamp>; 4] {
+    let certificate = context.keyring.last_seen(key).map(|keys| keys.next_due);
+    let read_again = context.keyring.read_again(key, now);
     // Until it writes again, or etcd has said why not.
     let stalled = context.prober.store().get(key).filter(|seen| seen.report.stalled);
-    let read_again = context.keyring.read_again(key, now);
-    let due = [keys.map(|keys| keys.next_due), read_again, next_snapshot, stalled.map(|_| now)];
-    let next_look = observe::next_look(&observed, &status, due, now);
-    Ok(Action::requeue(held_back.map_or(next_look, |held_back| next_look.min(held_back))))
+    [certificate, read_again, next_snapshot, stalled.map(|_| now)]
 }
 
 /// Writes the status and tells what is new in it, or returns how long that has to wait.

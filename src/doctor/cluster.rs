@@ -4,6 +4,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use nagaya_api::{ExposeType, TenantCluster, conditions as types};
 use nagaya_doctor::{Finding, OperatorCheck};
 use nagaya_render::limited;
+use nagaya_render::probe::Reason;
 
 use super::{Place, Seen, failed, not_checked, passed, warning};
 
@@ -100,7 +101,7 @@ fn public_endpoint(of: &Place, cluster: &TenantCluster) -> Finding {
     match cluster.condition(types::ENDPOINT_REACHABLE) {
         Some(reachable) if reachable.status == "True" => passed(check, &reachable.message),
         Some(unknown) if unknown.status == "Unknown" => not_checked(check, said(unknown)),
-        Some(away) if away.reason == "GatewayRefuses" => failed(
+        Some(away) if away.reason == <&str>::from(Reason::GatewayRefuses) => failed(
             check,
             said(away),
             "kubectl -n nagaya-system port-forward deployment/nagaya-gateway 8080 & sleep 2; curl localhost:8080/routes localhost:8080/limited",

@@ -10,10 +10,8 @@ use nagaya_render::nodes::Trouble;
 use super::see::{Inside, joined};
 use super::token::worst;
 use super::{Place, Seen, failed, is_subdomain, not_checked, passed, warning};
+use crate::tenant::approver::{KUBELET_CLIENT, KUBELET_SERVING};
 
-/// With which a kubelet authenticates, and with which it serves.
-const CLIENT: &str = "kubernetes.io/kube-apiserver-client-kubelet";
-const SERVING: &str = "kubernetes.io/kubelet-serving";
 /// Approval and signing take less than a second where all is well.
 const SOON: SignedDuration = SignedDuration::from_secs(5);
 /// From a certificate to a node that is Ready, where all is well.
@@ -37,7 +35,7 @@ pub(super) fn requests(of: &Place, seen: &Seen, now: Timestamp) -> Finding {
     let ill: Vec<_> = inside
         .requests
         .iter()
-        .filter(|one| [CLIENT, SERVING].contains(&&*one.spec.signer_name))
+        .filter(|one| [KUBELET_CLIENT, KUBELET_SERVING].contains(&&*one.spec.signer_name))
         .filter_map(|one| Some((one, ill(one, now)?)))
         .collect();
     if ill.is_empty() {
@@ -52,7 +50,7 @@ pub(super) fn requests(of: &Place, seen: &Seen, now: Timestamp) -> Finding {
     let told = told.join("; ") + &and;
     // One that was denied is over; and without a serving certificate only logs and exec do not work.
     let is_grave = |(one, ill): &(&CertificateSigningRequest, Ill)| {
-        one.spec.signer_name == CLIENT && !matches!(ill, Ill::Denied(_))
+        one.spec.signer_name == KUBELET_CLIENT && !matches!(ill, Ill::Denied(_))
     };
     let mend = match ill.iter().find(|one| is_grave(one)).or(ill.first()) {
         Some((one, Ill::Unapproved)) if is_subdomain(&one.name_any()) => {
@@ -78,8 +76,10 @@ pub(super) fn requests(of: &Place, seen: &Seen, now: Timestamp) -> Finding {
 /// What is wrong with requests that machines made with that token; none: nothing, or they are gone.
 pub(super) fn ill_by_token(inside: &Inside, token_id: &str, now: Timestamp) -> Vec<Ill> {
     let user = format!("system:bootstrap:{token_id}");
-    let of_token =
-        inside.requests.iter().filter(|one| one.spec.signer_name == CLIENT && by(one) == user);
+    let of_token = inside
+        .requests
+        .iter()
+        .filter(|one| one.spec.signer_name == KUBELET_CLIENT && by(one) == user);
     of_token.filter_map(|one| ill(one, now)).collect()
 }
 
@@ -110,7 +110,7 @@ fn ill(request: &CertificateSigningRequest, now: Timestamp) -> Option<Ill> {
 fn words(request: &CertificateSigningRequest, ill: &Ill) -> String {
     let name = request.name_any();
     let by = by(request);
-    let what = if request.spec.signer_name == SERVING { "serving" } else { "client" };
+    let what = if request.spec.signer_name == KUBELET_SERVING { "serving" } else { "client" };
     let since =
         request.creation_timestamp().map_or_else(String::new, |time| format!(" since {}", time.0));
     match ill {

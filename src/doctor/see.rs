@@ -15,6 +15,8 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Api, Client, Config, ResourceExt};
 use nagaya_api::{JoinAttempt, JoinOutcome, JoinToken, TenantCluster, secret_keys};
 use nagaya_doctor::Arguments;
+use nagaya_render::certificates::{ADMIN_KUBECONFIG, admin_secret_name};
+use nagaya_render::join_token::join_secret_name;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
@@ -24,8 +26,6 @@ use super::{is_subdomain, token};
 
 /// For each question: an operator waits for all of them.
 const PATIENCE: Duration = Duration::from_secs(8);
-/// Of the Secret `NAME-kubeconfig` (`src/controllers/tenant_cluster/kubeconfig.rs`, as Cluster API has it).
-const KUBECONFIG: &str = "value";
 /// More certificate requests than that are not looked at.
 const MOST_REQUESTS: u32 = 500;
 
@@ -165,10 +165,10 @@ pub(super) fn newest(all: Vec<JoinToken>, cluster: &str, now: Timestamp) -> Opti
 }
 
 async fn handed(client: &Client, namespace: &str, token: &str) -> Asked<Handed> {
-    let secret: Option<Secret> = get(client, namespace, &format!("{token}-join")).await?;
+    let name = join_secret_name(token);
+    let secret: Option<Secret> = get(client, namespace, &name).await?;
     let Some(secret) = secret else { return Ok(None) };
-    let of =
-        |key| value(&secret, key).ok_or_else(|| format!("the Secret {token}-join has no {key}"));
+    let of = |key| value(&secret, key).ok_or_else(|| format!("the Secret {name} has no {key}"));
     let (endpoint, token) = (of(secret_keys::ENDPOINT)?, of(secret_keys::TOKEN)?);
     Ok(Some(Handed { endpoint, token, pin: of(secret_keys::CA_CERT_HASH)? }))
 }
@@ -179,14 +179,15 @@ async fn inside(
     name: &str,
     joined: Option<&JoinAttempt>,
 ) -> Result<Inside, String> {
-    let secret: Option<Secret> = get(client, namespace, &format!("{name}-kubeconfig")).await?;
-    let kubeconfig = secret.as_ref().and_then(|secret| value(secret, KUBECONFIG));
-    let kubeconfig = kubeconfig
-        .ok_or_else(|| format!("there is no Secret {name}-kubeconfig with a kubeconfig"))?;
+    let name = admin_secret_name(name);
+    let secret: Option<Secret> = get(client, namespace, &name).await?;
+    let kubeconfig = secret.as_ref().and_then(|secret| value(secret, ADMIN_KUBECONFIG));
+    let kubeconfig =
+        kubeconfig.ok_or_else(|| format!("there is no Secret {name} with a kubeconfig"))?;
     let client = administrator(&kubeconfig).await;
     // Why not would repeat what is in there.
     let client = client.ok_or_else(|| {
-        format!("the kubeconfig in the Secret {name}-kubeconfig is not Nagaya's: it is not used")
+        format!("the kubeconfig in the Secret {name} is not Nagaya's: it is not used")
     })?;
     let some = ListParams::default().limit(MOST_REQUESTS);
     let requests = Api::<CertificateSigningRequest>::all(client.clone());

@@ -36,9 +36,9 @@ const LARGEST_ANSWER: usize = 1 << 20;
 
 /// The [`Etcds`] of the management cluster.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Gateway;
+pub struct LiveEtcds;
 
-impl Etcds for Gateway {
+impl Etcds for LiveEtcds {
     fn look<'a>(
         &'a self,
         access: &'a EtcdAccess,

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::Look;
 
-/// See the module.
+/// What was done, and when.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Upkeep {
     compacted: u64,

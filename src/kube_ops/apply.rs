@@ -13,6 +13,7 @@
 
 use kube::api::{Api, ObjectMeta, Patch, PatchParams, PostParams, ValidationDirective};
 use nagaya_api::labels;
+use nagaya_render::digest::hex;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -174,8 +175,7 @@ fn marked(desired: &Value) -> Value {
 
 /// The maps of `serde_json` are sorted, so equal objects have equal text.
 pub(super) fn digest_of(desired: &Value) -> String {
-    let hash = Sha256::digest(desired.to_string());
-    hash.iter().take(16).fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
+    hex(&Sha256::digest(desired.to_string())[..16])
 }
 
 fn name_of(desired: &Value) -> Result<String, Error> {

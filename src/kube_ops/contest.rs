@@ -39,7 +39,7 @@ pub struct Contest {
 impl Contest {
     /// Before a first write of what has the digest `wanted`.
     #[must_use]
-    pub fn over(wanted: &str, now: Instant, since: Timestamp) -> Self {
+    pub fn about(wanted: &str, now: Instant, since: Timestamp) -> Self {
         Self { wanted: wanted.to_owned(), writes: 0, last: now, since, rival: None }
     }
 
@@ -112,7 +112,7 @@ mod tests {
     }
 
     fn written(times: u32, now: Instant) -> Contest {
-        let mut contest = Contest::over("a", now, Timestamp::UNIX_EPOCH);
+        let mut contest = Contest::about("a", now, Timestamp::UNIX_EPOCH);
         for _ in 0..times {
             contest.note_write(None, now);
         }

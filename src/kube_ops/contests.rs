@@ -148,7 +148,7 @@ impl<T: Clone + Eq + Hash> Contests<T> {
         let found = contests.get(tenant).and_then(|all| all.get(object)).cloned();
         found
             .filter(|contest| !contest.is_another(wanted, now))
-            .unwrap_or_else(|| Contest::over(wanted, now, Timestamp::now()))
+            .unwrap_or_else(|| Contest::about(wanted, now, Timestamp::now()))
     }
 
     fn is_as_wanted(&self, tenant: &T, object: &str) {

@@ -21,7 +21,7 @@ where
     })
 }
 
-/// Objects of one namespace. For rare moments only: what has to be known in every pass is in a cache.
+/// Objects of one namespace, or of all. For rare moments only: what has to be known in every pass is in a cache.
 ///
 /// # Errors
 /// [`Error::ApiCall`].

@@ -16,6 +16,7 @@ use std::time::Duration;
 use futures::TryStreamExt as _;
 use jiff::Timestamp;
 use nagaya_api::{Snapshot, bucket_keys};
+use nagaya_render::digest::hex;
 use object_store::aws::{AmazonS3, AmazonS3Builder};
 use object_store::path::Path;
 use object_store::{
@@ -290,9 +291,4 @@ fn client(options: &BucketOptions) -> Result<ClientOptions, Error> {
         .with_connect_timeout(CONNECT)
         .with_timeout(REQUEST);
     Ok(trusted.map_err(unusable)?.into_iter().fold(client, ClientOptions::with_root_certificate))
-}
-
-/// Bytes as lower-case hexadecimal digits.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }

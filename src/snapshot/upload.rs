@@ -9,11 +9,12 @@ use std::path::Path;
 use k8s_openapi::api::core::v1::{Namespace, Secret};
 use nagaya_api::{Snapshot, labels};
 use nagaya_render::certificates::Authority;
+use nagaya_render::digest::hex;
 use object_store::{MultipartUpload as _, ObjectStoreExt as _};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::bucket::{Bucket, BucketOptions, Content, DATABASE, Manifest, PIECE, RECOVERY, hex};
+use super::bucket::{Bucket, BucketOptions, Content, DATABASE, Manifest, PIECE, RECOVERY};
 use super::finish::{FinishOptions, beyond, tell};
 use super::{Error, entries, failed};
 

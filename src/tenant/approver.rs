@@ -15,6 +15,8 @@ use k8s_openapi::api::core::v1::Node;
 
 pub use request::{CertificateRequest, RequestError};
 
+/// Signer of the certificates that kubelets show to the API server.
+pub const KUBELET_CLIENT: &str = "kubernetes.io/kube-apiserver-client-kubelet";
 /// Signer of the certificates that kubelets serve with.
 pub const KUBELET_SERVING: &str = "kubernetes.io/kubelet-serving";
 /// Prefix of a node's user name.

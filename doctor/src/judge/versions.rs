@@ -80,26 +80,37 @@ pub fn versions(machine: &Machine, way: &Way) -> Judgement {
     let (Ok(kubeadm), Ok(kubelet)) = (&machine.kubeadm, &machine.kubelet) else {
         return not_checked("kubeadm or kubelet did not say its version");
     };
+    match cluster(way) {
+        Ok(Cluster { server, configured }) => skew(*kubeadm, *kubelet, server, configured),
+        Err(unknown) => unknown,
+    }
+}
+
+/// The versions of the cluster.
+struct Cluster {
+    server: Version,
+    /// Which kubeadm takes it for.
+    configured: Version,
+}
+
+fn cluster(way: &Way) -> Result<Cluster, Judgement> {
     let Some(with_token) = &way.with_token else {
-        return not_checked("the API server is not believed");
+        return Err(not_checked("the API server is not believed"));
     };
     let configured = configured(&with_token.kubeadm_config);
     let Some(server) = served(&with_token.version).or(configured) else {
-        return not_checked("the API server did not say its version");
+        return Err(not_checked("the API server did not say its version"));
     };
-    skew(*kubeadm, *kubelet, server, configured.unwrap_or(server))
+    Ok(Cluster { server, configured: configured.unwrap_or(server) })
 }
 
 /// Which machines it takes, of which nobody is there to be asked.
 pub fn window(way: &Way) -> Judgement {
-    let Some(with_token) = &way.with_token else {
-        return not_checked("the API server is not believed");
+    let Cluster { server, configured } = match cluster(way) {
+        Ok(versions) => versions,
+        Err(unknown) => return unknown,
     };
-    let configured = configured(&with_token.kubeadm_config);
-    let Some(server) = served(&with_token.version).or(configured) else {
-        return not_checked("the API server did not say its version");
-    };
-    let newest = configured.unwrap_or(server).minor + 1;
+    let newest = configured.minor + 1;
     let oldest = server.minor.saturating_sub(KUBELET_BEHIND);
     passed(format!(
         "the API server is {server}: kubeadm up to 1.{newest} joins it; kubelets of 1.{oldest} to 1.{} are supported, none newer than its kubeadm",

@@ -16,7 +16,7 @@ use crate::content::admin_user_name;
 use crate::tenant::{Endpoint, Tenant};
 
 /// Key of the Secret, the one that Cluster API uses too.
-const VALUE: &str = "value";
+pub const ADMIN_KUBECONFIG: &str = "value";
 const WHAT: &str = "the administrator's kubeconfig";
 
 /// What to do about the administrator's kubeconfig.
@@ -35,8 +35,8 @@ pub enum AdminKubeconfig {
 
 /// Name of the Secret in the project namespace.
 #[must_use]
-pub fn admin_secret_name(tenant: &Tenant) -> String {
-    format!("{}-kubeconfig", tenant.name)
+pub fn admin_secret_name(cluster: &str) -> String {
+    format!("{cluster}-kubeconfig")
 }
 
 /// A Secret without an owner reference to this very `TenantCluster` is foreign; ours is kept while it says
@@ -76,7 +76,7 @@ pub fn build_admin_kubeconfig(
     let pair = Pair::issue(&authorities.client, &request(tenant), WHAT, now)?;
     let value = kubeconfig(tenant, endpoint, authorities, &pair.certificate, &pair.key)
         .map_err(|source| CertificateError::Mint { what: WHAT, source })?;
-    let name = admin_secret_name(tenant);
+    let name = admin_secret_name(&tenant.name);
     Ok(Secret {
         metadata: ObjectMeta {
             labels: Some(tenant.labels("kubeconfig")),
@@ -86,7 +86,7 @@ pub fn build_admin_kubeconfig(
             ..ObjectMeta::default()
         },
         type_: Some(secret_data::OPAQUE.to_owned()),
-        data: Some([(VALUE.to_owned(), ByteString(value.into_bytes()))].into()),
+        data: Some([(ADMIN_KUBECONFIG.to_owned(), ByteString(value.into_bytes()))].into()),
         ..Secret::default()
     })
 }
@@ -139,7 +139,7 @@ fn current_until(
     secret: &Secret,
     now: Timestamp,
 ) -> Option<Timestamp> {
-    let present = secret_data::text(secret, VALUE)?;
+    let present = secret_data::text(secret, ADMIN_KUBECONFIG)?;
     let (certificate, key) = embedded_pair(present)?;
     let due = serves_until(&certificate, &key, &authorities.client, &request(tenant), now)?;
     let wanted = kubeconfig(tenant, endpoint, authorities, &certificate, &key).ok()?;

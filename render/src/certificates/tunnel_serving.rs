@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::core::v1::Secret;
 use sha2::{Digest, Sha256};
 
+use crate::digest::hex;
+
 use super::secret_data::{self, certificate};
 use super::{Leaf, LeafSecret};
 
@@ -15,5 +17,5 @@ pub fn tunnel_certificate_digest(secrets: &BTreeMap<String, Secret>) -> Option<S
     let (_, pair) = Leaf::TunnelServing.place();
     let secret = secrets.get(LeafSecret::Tunnel.secret_name())?;
     let digest = Sha256::digest(secret_data::text(secret, &certificate(pair))?);
-    Some(digest.iter().take(8).fold(String::new(), |text, byte| format!("{text}{byte:02x}")))
+    Some(hex(&digest[..8]))
 }

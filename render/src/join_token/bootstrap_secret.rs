@@ -21,18 +21,38 @@ pub fn build_bootstrap_token_secret(
     expiration: Timestamp,
     description: &str,
 ) -> Secret {
-    // RFC 3339 in UTC and whole seconds, rounded down: a token never outlives what was promised.
-    let expiration = expiration.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     build_token_secret(
         token,
         &[
             ("usage-bootstrap-authentication", "true"),
             ("usage-bootstrap-signing", "true"),
             ("auth-extra-groups", NODE_TOKEN_GROUP),
-            ("expiration", &expiration),
+            ("expiration", &expires(expiration)),
             ("description", description),
         ],
     )
+}
+
+/// A token for authentication alone until `expiration`: no signature on cluster-info, and none of kubeadm's groups, so no rights.
+#[must_use]
+pub fn build_token_secret_without_rights(
+    token: &BootstrapToken,
+    expiration: Timestamp,
+    description: &str,
+) -> Secret {
+    build_token_secret(
+        token,
+        &[
+            ("usage-bootstrap-authentication", "true"),
+            ("expiration", &expires(expiration)),
+            ("description", description),
+        ],
+    )
+}
+
+/// RFC 3339 in UTC and whole seconds, rounded down: a token never outlives what was promised.
+fn expires(expiration: Timestamp) -> String {
+    expiration.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
 /// A bootstrap token's Secret: what identifies it, and `rest` of its data.
@@ -62,5 +82,16 @@ mod tests {
         let expiration = "2026-11-22T13:00:00.999+01:00".parse().unwrap();
         let secret = build_bootstrap_token_secret(&token, expiration, "");
         assert_eq!(secret.data.unwrap()["expiration"].0, b"2026-11-22T12:00:00Z");
+    }
+
+    #[test]
+    fn a_token_without_rights_ends_by_itself_signs_nothing_and_has_no_groups() {
+        let token = BootstrapToken::from_parts("abcdef", "0123456789abcdef").unwrap();
+        let end = Timestamp::UNIX_EPOCH;
+        let data = build_token_secret_without_rights(&token, end, "").data.unwrap();
+        assert_eq!(data["expiration"].0, b"1970-01-01T00:00:00Z");
+        let keys = ["description", "expiration", "token-id", "token-secret"];
+        let usages = ["usage-bootstrap-authentication"];
+        assert!(data.keys().eq(keys.iter().chain(&usages)), "{:?}", data.keys());
     }
 }

@@ -5,12 +5,11 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use nagaya_api::labels;
 
 use super::{EtcdView, Member};
+use crate::plane::names::{self, JOINING};
 use crate::workloads::Workloads;
 
 /// What a joining member is told about the others (`--initial-cluster`).
 pub(crate) const INITIAL_CLUSTER: &str = "ETCD_INITIAL_CLUSTER";
-/// Who joins, and as which member: `etcd-2=8e9e05c52164694d`.
-pub(crate) const JOINING: &str = "NAGAYA_ETCD_JOINING";
 
 /// The member that joins now.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,7 +20,7 @@ pub struct Joining {
     pub id: u64,
 }
 
-/// See the module.
+/// Which members the objects of the plane are made for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EtcdShape {
     /// Ordinals of the members, in order.
@@ -78,7 +77,8 @@ impl EtcdShape {
 
     /// [`JOINING`]'s value.
     pub(crate) fn joining_entry(&self) -> String {
-        let entry = |Joining { ordinal, id }: &Joining| format!("etcd-{ordinal}={id:x}");
+        let entry =
+            |Joining { ordinal, id }: &Joining| format!("{}={id:x}", names::member_name(*ordinal));
         self.joining.as_ref().map_or_else(String::new, entry)
     }
 }
@@ -121,21 +121,19 @@ fn told(state: Option<&ConfigMap>) -> (Vec<u8>, Option<Joining>) {
     let mut members: Vec<u8> = value(INITIAL_CLUSTER)
         .iter()
         .flat_map(|list| list.split(','))
-        .filter_map(|entry| ordinal(entry.split_once('=')?.0))
+        .filter_map(|entry| names::member_ordinal(entry.split_once('=')?.0))
         .collect();
     if members.is_empty() {
         members.push(0);
     }
     let joining = value(JOINING).and_then(|entry| {
         let (name, id) = entry.split_once('=')?;
-        Some(Joining { ordinal: ordinal(name)?, id: u64::from_str_radix(id, 16).ok()? })
+        Some(Joining {
+            ordinal: names::member_ordinal(name)?,
+            id: u64::from_str_radix(id, 16).ok()?,
+        })
     });
     (members, joining)
-}
-
-/// The `2` of `etcd-2`.
-pub(super) fn ordinal(name: &str) -> Option<u8> {
-    name.strip_prefix("etcd-")?.parse().ok()
 }
 
 #[cfg(test)]

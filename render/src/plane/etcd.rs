@@ -17,13 +17,12 @@ use super::probes::{self, Endpoint};
 use super::resources::{self, Defaults};
 use super::{claims, helper, names};
 use crate::certificates::{Authority, Leaf};
-use crate::membership::{EtcdShape, INITIAL_CLUSTER, JOINING};
+use crate::membership::{EtcdShape, INITIAL_CLUSTER};
 use crate::minors::ETCD_IMAGE;
 use crate::settings::Settings;
 use crate::tenant::Tenant;
 
 pub(super) const USER: i64 = 10_001;
-pub(super) const DATA: &str = "data";
 const ADMISSION: &str = "admit-member";
 pub(super) const DATA_DIR: &str = "/var/lib/etcd";
 const MEMBER_DIR: &str = "/var/lib/etcd/member";
@@ -37,9 +36,12 @@ const PROBE: Endpoint = Endpoint { scheme: "HTTP", port: names::ETCD_PROBE_PORT 
 
 /// What a member reads only when it starts, by environment variable. Outside the pod template: changing it
 /// restarts nothing.
-const BIRTH_VARIABLES: [&str; 4] =
-    [INITIAL_CLUSTER, STATE, "ETCD_HEARTBEAT_INTERVAL", "ETCD_ELECTION_TIMEOUT"];
-const STATE: &str = "ETCD_INITIAL_CLUSTER_STATE";
+const BIRTH_VARIABLES: [&str; 4] = [
+    INITIAL_CLUSTER,
+    names::INITIAL_CLUSTER_STATE,
+    "ETCD_HEARTBEAT_INTERVAL",
+    "ETCD_ELECTION_TIMEOUT",
+];
 
 /// `existing`: etcd has been healthy once. From then on a member with an empty volume must fail instead of
 /// starting a blank cluster, and the usual timeouts count; until then the only member there is elects itself,
@@ -54,7 +56,7 @@ pub fn build_etcd_state(tenant: &Tenant, existing: bool, members: &EtcdShape) ->
     let values = [initial_cluster.join(","), state.into(), heartbeat.into(), election.into()];
     let mut data: BTreeMap<String, String> =
         BIRTH_VARIABLES.map(str::to_owned).into_iter().zip(values).collect();
-    data.insert(JOINING.to_owned(), members.joining_entry());
+    data.insert(names::JOINING.to_owned(), members.joining_entry());
     let restored = tenant.snapshots.restored.clone();
     let restored = restored.map(|name| [(labels::RESTORED_FROM.to_owned(), name)].into());
     ConfigMap {
@@ -111,7 +113,7 @@ fn build_template(tenant: &Tenant, settings: &Settings) -> PodTemplateSpec {
 /// Keeps a member from starting on a volume that is empty or another member's.
 fn build_admission(tenant: &Tenant, settings: &Settings) -> Container {
     let mut env = vec![pod_name()];
-    env.extend([STATE, JOINING].map(from_state));
+    env.extend([names::INITIAL_CLUSTER_STATE, names::JOINING].map(from_state));
     Container {
         args: Some(vec!["admit-member".to_owned(), format!("--data-dir={MEMBER_DIR}")]),
         env: Some(env),
@@ -121,7 +123,11 @@ fn build_admission(tenant: &Tenant, settings: &Settings) -> Container {
 }
 
 fn data_mount() -> VolumeMount {
-    VolumeMount { name: DATA.to_owned(), mount_path: DATA_DIR.to_owned(), ..VolumeMount::default() }
+    VolumeMount {
+        name: names::ETCD_DATA.to_owned(),
+        mount_path: DATA_DIR.to_owned(),
+        ..VolumeMount::default()
+    }
 }
 
 fn build_container(tenant: &Tenant, settings: &Settings) -> Container {
@@ -232,7 +238,7 @@ fn from_state(name: &str) -> EnvVar {
 fn build_claim(tenant: &Tenant) -> PersistentVolumeClaim {
     PersistentVolumeClaim {
         metadata: ObjectMeta {
-            name: Some(DATA.to_owned()),
+            name: Some(names::ETCD_DATA.to_owned()),
             labels: Some(pod::template_labels(tenant, names::ETCD)),
             ..ObjectMeta::default()
         },
@@ -244,16 +250,11 @@ fn build_claim(tenant: &Tenant) -> PersistentVolumeClaim {
     }
 }
 
-/// Name of a member's claim, as the StatefulSet gives it.
-pub(super) fn claim_name(member: &str) -> String {
-    format!("{DATA}-{member}")
-}
-
 /// The claim of the first member as the StatefulSet would make it, for a restore where it is lost.
 #[must_use]
 pub fn build_first_claim(tenant: &Tenant) -> PersistentVolumeClaim {
     let mut claim = build_claim(tenant);
-    claim.metadata.name = Some(claim_name(&format!("{}-0", names::ETCD)));
+    claim.metadata.name = Some(names::member_claim(&format!("{}-0", names::ETCD)));
     claim.metadata.namespace = Some(tenant.plane_namespace.clone());
     claim
 }

@@ -11,6 +11,8 @@ pub const MANAGER_NAMESPACE: &str = "nagaya-system";
 
 /// etcd: its StatefulSet and its headless Service.
 pub const ETCD: &str = "etcd";
+/// Template of the volume claims of etcd's members.
+pub const ETCD_DATA: &str = "data";
 /// Service that etcd's clients connect to.
 pub const ETCD_CLIENT: &str = "etcd-client";
 /// ConfigMap with what an etcd member reads only when it is born.
@@ -71,6 +73,12 @@ pub const MOST_ETCD_MEMBERS: u8 = 5;
 /// Exit code of the init container that lets an etcd member start, when the member's volume is empty.
 pub const EMPTY_VOLUME: u8 = 3;
 
+/// What an etcd member is told by environment variables when it starts, out of [`ETCD_STATE`]: `new` before etcd was healthy for
+/// the first time, then `existing`.
+pub const INITIAL_CLUSTER_STATE: &str = "ETCD_INITIAL_CLUSTER_STATE";
+/// Who joins, and as which member: `etcd-2=8e9e05c52164694d`; empty: nobody.
+pub const JOINING: &str = "NAGAYA_ETCD_JOINING";
+
 /// User as which kube-apiserver calls aggregated API servers.
 pub(crate) const FRONT_PROXY_USER: &str = "front-proxy-client";
 
@@ -87,8 +95,27 @@ pub fn etcd_peer_url(namespace: &str, ordinal: u8) -> String {
 }
 
 /// The pod of a member, which is the member's name too.
-pub(crate) fn member_name(ordinal: u8) -> String {
+#[must_use]
+pub fn member_name(ordinal: u8) -> String {
     format!("{ETCD}-{ordinal}")
+}
+
+/// The `2` of `etcd-2`; `None`: it is none of ours.
+#[must_use]
+pub fn member_ordinal(member: &str) -> Option<u8> {
+    member.strip_prefix(ETCD)?.strip_prefix('-')?.parse().ok()
+}
+
+/// A member's volume claim, as the StatefulSet calls it.
+#[must_use]
+pub fn member_claim(member: &str) -> String {
+    format!("{ETCD_DATA}-{member}")
+}
+
+/// The `2` of `data-etcd-2`; `None`: it is none of ours.
+#[must_use]
+pub fn claim_ordinal(claim: &str) -> Option<u8> {
+    member_ordinal(claim.strip_prefix(ETCD_DATA)?.strip_prefix('-')?)
 }
 
 /// The DNS name of an etcd pod. It ends at `svc`: the domain of the management cluster is not known here.

@@ -8,6 +8,7 @@ use nagaya_api::labels;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
+use crate::digest::hex;
 use crate::moves::{Moves, PublicService};
 use crate::tenant::{Exposure, Tenant, Way};
 use crate::turns::Templates;
@@ -20,8 +21,7 @@ const LONGEST_NAME: usize = 63;
 /// never by this.
 #[must_use]
 pub fn plane_namespace_name(project: &str, name: &str) -> String {
-    let digest = Sha256::digest(format!("{project}/{name}"));
-    let hash = digest.iter().take(5).fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
+    let hash = hex(&Sha256::digest(format!("{project}/{name}"))[..5]);
     let mut readable = format!("nagaya-{project}-{name}");
     readable.truncate(LONGEST_NAME - hash.len() - 1);
     format!("{}-{hash}", readable.trim_end_matches('-'))

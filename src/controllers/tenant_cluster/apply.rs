@@ -67,7 +67,7 @@ pub async fn apply(
     let tenant = protect(context, key, tenant, observed, now);
     let asks = end_of_upgrade(context, key, &tenant, observed);
     let asks = note_move(context, key, asks, now);
-    let versions = next_step(context, key, &asks, observed, now);
+    let versions = versions_now(context, key, &asks, observed, now);
     let members = observed.members.shape(&asks);
     let rendered = build_plane(&asks, &versions, &members, context.settings());
     let tenant = &take_turn(context, raw, key, &asks, &rendered, observed, now);
@@ -113,11 +113,10 @@ pub async fn apply(
     let recorded = apply_namespace(context, key, &record, namespace);
     let (recorded, plane) = join(recorded, Box::pin(components)).await;
     let endpoint = tenant.endpoint();
-    let kubeconfig_failure = match &endpoint {
-        Some(endpoint) if observed.project_enabled => {
-            hand_out_kubeconfig(context, &tenant, endpoint, &keys, now).await.err()
-        }
-        _ => None,
+    let to_hand_out = endpoint.as_ref().filter(|_| observed.project_enabled);
+    let kubeconfig_failure = match to_hand_out {
+        Some(endpoint) => hand_out_kubeconfig(context, &tenant, endpoint, &keys, now).await.err(),
+        None => None,
     };
     recorded?;
     plane?;
@@ -155,7 +154,7 @@ pub async fn look_on(
     });
     Ok(Progress {
         tenant: as_it_runs(tenant, observed),
-        versions: next_step(context, key, tenant, observed, now),
+        versions: versions_now(context, key, tenant, observed, now),
         members: observed.members.shape(tenant),
         endpoint: tenant.endpoint(),
         api_server: internal.as_ref().and_then(cluster_ip),
@@ -234,7 +233,7 @@ async fn make_keys(
     Ok(context.keyring.keys(planes, key, tenant, access, now).await?)
 }
 
-fn next_step(
+fn versions_now(
     context: &Context,
     key: &TenantKey,
     tenant: &Tenant,

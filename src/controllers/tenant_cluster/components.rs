@@ -81,7 +81,7 @@ fn kept(tenant: &Tenant, observed: &Observed, held: Held, wanted: &PlaneObjects)
         keeps(false, &live.etcd, stateful(etcd)),
         keeps(held.api_server, &live.api_server, api_servers),
         keeps(held.controller_manager, &live.controller_manager, stateful(controller_manager))
-            && !meltdown::turns(tenant, observed),
+            && !meltdown::is_urgent(tenant, observed),
         keeps(held.scheduler, &live.scheduler, stateful(scheduler)),
     ]
 }

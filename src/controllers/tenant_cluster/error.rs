@@ -1,4 +1,4 @@
-//! Why a pass failed: one variant per step. Names are reasons of conditions and metric labels.
+//! Why a pass failed: one variant per step, each with its reason in conditions and metrics.
 
 use jiff::Timestamp;
 use nagaya_api::{TenantCluster, reasons};
@@ -19,7 +19,7 @@ pub enum Error {
     /// Keys or certificates are not to be had.
     #[error(transparent)]
     Keys(#[from] keyring::Error),
-    /// The administrator's kubeconfig could not be made.
+    /// The administrator's kubeconfig, or the certificate that snapshots are taken with, could not be made.
     #[error(transparent)]
     Certificate(#[from] CertificateError),
     /// The content of the tenant cluster could not be rendered.

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use kube::Client;
-use nagaya_api::{TenantCluster, conditions};
+use nagaya_api::TenantCluster;
 use nagaya_render::content::{ContentInputs, build_content};
 use nagaya_render::plane::names;
 use nagaya_render::status::ContentState;
@@ -141,12 +141,6 @@ fn probe_target(
         },
         api_servers: observed.api_servers.clone(),
         changes: context.watches.changes(key),
-        established: was_ready(raw),
+        established: raw.is_ready(),
     }
-}
-
-pub fn was_ready(raw: &TenantCluster) -> bool {
-    raw.status
-        .as_ref()
-        .is_some_and(|status| conditions::is_true(&status.conditions, conditions::READY))
 }

@@ -61,7 +61,7 @@ pub async fn hand_out_kubeconfig(
     }
     let clients = &context.manager.clients;
     let secrets = Api::<Secret>::namespaced(clients.projects.clone(), &tenant.namespace);
-    let name = admin_secret_name(tenant);
+    let name = admin_secret_name(&tenant.name);
     let live = kube_ops::get(&secrets, &name).await?;
     match plan_admin_kubeconfig(tenant, endpoint, &keys.authorities, live.as_ref(), now)? {
         AdminKubeconfig::Current { due } => {

@@ -37,7 +37,7 @@ pub fn as_it_runs(tenant: &Tenant, observed: &Observed) -> Tenant {
 }
 
 /// Whether kube-controller-manager has to be written now though other pods wait for their turn: nodes cannot wait.
-pub fn turns(tenant: &Tenant, observed: &Observed) -> bool {
+pub fn is_urgent(tenant: &Tenant, observed: &Observed) -> bool {
     running(observed).is_some() != tenant.cut_off_since.is_some()
 }
 

@@ -26,7 +26,6 @@ use volumes::has_stale_volumes;
 pub use volumes::{note_claims, release_volumes};
 
 use super::apply::Progress;
-use super::follow::was_ready;
 use super::observe::Observed;
 use super::{Error, announce};
 use crate::controllers::Context;
@@ -126,7 +125,7 @@ pub async fn attend(
     let (tenant, shape, paused) = (&progress.tenant, &progress.members, raw.spec.paused);
     let seen = observed.members.seen.as_ref();
     let writes = !context.prober.store().get(key).is_some_and(|seen| seen.report.stalled);
-    let step = seen.filter(|seen| !seen.is_old(was_ready(raw) && writes)).map(|seen| &seen.step);
+    let step = seen.filter(|seen| !seen.is_old(raw.is_ready() && writes)).map(|seen| &seen.step);
     if progress.stopped
         || !observed.born()
         || !is_to_be_looked_at(target(tenant), &observed.workloads, step)

@@ -1,12 +1,9 @@
 //! The observe step: what is there, from caches. The only calls are for what a cache cannot prove.
 
-use std::time::Duration;
-
-use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::runtime::reflector::ObjectRef;
 use kube::{Api, Resource, ResourceExt};
-use nagaya_api::{TenantCluster, TenantClusterStatus, conditions, labels, reasons};
+use nagaya_api::{TenantCluster, labels};
 use nagaya_render::load_balancer::BalancerView;
 use nagaya_render::plane::{names, plane_namespace_name};
 use nagaya_render::plane_record::PlaneRecord;
@@ -16,9 +13,7 @@ use nagaya_render::validate::{OldestKubelet, Surroundings};
 use nagaya_render::workloads::{Workload, Workloads};
 
 use super::members::{self, Members};
-use super::{
-    ASK_AGAIN, Error, LOOK_AGAIN, LOOK_ON, RESYNC, balancer, diagnose, kubelets, snapshots,
-};
+use super::{Error, balancer, diagnose, kubelets, snapshots};
 use crate::controllers::Context;
 use crate::kube_ops;
 use crate::tenant::TenantKey;
@@ -60,34 +55,6 @@ impl Observed {
     pub fn born(&self) -> bool {
         self.planes.first().is_some_and(|plane| plane.born)
     }
-}
-
-/// When to look again if nothing wakes us before. `due`: what has its time.
-pub fn next_look(
-    observed: &Observed,
-    status: &TenantClusterStatus,
-    due: [Option<Timestamp>; 4],
-    now: Timestamp,
-) -> Duration {
-    let is_true = |kind| conditions::is_true(&status.conditions, kind);
-    let reconciling = status.conditions.iter().find(|one| one.type_ == conditions::RECONCILING);
-    let reconciling = reconciling.map(|condition| condition.reason.as_str());
-    let at_rest = is_true(conditions::READY) && !is_true(conditions::RECONCILING);
-    let unanswered = matches!(observed.oldest_kubelet, OldestKubelet::Unknown(_));
-    let waits_for_tenant = !unanswered
-        && reconciling.is_none_or(|reason| reason == reasons::PROGRESSING)
-        && !is_true(conditions::STALLED)
-        && observed.workloads.are_settled();
-    let usual = match (is_true(conditions::READY), at_rest && !unanswered) {
-        (true, _) if reconciling == Some(reasons::WAITING_TO_ROLL) => ASK_AGAIN,
-        // The watch tells of an address; what else is said of the Service, Events tell.
-        (_, false) if reconciling == Some(reasons::LOAD_BALANCER_PENDING) => ASK_AGAIN,
-        (_, true) => RESYNC,
-        (false, _) if waits_for_tenant => LOOK_ON,
-        _ => LOOK_AGAIN,
-    };
-    let until = |due: Timestamp| Duration::try_from(due.duration_since(now)).unwrap_or_default();
-    due.into_iter().flatten().map(|due| until(due).max(LOOK_AGAIN)).fold(usual, Duration::min)
 }
 
 /// Looks at everything that belongs to `raw`.

@@ -16,9 +16,9 @@ use crate::keyring;
 use crate::kube_ops::{self, Applied};
 
 /// A new RoleBinding works once the API server's own cache has seen it.
-const TAKE: Duration = Duration::from_secs(5);
+const RIGHTS_TAKE_AT_MOST: Duration = Duration::from_secs(5);
 /// Usually that takes less.
-const PAUSE: Duration = Duration::from_millis(25);
+const RIGHTS_USUALLY_TAKE: Duration = Duration::from_millis(25);
 
 /// Returns whether the manager has been given rights just now, a moment later if so. In a project that is not enabled any more it takes
 /// none.
@@ -41,7 +41,7 @@ pub async fn apply_rights(
         .await;
     let are_new = matches!(plane?, Applied::Written(_)) | matches!(project?, Applied::Written(_));
     if are_new {
-        sleep(PAUSE).await;
+        sleep(RIGHTS_USUALLY_TAKE).await;
     }
     Ok(are_new)
 }
@@ -70,8 +70,12 @@ where
     let started = tokio::time::Instant::now();
     loop {
         match work().await {
-            Err(error) if new_rights && is_forbidden(&error) && started.elapsed() < TAKE => {
-                sleep(PAUSE).await;
+            Err(error)
+                if new_rights
+                    && is_forbidden(&error)
+                    && started.elapsed() < RIGHTS_TAKE_AT_MOST =>
+            {
+                sleep(RIGHTS_USUALLY_TAKE).await;
             }
             done => return done,
         }

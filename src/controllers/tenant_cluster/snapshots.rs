@@ -22,7 +22,6 @@ use nagaya_render::workloads::Workloads;
 
 use super::Error;
 use super::bucket::bring_credentials;
-use super::follow::was_ready;
 use super::observe::Observed;
 use crate::controllers::Context;
 use crate::keyring::Keys;
@@ -130,7 +129,7 @@ pub async fn work(
         gates.push(gate.clone());
     }
     gates.extend(observed.members.gate(tenant, &observed.jobs, now).map(|(_, gate)| gate));
-    let may_begin = was_ready(raw) && !phase.is_under_way();
+    let may_begin = raw.is_ready() && !phase.is_under_way();
     let created = raw.metadata.creation_timestamp.as_ref().map_or(now, |created| created.0);
     let begins = (created, may_begin);
     let plan = SnapshotPlan::next(tenant, &plane.snapshots, &observed.jobs, &gates, begins, now);

@@ -9,10 +9,8 @@ use nagaya_api::{TenantCluster, TenantClusterStatus};
 use nagaya_render::status::is_step;
 use tokio::time::Instant;
 
+use super::next_look::LOOK_AGAIN;
 use crate::tenant::TenantKey;
-
-/// As often as what keeps its pods is looked for.
-const PAUSE: Duration = Duration::from_secs(5);
 
 /// When the status of each tenant was written last. A manager that has just started tells at once.
 #[derive(Default)]
@@ -28,7 +26,7 @@ impl Steps {
     ) -> Option<Duration> {
         let before = raw.status.as_ref().filter(|before| is_step(before, status));
         let told = before.and_then(|_| self.lock().get(tenant).copied())?;
-        PAUSE.checked_sub(told.elapsed()).filter(|left| !left.is_zero())
+        LOOK_AGAIN.checked_sub(told.elapsed()).filter(|left| !left.is_zero())
     }
 
     /// It has been written.

@@ -12,10 +12,8 @@ use k8s_openapi::api::certificates::v1::{
 use nagaya_api::{JoinAttempt, JoinOutcome};
 
 use crate::tenant::TenantKey;
-use crate::tenant::approver::{CertificateRequest, node_name};
+use crate::tenant::approver::{CertificateRequest, KUBELET_CLIENT, node_name};
 
-/// Signer of the certificates that kubelets show to the API server.
-const KUBELET_CLIENT: &str = "kubernetes.io/kube-apiserver-client-kubelet";
 const BOOTSTRAP_USER_PREFIX: &str = "system:bootstrap:";
 /// Of how many tokens the last attempt is kept for each tenant: it may make tokens of its own without end.
 const TOKENS: usize = 64;

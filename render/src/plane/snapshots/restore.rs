@@ -5,10 +5,11 @@ use k8s_openapi::api::batch::v1::Job;
 use nagaya_api::labels;
 use sha2::{Digest, Sha256};
 
-use super::super::etcd::{self, DATA, DATA_DIR};
+use super::super::etcd::DATA_DIR;
 use super::super::{mounts, names};
 use super::job::{build_job, etcd_container, job_pod, own_container};
 use super::{SNAPSHOTS, SNAPSHOTS_DIR, bucket, claim_volume, kept_on, writable};
+use crate::digest::hex;
 use crate::settings::Settings;
 use crate::snapshots::snapshot_name;
 use crate::tenant::Tenant;
@@ -26,7 +27,8 @@ pub fn build_restore_job(
 ) -> Job {
     let file = format!("{SNAPSHOTS_DIR}/{snapshot}.db");
     let data = format!("--data={DATA_DIR}");
-    let both = || vec![mounts::mount(SNAPSHOTS, SNAPSHOTS_DIR), writable(DATA, DATA_DIR)];
+    let both =
+        || vec![mounts::mount(SNAPSHOTS, SNAPSHOTS_DIR), writable(names::ETCD_DATA, DATA_DIR)];
     let prepare = own_container(
         vec!["prepare".to_owned(), format!("--file={file}"), data.clone()],
         both(),
@@ -38,8 +40,11 @@ pub fn build_restore_job(
     if keep_old {
         place.push("--keep-old".to_owned());
     }
-    let place = own_container(place, vec![writable(DATA, DATA_DIR)], settings);
-    let mut volumes = vec![kept_on(tenant), claim_volume(DATA, &etcd::claim_name(&first_member()))];
+    let place = own_container(place, vec![writable(names::ETCD_DATA, DATA_DIR)], settings);
+    let mut volumes = vec![
+        kept_on(tenant),
+        claim_volume(names::ETCD_DATA, &names::member_claim(&first_member())),
+    ];
     let mut steps = vec![prepare, restore];
     if let Some(bucket) = &tenant.snapshots.bucket {
         let mut fetch =
@@ -50,8 +55,7 @@ pub fn build_restore_job(
         volumes.push(bucket::credentials_volume());
     }
     let pod = job_pod(names::ETCD_RESTORE, steps, place, volumes);
-    let digest = Sha256::digest(snapshot);
-    let name = digest[..5].iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
+    let name = hex(&Sha256::digest(snapshot)[..5]);
     build_job(tenant, settings, pod, &name, (labels::RESTORES, snapshot))
 }
 

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use nagaya_api::TenantCluster;
 
 use super::super::Refusal;
-use super::{HOSTNAME, Recorded, check_host};
+use super::{HOSTNAME, Recorded, check_host, port_number};
 use crate::moves::Moves;
 use crate::settings::Settings;
 use crate::tenant::{Exposure, Way};
@@ -107,13 +107,8 @@ fn addresses(
 }
 
 fn port(raw: &TenantCluster, recorded: &Recorded<'_>) -> Result<Option<u16>, Refusal> {
-    let wanted = match raw.spec.expose.node_port.as_ref().and_then(|node_port| node_port.port) {
-        Some(port) => Some(
-            u16::try_from(port)
-                .map_err(|_| Refusal::new(NODE_PORT, format!("{port} is not a port number")))?,
-        ),
-        None => None,
-    };
+    let wanted = raw.spec.expose.node_port.as_ref().and_then(|node_port| node_port.port);
+    let wanted = wanted.map(|port| port_number(NODE_PORT, port)).transpose()?;
     match (recorded.port, wanted) {
         (Some(_), Some(wanted)) if !recorded.born => Ok(Some(wanted)),
         (Some(recorded), Some(wanted)) if recorded != wanted => Err(Refusal::new(

@@ -39,7 +39,7 @@ pub(super) fn is_emptied(pod: &Pod) -> bool {
 }
 
 pub(super) fn member_of(pod: &Pod) -> Option<u8> {
-    pod.name_any().strip_prefix("etcd-")?.parse().ok()
+    names::member_ordinal(&pod.name_any())
 }
 
 /// A pod that was let onto its volume as the member before it is made anew: it is asked again only when it starts.

@@ -119,8 +119,7 @@ async fn beyond(
     let of_etcd = format!("{}={}", labels::NAME, names::ETCD);
     let mut found = kube_ops::list(claims, &ListParams::default().labels(&of_etcd)).await?;
     found.retain(|claim| {
-        let name = claim.name_any();
-        let ordinal = name.strip_prefix("data-etcd-").and_then(|rest| rest.parse::<u8>().ok());
+        let ordinal = names::claim_ordinal(&claim.name_any());
         ordinal.is_some_and(|ordinal| ordinal >= first)
     });
     Ok(found)

@@ -19,6 +19,7 @@ use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair};
 use tokio::time::{Instant, sleep};
 
 use super::super::ProbeTarget;
+use crate::tenant::approver::KUBELET_CLIENT;
 
 const NODE: &str = "nagaya-canary";
 /// A joining kubelet waits longer, but a healthy controller needs a fraction of a second.
@@ -100,7 +101,7 @@ fn build_request() -> Result<CertificateSigningRequest, rcgen::Error> {
         },
         spec: CertificateSigningRequestSpec {
             request: ByteString(pem.into_bytes()),
-            signer_name: "kubernetes.io/kube-apiserver-client-kubelet".to_owned(),
+            signer_name: KUBELET_CLIENT.to_owned(),
             usages: Some(vec!["digital signature".to_owned(), "client auth".to_owned()]),
             expiration_seconds: Some(LIFE),
             ..CertificateSigningRequestSpec::default()

@@ -3,7 +3,6 @@
 //!
 //! The manager's lasting token is for signing alone, so it cannot tell.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use http::{HeaderValue, Request, StatusCode, header};
@@ -13,9 +12,8 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
 use kube::api::{DeleteParams, PostParams};
-use kube::core::ObjectMeta;
-use nagaya_api::labels;
 use nagaya_pki::BootstrapToken;
+use nagaya_render::join_token::{bootstrap_token_secret_name, build_token_secret_without_rights};
 use nagaya_render::probe::{Finding, Reason};
 use tokio::time::{Instant, sleep, timeout};
 
@@ -28,6 +26,7 @@ const CALL_DEADLINE: Duration = Duration::from_secs(2);
 const PAUSE: Duration = Duration::from_millis(100);
 /// Should the manager stop in between, kube-controller-manager's tokencleaner takes it away.
 const LIFE: SignedDuration = SignedDuration::from_mins(1);
+const DESCRIPTION: &str = "Nagaya tries whether bootstrap tokens are accepted";
 const WHO_AM_I: &str = "/apis/authentication.k8s.io/v1/selfsubjectreviews";
 
 /// Whether bootstrap tokens are accepted.
@@ -44,13 +43,16 @@ pub(super) async fn is_accepted(target: &ProbeTarget) -> Finding {
         Ok(token) => token,
         Err(error) => return unmade(&error),
     };
-    let secret = build_secret(&token, Timestamp::now());
+    let now = Timestamp::now();
+    let expiration = now.checked_add(LIFE).unwrap_or(now);
+    let secret = build_token_secret_without_rights(&token, expiration, DESCRIPTION);
     if let Err(error) = secrets.create(&PostParams::default(), &secret).await {
         return unmade(&error);
     }
     let finding = try_until_accepted(target, &token).await;
     // What is left behind ends by itself.
-    let _ = secrets.delete(&secret_name(&token), &DeleteParams::default()).await;
+    let _ =
+        secrets.delete(&bootstrap_token_secret_name(token.id()), &DeleteParams::default()).await;
     finding
 }
 
@@ -90,47 +92,4 @@ fn build_question(token: &BootstrapToken) -> Result<Request<Full<Bytes>>, http::
         .header(header::AUTHORIZATION, bearer)
         .header(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))
         .body(Full::from(body))
-}
-
-fn secret_name(token: &BootstrapToken) -> String {
-    format!("bootstrap-token-{}", token.id())
-}
-
-/// For authentication alone: no signature on cluster-info, and none of kubeadm's groups, so no rights.
-fn build_secret(token: &BootstrapToken, now: Timestamp) -> Secret {
-    let expiration = now.checked_add(LIFE).unwrap_or(now);
-    let data = [
-        ("token-id", token.id().to_owned()),
-        ("token-secret", token.secret().to_owned()),
-        ("expiration", expiration.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()),
-        ("usage-bootstrap-authentication", "true".to_owned()),
-        ("description", "Nagaya tries whether bootstrap tokens are accepted".to_owned()),
-    ];
-    Secret {
-        metadata: ObjectMeta {
-            name: Some(secret_name(token)),
-            labels: Some(BTreeMap::from([(
-                labels::MANAGED_BY.to_owned(),
-                labels::MANAGER.to_owned(),
-            )])),
-            ..ObjectMeta::default()
-        },
-        type_: Some("bootstrap.kubernetes.io/token".to_owned()),
-        string_data: Some(data.map(|(key, value)| (key.to_owned(), value)).into()),
-        ..Secret::default()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_token_ends_by_itself_signs_nothing_and_has_no_groups() {
-        let token = BootstrapToken::generate().unwrap();
-        let data = build_secret(&token, Timestamp::UNIX_EPOCH).string_data.unwrap();
-        assert_eq!(data["expiration"], "1970-01-01T00:01:00Z");
-        assert!(!data.contains_key("usage-bootstrap-signing"));
-        assert!(!data.contains_key("auth-extra-groups"));
-    }
 }
