@@ -6,13 +6,14 @@ use serde_json::{Value, json};
 use crate::memory_api::{Id, Kind};
 use crate::stage::{Stage, tenant_id};
 
-const ADDONS: [(&str, &str); 2] = [("DaemonSet", "kube-proxy"), ("Deployment", "coredns")];
+const ADDONS: [(&str, &str); 2] = [KUBE_PROXY, ("Deployment", "coredns")];
+pub const KUBE_PROXY: (&str, &str) = ("DaemonSet", "kube-proxy");
 
-fn id((kind, name): (&str, &str)) -> Id {
+pub fn id((kind, name): (&str, &str)) -> Id {
     Id::new(Kind::named(kind), "kube-system", name)
 }
 
-fn is_there(stage: &Stage, (kind, name): (&str, &str)) -> bool {
+pub fn is_there(stage: &Stage, (kind, name): (&str, &str)) -> bool {
     stage.inside.get(kind, "kube-system", name).is_some()
 }
 
@@ -43,6 +44,10 @@ const DNS: (&str, &str) = ADDONS[1];
 
 fn core_dns(stage: &Stage) -> Value {
     (*stage.inside.get("Deployment", "kube-system", "coredns").unwrap()).clone()
+}
+
+pub fn replicas_of_core_dns(stage: &Stage) -> u64 {
+    core_dns(stage)["spec"]["replicas"].as_u64().unwrap()
 }
 
 fn writes_of_addons(stage: &Stage) -> usize {

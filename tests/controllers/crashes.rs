@@ -68,6 +68,11 @@ async fn no_fault_of_a_write_of_a_birth_behind_an_external_load_balancer_changes
 }
 
 #[tokio::test(start_paused = true)]
+async fn no_fault_of_a_write_of_a_birth_behind_the_gateway_changes_its_end() {
+    every_write_suffers(&flows::BIRTH_BEHIND_THE_GATEWAY, &MANAGEMENT, None, &FAULTS).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn no_fault_of_any_write_changes_how_it_grows_and_shrinks() {
     later(&flows::SCALE).await;
 }
@@ -95,6 +100,17 @@ async fn no_fault_of_any_write_changes_how_a_cluster_is_exposed_another_way() {
 #[tokio::test(start_paused = true)]
 async fn no_fault_of_any_write_changes_how_a_cluster_moves_between_load_balancers() {
     later(&flows::MOVE_BY_BALANCERS).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_fault_of_any_write_changes_how_a_cluster_moves_between_gateway_and_load_balancer() {
+    later(&flows::MOVE_BETWEEN_GATEWAY_AND_BALANCER).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_fault_of_any_write_changes_what_addons_come_to() {
+    later(&flows::ADDONS).await;
+    strike_later(&flows::ADDONS, &TENANT).await;
 }
 
 #[tokio::test(start_paused = true)]

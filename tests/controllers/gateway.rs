@@ -15,7 +15,7 @@ use crate::stage::{PROJECT, Stage, tenant_id};
 const HOST: &str = "demo.acme.k8s.example.com";
 const ENDPOINT: &str = "demo.acme.k8s.example.com:443";
 
-fn behind_the_gateway() -> Value {
+pub fn behind_the_gateway() -> Value {
     json!({"version": "v1.37.1", "expose": {"type": "Gateway"}})
 }
 

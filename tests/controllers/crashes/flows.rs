@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 
 use crate::memory_api::{Id, Kind};
 use crate::stage::{PROJECT, Picture, Stage, spec, tenant_id};
-use crate::{former_secrets, join_tokens, load_balancers, snapshots_in_a_bucket};
+use crate::{addons, former_secrets, gateway, join_tokens, load_balancers, snapshots_in_a_bucket};
 
-pub use moves::{MOVE, MOVE_BY_BALANCERS};
+pub use moves::{MOVE, MOVE_BETWEEN_GATEWAY_AND_BALANCER, MOVE_BY_BALANCERS};
 
 /// One after the other.
 pub struct Flow {
@@ -103,6 +103,43 @@ pub const BIRTH_BEHIND_AN_EXTERNAL_ONE: Flow = Flow {
         comes_to: "a plane that waits for nodes",
         done: |stage| (BIRTH.acts[0].done)(stage),
     }],
+};
+
+pub const BIRTH_BEHIND_THE_GATEWAY: Flow = Flow {
+    least_writes: 25,
+    acts: &[Act {
+        does: |stage| stage.create_tenant(&gateway::behind_the_gateway()),
+        comes_to: "a plane that waits for nodes",
+        done: |stage| (BIRTH.acts[0].done)(stage),
+    }],
+};
+
+/// Cluster DNS gets more pods; kube-proxy is handed over, removed by the tenant, and taken back.
+pub const ADDONS: Flow = Flow {
+    least_writes: 2,
+    acts: &[
+        Act {
+            does: |stage| {
+                let kept = json!({"management": "Unmanaged"});
+                ask(stage, &json!({"addons": {"coreDNS": {"replicas": 3}, "kubeProxy": kept}}));
+            },
+            comes_to: "three pods of cluster DNS",
+            done: |stage| stage.is_settled() && addons::replicas_of_core_dns(stage) == 3,
+        },
+        Act {
+            does: |stage| {
+                stage.inside.delete(&addons::id(addons::KUBE_PROXY));
+                let taken = json!({"management": "Managed"});
+                ask(stage, &json!({"addons": {"coreDNS": {"replicas": 4}, "kubeProxy": taken}}));
+            },
+            comes_to: "kube-proxy again, and four pods of cluster DNS",
+            done: |stage| {
+                stage.is_settled()
+                    && addons::is_there(stage, addons::KUBE_PROXY)
+                    && addons::replicas_of_core_dns(stage) == 4
+            },
+        },
+    ],
 };
 
 pub const SCALE: Flow = Flow {

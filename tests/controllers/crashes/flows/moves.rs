@@ -40,23 +40,8 @@ pub const MOVE: Flow = Flow {
 pub const MOVE_BY_BALANCERS: Flow = Flow {
     least_writes: 30,
     acts: &[
-        Act {
-            does: |stage| ask(stage, &json!({"expose": {"type": "LoadBalancer"}})),
-            comes_to: "a Service that waits for its address",
-            done: |stage| {
-                let service = of_plane("Service", expose_move::SECOND);
-                stage.condition(conditions::RECONCILING)["reason"] == "LoadBalancerPending"
-                    && stage.planes.names_in(&Stage::plane()).contains(&service)
-            },
-        },
-        Act {
-            does: |stage| {
-                let service = (Stage::plane(), expose_move::SECOND);
-                load_balancers::give_to(stage, (&service.0, service.1), load_balancers::ADDRESS);
-            },
-            comes_to: "an endpoint by the load balancer",
-            done: |stage| has_moved_to(stage, "198.51.100.20:6443"),
-        },
+        TO_A_LOAD_BALANCER,
+        ITS_ADDRESS,
         END_OF_FORMER,
         Act {
             does: |stage| {
@@ -98,6 +83,46 @@ pub const MOVE_BY_BALANCERS: Flow = Flow {
         },
         END_OF_FORMER,
     ],
+};
+
+/// From a load balancer to the gateway, and there again.
+pub const MOVE_BETWEEN_GATEWAY_AND_BALANCER: Flow = Flow {
+    least_writes: 20,
+    acts: &[
+        TO_A_LOAD_BALANCER,
+        ITS_ADDRESS,
+        END_OF_FORMER,
+        TO_THE_GATEWAY,
+        END_OF_FORMER,
+        TO_A_LOAD_BALANCER,
+        ITS_ADDRESS,
+        END_OF_FORMER,
+    ],
+};
+
+const TO_THE_GATEWAY: Act = Act {
+    does: |stage| ask(stage, &json!({"expose": {"type": "Gateway", "retiredEndpoint": null}})),
+    comes_to: "an endpoint at the gateway",
+    done: |stage| has_moved_to(stage, AT_THE_GATEWAY),
+};
+
+const TO_A_LOAD_BALANCER: Act = Act {
+    does: |stage| ask(stage, &json!({"expose": {"type": "LoadBalancer", "retiredEndpoint": null}})),
+    comes_to: "a Service that waits for its address",
+    done: |stage| {
+        let service = of_plane("Service", expose_move::SECOND);
+        stage.condition(conditions::RECONCILING)["reason"] == "LoadBalancerPending"
+            && stage.planes.names_in(&Stage::plane()).contains(&service)
+    },
+};
+
+const ITS_ADDRESS: Act = Act {
+    does: |stage| {
+        let service = (Stage::plane(), expose_move::SECOND);
+        load_balancers::give_to(stage, (&service.0, service.1), load_balancers::ADDRESS);
+    },
+    comes_to: "an endpoint by the load balancer",
+    done: |stage| has_moved_to(stage, "198.51.100.20:6443"),
 };
 
 const END_OF_FORMER: Act = Act {
