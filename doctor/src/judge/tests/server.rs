@@ -190,12 +190,15 @@ fn a_node_of_the_same_name_is_a_clash_while_it_is_ready() {
     });
 }
 
+/// That is read by who asks why a join fails.
+const TABLE: &str = include_str!("../../../../docs/how-to/join-fails.md");
+
 /// kubeadm, kubelet, API server and what comes of it: kubeadm's own constants and the skew policy.
 #[test]
 fn versions_beside_each_other() {
     use Verdict::{Failed, Passed, Warning};
     let any = join_with(&[]);
-    for (kubeadm, kubelet, server, verdict, says) in [
+    let cases = [
         ("v1.37.1", "v1.37.1", "v1.37.1", Passed, ""),
         ("v1.37.1", "v1.36.3", "v1.37.1", Passed, ""),
         ("v1.36.3", "v1.36.3", "v1.37.1", Passed, ""),
@@ -207,8 +210,18 @@ fn versions_beside_each_other() {
         ("v1.37.1", "v1.37.1", "v1.35.4", Failed, "joins clusters from 1.36 on"),
         ("v1.37.1", "v1.33.1", "v1.37.1", Failed, "as old as v1.33.1"),
         ("v1.34.1", "v1.35.4", "v1.35.4", Failed, "a flag that v1.35.4 does not know"),
-    ] {
-        let minor = &server[1..5];
+    ];
+    assert_eq!(TABLE.lines().filter(|line| line.starts_with("| 1.3")).count(), cases.len());
+    for (kubeadm, kubelet, server, verdict, says) in cases {
+        let [kubeadm_minor, kubelet_minor, minor] =
+            [kubeadm, kubelet, server].map(|version| &version[1..5]);
+        let outcome = match verdict {
+            Passed => "joins",
+            Warning => "a warning: ",
+            _ => "refused: ",
+        };
+        let row = format!("\n| {kubeadm_minor} | {kubelet_minor} | {minor} | {outcome}");
+        assert!(TABLE.contains(&row), "{row} is not in the table of join-fails.md");
         let mend = if verdict == Passed { String::new() } else { format!("kubeadm='{minor}.*'") };
         is(&any, Check::Versions, verdict, says, &mend, |facts| {
             facts.machine.kubeadm = Ok(kubeadm.parse().unwrap());
