@@ -1,5 +1,6 @@
 //! What was asked of the management API server, by its own audit log.
 
+use std::fmt;
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -81,6 +82,13 @@ impl Request {
     }
 }
 
+impl fmt::Display for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Object { resource, subresource, namespace, name } = &self.object_ref;
+        write!(f, "{} {resource}/{subresource} {namespace}/{name}", self.verb)
+    }
+}
+
 /// The log from a moment on.
 pub struct Audit {
     from: u64,
@@ -110,8 +118,13 @@ impl Audit {
 
     /// How many of the manager's requests are such.
     pub fn count(&self, is_such: impl Fn(&Request) -> bool) -> Outcome<usize> {
-        let requests = self.requests()?;
-        Ok(requests.iter().filter(|request| request.is_managers() && is_such(request)).count())
+        Ok(self.requests()?.iter().filter(|one| one.is_managers() && is_such(one)).count())
+    }
+
+    /// What the manager has written.
+    pub fn writes(&self) -> Outcome<Vec<Request>> {
+        let all = self.requests()?.into_iter();
+        Ok(all.filter(|one| one.is_managers() && one.is_write()).collect())
     }
 }
 

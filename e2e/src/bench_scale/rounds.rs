@@ -15,7 +15,7 @@ use super::tenants::{self, Stub};
 use super::wait::{self, pause};
 use super::{Extent, Programs};
 use crate::figures::float;
-use crate::progress::step;
+use crate::progress::{say, step};
 use crate::ring::{Look, Outcome};
 
 /// How much later tenants answer than machines beside each other would.
@@ -152,7 +152,9 @@ fn restart(
     })?;
     figures.set("restart_verify_s", started.elapsed().as_secs_f64());
     pause(AFTER_RESTART)?;
-    figures.set("restart_writes", float(audit.count(Request::is_write)?));
+    let writes = audit.writes()?;
+    writes.iter().for_each(|write| say(&format!("  written anew: {write}")));
+    figures.set("restart_writes", float(writes.len()));
     Ok(manager)
 }
 
