@@ -16,6 +16,8 @@ const NODE_READY: Duration = Duration::from_mins(1);
 const GRACE: Duration = Duration::from_secs(75);
 /// Until the manager has looked again.
 const LOOKED: Duration = Duration::from_secs(30);
+/// What kubeadm says of a token that expired, was deleted, or never was.
+const UNKNOWN: &str = "could not find a JWS signature in the cluster-info ConfigMap for token ID";
 /// A node that there will never be.
 const STRANGE: &str = "denied";
 const STAYS: Duration = Duration::from_secs(10);
@@ -31,7 +33,7 @@ fn only_a_live_token_with_the_right_hash_lets_a_machine_in() -> Outcome {
         wrong_secrets_are_refused(&tenant, &machine)?;
         deletion_revokes(&tenant, &machine)?;
         expires_for_ever(&tenant, &short, &expiring)?;
-        is_refused(&machine, &JoinAttempt::from(&expiring))
+        is_refused(&machine, &JoinAttempt::from(&expiring), UNKNOWN)
     })
 }
 
@@ -86,8 +88,12 @@ fn wrong_secrets_are_refused(tenant: &Tenant, machine: &Machine) -> Outcome {
         JoinAttempt { token: format!("{}.0123456789abcdef", secret.token_id()), ..good.clone() };
     let hash = format!("sha256:{}", "0".repeat(64));
     let misled = JoinAttempt { ca_cert_hash: hash, ..good.clone() };
-    for attempt in [unknown, forged, misled] {
-        is_refused(machine, &attempt)?;
+    for (attempt, words) in [
+        (unknown, UNKNOWN),
+        (forged, "failed to verify JWS signature of received cluster info object"),
+        (misled, "none of the public keys"),
+    ] {
+        is_refused(machine, &attempt, words)?;
     }
     // The machine itself is not what was refused.
     let joined = machine.try_join(&good)?;
@@ -165,7 +171,7 @@ fn deletion_revokes(tenant: &Tenant, machine: &Machine) -> Outcome {
     wait_until("the Secret of the deleted token is gone", SOON, || {
         Ok(Look::done_if(!token.has_secret()?, || "it is there".to_owned()))
     })?;
-    is_refused(machine, &JoinAttempt::from(&secret))
+    is_refused(machine, &JoinAttempt::from(&secret), UNKNOWN)
 }
 
 fn expires_for_ever(tenant: &Tenant, token: &JoinToken, secret: &JoinSecret) -> Outcome {
@@ -187,11 +193,13 @@ fn expires_for_ever(tenant: &Tenant, token: &JoinToken, secret: &JoinSecret) -> 
     })
 }
 
-/// kubeadm gives up before it writes anything to the machine.
-fn is_refused(machine: &Machine, attempt: &JoinAttempt) -> Outcome {
+/// kubeadm gives up before it writes anything to the machine, for the reason that `docs/how-to/join-fails.md` explains.
+fn is_refused(machine: &Machine, attempt: &JoinAttempt, reason: &str) -> Outcome {
     match machine.try_join(attempt)? {
         Ok(()) => ensure(false, || format!("{attempt:?} let {} in", machine.name())),
-        Err(words) => ensure_says(&words, &["couldn't validate the identity of the API Server"]),
+        Err(words) => {
+            ensure_says(&words, &["couldn't validate the identity of the API Server", reason])
+        }
     }
 }
 

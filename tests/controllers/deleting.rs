@@ -6,7 +6,7 @@ use nagaya_api::{conditions, labels};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use crate::memory_api::{Fault, Id, Kind, MemoryApi};
+use crate::memory_api::{Fault, Id, Kind, MemoryApi, Verb};
 use crate::stage::{PROJECT, Stage, spec, tenant_id};
 
 const FINALIZER: &str = "nagaya.dev/control-plane";
@@ -32,6 +32,18 @@ async fn everything_goes_and_the_finalizer_goes_last() {
             stage.projects.get("Secret", PROJECT, "demo-kubeconfig").is_none()
         })
         .await;
+}
+
+/// They are the API server's to go through, and there are as many as tenants.
+#[tokio::test(start_paused = true)]
+async fn namespaces_are_listed_when_its_own_is_gone_and_not_with_each_step() {
+    let stage = Stage::ready().await;
+    let before = stage.planes.count_asked();
+    stage.projects.delete(&tenant_id());
+    stage.until("the tenant is gone", |stage| stage.tenant().is_none()).await;
+    let asked = stage.planes.asked().split_off(before);
+    let lists = asked.iter().filter(|one| one.verb == Verb::List && one.id.kind == "Namespace");
+    assert_eq!(lists.count(), 1, "{asked:#?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -28,8 +28,8 @@ use crate::tenant::TenantKey;
 
 /// Seconds that processes get to end: nobody is served any more, and etcd survives any end.
 const GRACE: u32 = 1;
-/// How soon to look again for what is still ending.
-const LOOK_AGAIN: Duration = Duration::from_millis(300);
+/// How soon to look again for what is still ending: pods get [`GRACE`], and the namespace controller comes later than they need.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// How soon to look again for what somebody else has to let go.
 const LOOK_AGAIN_LATER: Duration = Duration::from_secs(5);
 
@@ -94,13 +94,24 @@ enum Left {
 
 /// The control-plane namespace of this very object: one that belongs to another UID is left alone.
 ///
-/// Asked from the API server: a cache that lags would call a plane gone that was just made.
+/// Asked from the API server: a cache that lags would call a plane gone that was just made. By its name where the cache has one: for a
+/// list by labels the API server goes through all namespaces, with each step of each deletion.
 async fn own_namespace(
     context: &Context,
     raw: &TenantCluster,
     key: &TenantKey,
 ) -> Result<Option<Namespace>, Error> {
     let all = Api::<Namespace>::all(context.manager.clients.planes.clone());
+    let is_own = |one: &Namespace| {
+        one.labels().get(labels::TENANT_UID) == Some(&key.uid) && !is_retained(one, &key.uid)
+    };
+    let seen = context.caches.planes.state().into_iter().find(|one| is_own(one));
+    if let Some(seen) = seen {
+        let live = kube_ops::get(&all, &seen.name_any()).await?.filter(is_own);
+        if live.is_some() {
+            return Ok(live);
+        }
+    }
     let selector = format!(
         "{}={},{}={},{}={}",
         labels::TENANT_NAMESPACE,
@@ -111,7 +122,7 @@ async fn own_namespace(
         key.uid,
     );
     let found = kube_ops::list(&all, &ListParams::default().labels(&selector)).await?;
-    Ok(found.into_iter().find(|namespace| !is_retained(namespace, &key.uid)))
+    Ok(found.into_iter().find(is_own))
 }
 
 fn is_retained(namespace: &Namespace, uid: &str) -> bool {
