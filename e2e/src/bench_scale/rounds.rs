@@ -153,7 +153,9 @@ fn restart(
     figures.set("restart_verify_s", started.elapsed().as_secs_f64());
     pause(AFTER_RESTART)?;
     let writes = audit.writes()?;
-    writes.iter().for_each(|write| say(&format!("  written anew: {write}")));
+    for write in &writes {
+        say(&format!("  written anew: {write}"));
+    }
     figures.set("restart_writes", float(writes.len()));
     Ok(manager)
 }

@@ -1,4 +1,4 @@
-//! The gateway in the sandbox: `manifests/gateway/` with a NodePort (`e2e/manifests/gateway`).
+//! The gateway in the sandbox: `manifests/gateway/` at the management host's address, by `externalIPs` (`e2e/manifests/gateway`).
 
 use super::{IMAGE, NAMESPACE, PATIENCE, build_gateway_image, content_of, installed};
 use crate::error::Result;
