@@ -149,14 +149,12 @@ pub fn with_given_address(tenant: Tenant, view: &BalancerView, born: bool) -> Te
         let awaited = with_given_address(awaited, view, false);
         return if awaited.exposure.addresses.is_empty() { tenant } else { awaited };
     }
-    let mut tenant = tenant;
-    let Way::LoadBalancer(request) = &mut tenant.exposure.way else { return tenant };
+    let Way::LoadBalancer(_) = tenant.exposure.way else { return tenant };
     if born && !tenant.exposure.addresses.is_empty() {
-        // A Service that nodes use is not made again for what it never had.
-        request.family = request.family.filter(|family| view.is_of_family(Some(*family)));
         return tenant;
     }
     let hostname = tenant.spec.expose.hostname.clone();
+    let mut tenant = tenant;
     match given(&tenant, view) {
         Ok(Given { host, address }) => {
             tenant.exposure.host = hostname.or(Some(host));

@@ -322,6 +322,25 @@ async fn until_birth_the_service_has_the_family_of_the_address_that_is_asked_for
     }
 }
 
+/// The API server lets nobody take the second one away by the way.
+#[tokio::test(start_paused = true)]
+async fn a_service_that_somebody_gave_both_families_keeps_them() {
+    let stage = Stage::with_nodes();
+    let mut spec = balanced();
+    spec["expose"]["loadBalancer"] = json!({"address": ADDRESS});
+    waiting(&stage, &spec).await;
+    give(&stage, ADDRESS);
+    stage.until("it is joinable", Stage::is_settled).await;
+    let both = json!(["IPv4", "IPv6"]);
+    let theirs = json!({"spec": {"ipFamilyPolicy": "RequireDualStack", "ipFamilies": both}});
+    stage.planes.patch(&Id::new(Kind::named("Service"), &Stage::plane(), PUBLIC), &theirs);
+    change(&stage, &json!({"loadBalancer": {"sourceRanges": ["203.0.113.0/24"]}}));
+    stage.settled().await;
+    assert!(stage.is_settled(), "{:#}", status(&stage));
+    assert_eq!(service(&stage)["spec"]["loadBalancerSourceRanges"], json!(["203.0.113.0/24"]));
+    assert_eq!(service(&stage)["spec"]["ipFamilies"], both);
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_may_change_later_restarts_nothing_and_reaches_the_service() {
     let stage = ready().await;

@@ -5,7 +5,7 @@ use nagaya_render::plane::plane_namespace_name;
 use serde_json::{Value, json};
 
 use crate::expose_move::{FIRST, node_port};
-use crate::load_balancers::create;
+use crate::load_balancers::{balanced, create};
 use crate::memory_api::{Id, Kind};
 use crate::stage::{PROJECT, Stage, spec, tenant_id};
 
@@ -40,6 +40,18 @@ async fn one_that_kubernetes_takes_from_another_tenant_is_given_back() {
     pause(&stage, false);
     stage.until("the first has its own again", |stage| node_port(stage, FIRST) == port).await;
     stage.until("the first is joinable", Stage::is_settled).await;
+}
+
+/// Kubernetes opens one for a Service of type LoadBalancer too.
+#[tokio::test(start_paused = true)]
+async fn nor_does_a_load_balancer_lead_through_it() {
+    let (stage, port) = without_its_service().await;
+    create(&stage, OTHER, &balanced());
+    stage
+        .until("it has another one", |stage| port_of_other(stage).is_some_and(|own| own != port))
+        .await;
+    stage.settled().await;
+    assert_ne!(port_of_other(&stage), Some(port));
 }
 
 #[tokio::test(start_paused = true)]

@@ -79,19 +79,6 @@ fn its_service_has_the_family_of_the_address_that_is_asked_for() {
 }
 
 #[test]
-fn a_service_that_nodes_use_keeps_its_family() {
-    let raw = asked(json!({ "address": GIVEN }));
-    let tenant = check(&raw, &[]).unwrap();
-    let tenant = with_given_address(tenant, &gives(GIVEN), false);
-    let of = |family: &str| BalancerView { family: Some(family.to_owned()), ..gives(GIVEN) };
-    let born =
-        |view: &BalancerView| request(&with_given_address(tenant.clone(), view, true)).family;
-    assert_eq!(born(&of("IPv4")), Some(IpFamily::V4));
-    assert_eq!(born(&of("IPv6")), None);
-    assert_eq!(born(&view()), Some(IpFamily::V4), "one that is made again is made as it was");
-}
-
-#[test]
 fn what_is_asked_of_the_load_balancer_is_what_the_spec_says() {
     let raw = asked(json!({
         "class": "example.com/outer", "address": GIVEN, "port": 443,

@@ -11,6 +11,7 @@ use nagaya_render::tenant::Tenant;
 use nagaya_render::validate::{Refusal, Sought, refuse_shared};
 
 use super::Error;
+use super::services::node_port;
 use crate::controllers::Context;
 use crate::kube_ops;
 use crate::tenant::TenantKey;
@@ -84,17 +85,19 @@ pub fn owner_of(context: &Context, namespace: &str, sought: &Sought) -> Option<S
 }
 
 /// Has a Service made again that Kubernetes gave a node port of another tenant, whose own Service is away. It gives ports at random.
+/// `service`: one whose port nobody knows yet.
 pub async fn refuse_anothers_port(
     context: &Context,
     tenant: &Tenant,
-    service: &Service,
-    chosen: u16,
+    service: Option<Service>,
 ) -> Result<(), Error> {
+    let Some(service) = service else { return Ok(()) };
+    let Some(chosen) = node_port(&service) else { return Ok(()) };
     let Some(other) = owner_of(context, &tenant.plane_namespace, &Sought::NodePort(chosen)) else {
         return Ok(());
     };
     let planes = context.manager.clients.planes.clone();
-    kube_ops::delete(&Api::namespaced(planes, &tenant.plane_namespace), service).await?;
+    kube_ops::delete(&Api::namespaced(planes, &tenant.plane_namespace), &service).await?;
     let service = format!("the Service {}/{}", tenant.plane_namespace, service.name_any());
     Err(Error::ServiceHeld {
         words: format!(

@@ -60,6 +60,7 @@ pub async fn apply_services(
     } else {
         api_server_public
     };
+    let api_server_public = &keeping_families(cache, api_server_public);
     let other_as_made = build_api_server_other_as_made(tenant);
     let keeps = |made: &&Service| {
         moves.former.as_ref().is_some_and(|Former { way, port, addresses, .. }| {
@@ -67,6 +68,8 @@ pub async fn apply_services(
         })
     };
     let api_server_other = other_as_made.as_ref().filter(keeps).or(api_server_other.as_ref());
+    let api_server_other = api_server_other.map(|service| keeping_families(cache, service));
+    let live = |service: &Service| cache.get(&ObjectRef::from_obj(service));
     let other = tenant.exposure.moves.service.other().name();
     let namespace = &tenant.plane_namespace;
     let (etcd, etcd_client, api_server_now, public_now, other_now, tunnel) = tokio::join!(
@@ -78,7 +81,9 @@ pub async fn apply_services(
             if moves.awaited.is_some() && discard_in_the_way(context, tenant).await? {
                 return Ok(());
             }
-            apply_or_remove(planes, cache, namespace, other, api_server_other).await
+            apply_or_remove(planes, cache, namespace, other, api_server_other.as_ref()).await?;
+            let awaited = api_server_other.as_ref().filter(|_| moves.awaited.is_some());
+            refuse_anothers_port(context, tenant, awaited.and_then(live)).await
         },
         apply_or_remove(planes, cache, namespace, names::TUNNEL_SERVER, tunnel.as_ref()),
     );
@@ -90,7 +95,6 @@ pub async fn apply_services(
     etcd?;
     etcd_client?;
     tunnel?;
-    let live = |service: &Service| cache.get(&ObjectRef::from_obj(service));
     let api_server = match api_server_now? {
         Applied::Written(service) => Some(service),
         Applied::Unchanged => live(api_server),
@@ -99,14 +103,14 @@ pub async fn apply_services(
         Applied::Written(service) => Some(service),
         Applied::Unchanged => live(api_server_public),
     };
-    let chosen = public.as_ref().and_then(node_port);
-    let leads_there = matches!(way, Way::NodePort | Way::External { .. });
-    let is_new = leads_there && way.node_port(*port).is_none();
-    if let (Some(service), Some(chosen), true) = (&public, chosen, is_new) {
-        refuse_anothers_port(context, tenant, service, chosen).await?;
-    }
+    let is_new = match way {
+        Way::NodePort | Way::External { .. } => way.node_port(*port).is_none(),
+        Way::LoadBalancer(_) => addresses.is_empty(),
+        Way::Gateway { .. } => false,
+    };
+    refuse_anothers_port(context, tenant, public.clone().filter(|_| is_new)).await?;
     Ok(Services {
-        node_port: chosen.or(way.node_port(*port)),
+        node_port: public.as_ref().and_then(node_port).or(way.node_port(*port)),
         api_server: api_server.as_ref().and_then(cluster_ip),
         awaited_failure,
     })
@@ -170,7 +174,20 @@ fn keeps_what_it_has(
     has && kube_ops::is_there(&live, as_made)
 }
 
-fn node_port(service: &Service) -> Option<u16> {
+/// The Service without families that differ from those of the one that is there: the API server lets nobody change the first, nor
+/// take the second away, and leaves them as they are where none are named (`initIPFamilyFields`).
+fn keeping_families(cache: &TextStore<Service>, service: &Service) -> Service {
+    let families = |of: &Service| of.spec.as_ref().and_then(|spec| spec.ip_families.clone());
+    let mut kept = service.clone();
+    if let (Some(live), Some(spec)) = (cache.get(&ObjectRef::from_obj(service)), &mut kept.spec) {
+        spec.ip_families =
+            spec.ip_families.take().filter(|own| families(&live).as_ref() == Some(own));
+    }
+    kept
+}
+
+/// The port of the nodes that Kubernetes has given it, where it has one.
+pub fn node_port(service: &Service) -> Option<u16> {
     let port = service.spec.as_ref()?.ports.as_ref()?.first()?.node_port?;
     u16::try_from(port).ok()
 }

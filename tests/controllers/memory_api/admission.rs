@@ -200,8 +200,11 @@ fn complete_service(store: &Store, object: &mut Value) {
     if object["spec"].get("ipFamilies").is_none() {
         object["spec"]["ipFamilies"] = json!(["IPv4"]);
     }
-    if object["spec"]["type"] == "NodePort" {
-        let others = services().filter(|one| one["spec"]["type"] == "NodePort").count();
+    let leads_there = |one: &Value| {
+        ["NodePort", "LoadBalancer"].iter().any(|type_| one["spec"]["type"] == *type_)
+    };
+    if leads_there(object) {
+        let others = services().filter(|one| leads_there(one)).count();
         let first = json!(FIRST_NODE_PORT + 10 * others);
         // A real one chooses at random: who comes again gets another one.
         let [namespace, name] =
@@ -228,7 +231,7 @@ pub fn keep_allocated(kind: &Kind, before: &Value, after: &mut Value) {
             after["spec"][field] = had.clone();
         }
     }
-    if after["spec"]["type"] != "NodePort" {
+    if after["spec"]["type"] == "ClusterIP" {
         return;
     }
     let had = |port: &Value| {
@@ -291,6 +294,15 @@ pub fn check_change(kind: &Kind, before: &Value, after: &Value) -> Result<(), Re
         }
         "Service" if before["spec"]["ipFamilies"][0] != after["spec"]["ipFamilies"][0] => {
             let why = "spec.ipFamilies[0]: Invalid value: may not change once set";
+            return Err(Refusal::invalid(kind, name, why));
+        }
+        "Service"
+            if items(&after["spec"]["ipFamilies"]).len()
+                < items(&before["spec"]["ipFamilies"]).len()
+                && after["spec"]["ipFamilyPolicy"] != "SingleStack" =>
+        {
+            let why = "must be 'SingleStack' to release the secondary IP family";
+            let why = format!("spec.ipFamilyPolicy: Invalid value: {why}");
             return Err(Refusal::invalid(kind, name, why));
         }
         "StatefulSet" | "Deployment"
