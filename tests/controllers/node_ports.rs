@@ -42,7 +42,7 @@ async fn one_that_kubernetes_takes_from_another_tenant_is_given_back() {
     stage.until("the first is joinable", Stage::is_settled).await;
 }
 
-/// Kubernetes opens one for a Service of type LoadBalancer too.
+/// Kubernetes opens one for a Service of type `LoadBalancer` too.
 #[tokio::test(start_paused = true)]
 async fn nor_does_a_load_balancer_lead_through_it() {
     let (stage, port) = without_its_service().await;
