@@ -9,7 +9,7 @@ use nagaya_api::{conditions, labels};
 use nagaya_render::plane::plane_namespace_name;
 use serde_json::{Value, json};
 
-use crate::memory_api::{EXTERNAL_ADDRESS, Id, Kind};
+use crate::memory_api::{EXTERNAL_ADDRESS, Fault, Id, Kind};
 use crate::stage::{PROJECT, Stage, TENANT, tenant_id};
 
 /// What the load balancer of most tests gives.
@@ -280,6 +280,21 @@ async fn until_it_was_healthy_class_address_and_type_can_be_corrected() {
     stage.add_nodes();
     stage.until("it is joinable", Stage::is_settled).await;
     assert_eq!(recorded(&stage, labels::ENDPOINT_ADDRESS), Value::Null);
+}
+
+/// Its own port would be taken for the node port, if a pass ended in between.
+#[tokio::test(start_paused = true)]
+async fn a_type_that_is_corrected_before_birth_leaves_nothing_of_the_other_whatever_write_fails() {
+    for number in 1..=6 {
+        let stage = Stage::with_nodes();
+        waiting(&stage, &balanced()).await;
+        stage.planes.plan_fault(number, Fault::Refused(500));
+        change(&stage, &json!({"type": "NodePort", "loadBalancer": null}));
+        stage.until("it is joinable", Stage::is_settled).await;
+        assert!(stage.planes.all_faults_happened(), "write {number} was none");
+        let port = &service(&stage)["spec"]["ports"][0]["nodePort"];
+        assert_eq!(recorded(&stage, labels::ENDPOINT_PORT), port.to_string());
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -22,6 +22,7 @@ async fn without_its_service() -> (Stage, Value) {
     pause(&stage, true);
     stage.settled().await;
     stage.planes.delete(&Id::new(Kind::named("Service"), &Stage::plane(), FIRST));
+    stage.planes.give_another_port();
     (stage, port)
 }
 

@@ -77,8 +77,8 @@ fn endpoint(exposure: &Exposure) -> impl Iterator<Item = (String, String)> {
     let Exposure { host, addresses, port, way, extra_names: _, moves } = exposure;
     let Moves { service, former, unmade, awaited: _ } = moves;
     // A port that is recorded is one that somebody may know. Where the POST that made the namespace had one, an apply without
-    // would not take it away (`kube_ops::apply_in_project`).
-    let port = if *unmade { Some(String::new()) } else { port.map(|port| port.to_string()) };
+    // would not take it away (`kube_ops::apply_in_project`): that of another way would be taken for the node port then.
+    let port = port.filter(|_| !*unmade).map(|port| port.to_string()).unwrap_or_default();
     let service = Some(service).filter(|service| **service != PublicService::default());
     let (given, node_port) = match way {
         Way::NodePort | Way::Gateway { .. } => (None, None),
@@ -87,7 +87,7 @@ fn endpoint(exposure: &Exposure) -> impl Iterator<Item = (String, String)> {
     };
     [
         (labels::ENDPOINT_HOST, host.clone()),
-        (labels::ENDPOINT_PORT, port),
+        (labels::ENDPOINT_PORT, Some(port)),
         (labels::ENDPOINT_ADDRESS, given.map(ToString::to_string)),
         (labels::ENDPOINT_NODE_PORT, node_port.map(|port| port.to_string())),
         (labels::ENDPOINT_SERVICE, service.map(|service| service.name().to_owned())),

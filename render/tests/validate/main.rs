@@ -9,6 +9,8 @@ mod external;
 mod gateway;
 mod load_balancer;
 mod moves;
+mod node_port;
+mod ownership;
 mod snapshots;
 mod versions;
 
@@ -238,72 +240,6 @@ fn a_bad_spec_is_refused_with_the_name_of_the_field() {
 }
 
 #[test]
-fn a_domain_is_the_endpoint_from_birth_and_what_is_recorded_stays() {
-    let raw = object(json!({"version": "1.37"}));
-    let mut settings = settings();
-    settings.domain = Some("k8s.example".to_owned());
-    let around = |planes| Surroundings {
-        settings: &settings,
-        project_enabled: true,
-        planes,
-        oldest_kubelet: &OldestKubelet::NoNode,
-    };
-    let born = validate(&raw, around(&[])).unwrap();
-    assert_eq!(born.exposure.host.as_deref(), Some("demo.shop.k8s.example"));
-    assert_eq!(born.exposure.addresses[0].to_string(), "192.0.2.1");
-    let planes = [PlaneRecord { version: None, ..record() }];
-    let kept = validate(&raw, around(&planes)).unwrap();
-    assert_eq!(kept.exposure.host.as_deref(), Some("192.0.2.1"));
-}
-
-#[test]
-fn an_endpoint_that_kubelets_know_cannot_be_changed() {
-    let planes = [PlaneRecord { version: None, ..record() }];
-    let moved = object(json!({"version": "1.37", "expose": {"nodePort": {"host": "192.0.2.9"}}}));
-    assert_eq!(check(&moved, &planes).unwrap_err().field, "spec.expose.nodePort.host");
-    let moved = object(json!({"version": "1.37", "expose": {"nodePort": {"port": 31001}}}));
-    assert_eq!(check(&moved, &planes).unwrap_err().field, "spec.expose.nodePort.port");
-    let same = object(json!({"version": "1.37"}));
-    assert_eq!(check(&same, &planes).unwrap().exposure.port, Some(31000));
-}
-
-#[test]
-fn a_value_that_never_worked_can_be_corrected() {
-    let planes = [PlaneRecord { born: false, endpoint_port: Some(80), ..record() }];
-    let expose = json!({"nodePort": {"host": "192.0.2.9", "port": 31001}});
-    let tenant = check(&object(json!({"version": "v1.37.1", "expose": expose})), &planes).unwrap();
-    assert_eq!(tenant.exposure.host.as_deref(), Some("192.0.2.9"));
-    assert_eq!(tenant.exposure.port, Some(31001));
-    assert_eq!(tenant.version.to_string(), "v1.37.1");
-}
-
-#[test]
-fn the_addresses_behind_an_endpoint_follow_the_endpoint_and_not_the_configuration() {
-    let settings = Settings { node_port_host: Some("192.0.2.2".to_owned()), ..settings() };
-    let planes = [record()];
-    let around = Surroundings {
-        settings: &settings,
-        project_enabled: true,
-        planes: &planes,
-        oldest_kubelet: &OldestKubelet::NoNode,
-    };
-    let tenant = validate(&object(json!({"version": "1.35"})), around).unwrap();
-    assert_eq!(tenant.exposure.host.as_deref(), Some("192.0.2.1"));
-    assert_eq!(tenant.exposure.addresses[0].to_string(), "192.0.2.1");
-}
-
-#[test]
-fn a_host_that_nodes_cannot_reach_is_refused() {
-    for host in ["0.0.0.0", "*.example.com", "999.1.1.1", "Upper.example.com"] {
-        let expose = json!({"hostname": host});
-        assert_eq!(
-            refused_field(json!({"version": "1.37", "expose": expose})),
-            "spec.expose.hostname"
-        );
-    }
-}
-
-#[test]
 fn the_storage_class_of_the_configuration_is_asked_for_new_planes_only() {
     let settings = Settings { storage_class: Some("fast".to_owned()), ..settings() };
     let raw = object(json!({"version": "v1.35.4"}));
@@ -322,49 +258,4 @@ fn the_storage_class_of_the_configuration_is_asked_for_new_planes_only() {
     assert_eq!(class(&[]).as_deref(), Some("fast"));
     assert_eq!(class(&[before]), None);
     assert_eq!(class(&[slow]).as_deref(), Some("slow"));
-}
-
-#[test]
-fn a_plane_that_is_adopted_keeps_its_networks_and_its_storage() {
-    let made = object(json!({"version": "v1.35.4"})).spec;
-    let retained = PlaneRecord { retained: true, accepted_spec: Some(made), ..record() };
-    let other = |field: &str, value: Value| {
-        let raw = object(json!({"version": "v1.35.4", field: value}));
-        check(&raw, std::slice::from_ref(&retained)).unwrap_err().field
-    };
-    let networking = json!({"podCIDRs": ["10.1.0.0/16"]});
-    assert_eq!(other("networking", networking), "spec.networking");
-    assert_eq!(other("etcd", json!({"storage": {"size": "9Gi"}})), "spec.etcd.storage");
-}
-
-#[test]
-fn a_plane_of_another_object_is_adopted_only_with_consent() {
-    let mut raw = object(json!({"version": "1.35"}));
-    let foreign = PlaneRecord { owner_uid: Some("uid-0".to_owned()), ..record() };
-    assert_eq!(check(&raw, std::slice::from_ref(&foreign)).unwrap_err().field, "metadata.name");
-    let retained = PlaneRecord { retained: true, ..foreign.clone() };
-    assert_eq!(check(&raw, &[retained]).unwrap().plane_namespace, "nagaya-shop-demo-x");
-    raw.metadata.annotations = Some([(labels::ADOPT.to_owned(), "uid-0".to_owned())].into());
-    assert_eq!(check(&raw, &[foreign]).unwrap().exposure.port, Some(31000));
-}
-
-#[test]
-fn a_plane_that_vanished_is_never_replaced_by_an_empty_twin() {
-    let mut raw = object(json!({"version": "1.35"}));
-    raw.status = serde_json::from_value(json!({"controlPlaneNamespace": "gone"})).unwrap();
-    let refusal = check(&raw, &[]).unwrap_err();
-    assert!(refusal.message.contains("restore it from a backup"), "{refusal}");
-}
-
-#[test]
-fn a_project_that_the_operator_has_not_enabled_is_told_how() {
-    let settings = settings();
-    let around = Surroundings {
-        settings: &settings,
-        project_enabled: false,
-        planes: &[],
-        oldest_kubelet: &OldestKubelet::NoNode,
-    };
-    let refusal = validate(&object(json!({"version": "1.37"})), around).unwrap_err();
-    assert!(refusal.message.contains("kubectl label namespace shop nagaya.dev/project=enabled"));
 }

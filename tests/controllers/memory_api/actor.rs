@@ -128,6 +128,11 @@ impl MemoryApi {
         self.act(|store| store.forbidden.insert(kind.name));
     }
 
+    /// From now on a Service that is made again gets another node port.
+    pub fn give_another_port(&self) {
+        self.act(|store| store.gives_another_port = true);
+    }
+
     /// What clients have asked for so far is no longer remembered.
     #[allow(dead_code, reason = "for `examples/stub_tenants`, which is asked for hours")]
     pub fn forget_asked(&self) {

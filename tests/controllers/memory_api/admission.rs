@@ -200,24 +200,31 @@ fn complete_service(store: &Store, object: &mut Value) {
     if object["spec"].get("ipFamilies").is_none() {
         object["spec"]["ipFamilies"] = json!(["IPv4"]);
     }
+    give_ports(store, object);
+}
+
+/// Node ports that a Service is to have and has not; also one that is changed to need them.
+pub fn give_ports(store: &Store, object: &mut Value) {
+    let services = || store.of_kind(Kind::named("Service"), None);
     let leads_there = |one: &Value| {
         ["NodePort", "LoadBalancer"].iter().any(|type_| one["spec"]["type"] == *type_)
     };
     if leads_there(object) {
         let others = services().filter(|one| leads_there(one)).count();
-        let first = json!(FIRST_NODE_PORT + 10 * others);
-        // A real one chooses at random: who comes again gets another one.
-        let [namespace, name] =
-            ["namespace", "name"].map(|field| object["metadata"][field].as_str().unwrap());
-        let id = Id::new(Kind::named("Service"), namespace, name);
-        let had = store.removed(&id).map(|gone| &gone["spec"]["ports"][0]["nodePort"]);
-        let again = if had == Some(&first) { PORTS_OF_ONE } else { 0 };
+        let again =
+            if store.gives_another_port && is_made_again(store, object) { PORTS_OF_ONE } else { 0 };
         for (port, index) in object["spec"]["ports"].as_array_mut().into_iter().flatten().zip(0..) {
             if port.get("nodePort").is_none() {
                 port["nodePort"] = json!(FIRST_NODE_PORT + 10 * others + again + index);
             }
         }
     }
+}
+
+fn is_made_again(store: &Store, object: &Value) -> bool {
+    let [namespace, name] =
+        ["namespace", "name"].map(|field| object["metadata"][field].as_str().unwrap());
+    store.was_removed(&Id::new(Kind::named("Service"), namespace, name))
 }
 
 /// A port that was given to a Service stays if a writer does not name one (`patchAllocatedValues`), and so do its

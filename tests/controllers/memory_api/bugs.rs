@@ -64,6 +64,9 @@ impl Bugs {
             && head.headers[header::CONTENT_TYPE] == "application/apply-patch+yaml"
             && !path.ends_with("/status");
         let lease = path.starts_with("/apis/coordination.k8s.io/");
+        if let Some(lie) = lie(bug, api, &head, &body) {
+            return Ok(lie);
+        }
         match bug {
             Bug::MakesKeysAnew if head.method == Method::POST && path.ends_with("/secrets") => {
                 let name = body["metadata"]["name"].as_str().unwrap_or_default();
@@ -75,18 +78,6 @@ impl Bugs {
             Bug::BelievesInLostWrites if head.method != Method::GET && !lease => {
                 let answer = api.serve(made_of(head, &body)).await;
                 return answer.or_else(|_| Ok(whole(200, body.to_string())));
-            }
-            Bug::LetsGoTooEarly if is_list_of_own_planes(&head) => {
-                let list = json!({"kind": "NamespaceList", "apiVersion": "v1", "metadata": {}, "items": []});
-                return Ok(whole(200, list.to_string()));
-            }
-            Bug::ForgetsWhatItRetains
-                if body["metadata"]["annotations"][labels::RETAINED].is_string() =>
-            {
-                let done = json!({
-                    "kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": {},
-                });
-                return Ok(whole(200, done.to_string()));
             }
             Bug::NeverRemovesFields if applies => {
                 let merges = HeaderValue::from_static("application/merge-patch+json");
@@ -109,12 +100,6 @@ impl Bugs {
             {
                 return std::future::pending().await;
             }
-            Bug::LeaksVolumes
-                if head.method == Method::DELETE && path.contains("/persistentvolumeclaims/") =>
-            {
-                let done = json!({"kind": "Status", "apiVersion": "v1", "status": "Success"});
-                return Ok(whole(200, done.to_string()));
-            }
             Bug::DeletesByNameAlone if head.method == Method::DELETE => {
                 if let Some((_, name)) = path.rsplit_once('/') {
                     let same = api.pick(|id, _| {
@@ -134,6 +119,32 @@ impl Bugs {
     }
 }
 
+/// What the manager hears though nobody was asked.
+fn lie(bug: Bug, api: &MemoryApi, head: &Parts, body: &Value) -> Option<Answer> {
+    let (code, words) = match bug {
+        Bug::LetsGoTooEarly if is_list_of_own_planes(head) => {
+            (200, json!({"kind": "NamespaceList", "apiVersion": "v1", "metadata": {}, "items": []}))
+        }
+        Bug::LetsGoTooEarly if is_look_at_a_plane(head) && is_deleting(api) => {
+            (404, json!({"kind": "Status", "status": "Failure", "reason": "NotFound", "code": 404}))
+        }
+        Bug::ForgetsWhatItRetains
+            if body["metadata"]["annotations"][labels::RETAINED].is_string() =>
+        {
+            let version = "meta.k8s.io/v1";
+            (200, json!({"kind": "PartialObjectMetadata", "apiVersion": version, "metadata": {}}))
+        }
+        Bug::LeaksVolumes
+            if head.method == Method::DELETE
+                && head.uri.path().contains("/persistentvolumeclaims/") =>
+        {
+            (200, json!({"kind": "Status", "apiVersion": "v1", "status": "Success"}))
+        }
+        _ => return None,
+    };
+    Some(whole(code, words.to_string()))
+}
+
 fn made_of(head: Parts, body: &Value) -> Request<Full<Bytes>> {
     let body = if body.is_null() { Bytes::new() } else { Bytes::from(body.to_string()) };
     Request::from_parts(head, Full::new(body))
@@ -147,6 +158,20 @@ fn is_list_of_own_planes(head: &Parts) -> bool {
     head.uri.path() == "/api/v1/namespaces"
         && !is_watch(head)
         && head.uri.query().is_some_and(|query| query.contains("tenant-uid"))
+}
+
+fn is_look_at_a_plane(head: &Parts) -> bool {
+    let name = head.uri.path().strip_prefix("/api/v1/namespaces/");
+    head.method == Method::GET
+        && name.is_some_and(|name| name.starts_with("nagaya-") && !name.contains('/'))
+}
+
+fn is_deleting(api: &MemoryApi) -> bool {
+    let going = api.pick(|id, object| {
+        (id.kind == "TenantCluster" && object["metadata"].get("deletionTimestamp").is_some())
+            .then_some(())
+    });
+    !going.is_empty()
 }
 
 fn is_watch(head: &Parts) -> bool {

@@ -50,6 +50,8 @@ pub struct Store {
     pub mutations: BTreeMap<Id, (&'static str, Value)>,
     /// Kinds of which watches show nothing new.
     pub lagging: BTreeSet<&'static str>,
+    /// A Service that is made again gets another node port, as of a real server, which chooses at random.
+    pub gives_another_port: bool,
     /// Kinds that nobody may list.
     pub forbidden: BTreeSet<&'static str>,
     /// Objects that an apply has left an empty map in. Who reads them does not see it, and the next write drops it: a
@@ -67,10 +69,9 @@ impl Store {
         self.objects.get(id)
     }
 
-    /// An object as it was when it went; `None`: it never did.
-    pub fn removed(&self, id: &Id) -> Option<&Value> {
-        let mut ends = self.history.iter().rev().filter(|change| change.after.is_none());
-        ends.find(|change| change.id == *id)?.before.as_deref()
+    /// Whether there was one of that name before.
+    pub fn was_removed(&self, id: &Id) -> bool {
+        self.history.iter().any(|change| change.after.is_none() && change.id == *id)
     }
 
     /// Whether a write of what is there already leaves it so.
@@ -109,6 +110,7 @@ impl Store {
             uids: self.uids,
             objects: self.objects.clone(),
             mutations: self.mutations.clone(),
+            gives_another_port: self.gives_another_port,
             forbidden: self.forbidden.clone(),
             unsettled: self.unsettled.clone(),
             lagging: BTreeSet::new(),

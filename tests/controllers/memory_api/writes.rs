@@ -267,6 +267,9 @@ fn settle(
     mut after: Value,
 ) -> Result<Arc<Value>, Refusal> {
     admission::keep_allocated(kind, before, &mut after);
+    if kind.name == "Service" {
+        admission::give_ports(store, &mut after);
+    }
     admission::check(kind, &after)?;
     admission::check_change(kind, before, &after)?;
     if kind.has_generation && counted(kind, before) != counted(kind, &after) {
