@@ -53,22 +53,9 @@ pub async fn apply_services(
         let words = is_made_anew(&name_of(tenant, api_server_public));
         return Err(Error::ServiceHeld { words });
     }
-    let as_made = build_foundation(&asking_for_nothing(tenant), members).api_server_public;
     let Exposure { way, port, addresses, moves, .. } = &tenant.exposure;
-    let api_server_public = if keeps_what_it_has(cache, &as_made, way, (*port, addresses)) {
-        &as_made
-    } else {
-        api_server_public
-    };
-    let api_server_public = &keeping_families(cache, api_server_public);
-    let other_as_made = build_api_server_other_as_made(tenant);
-    let keeps = |made: &&Service| {
-        moves.former.as_ref().is_some_and(|Former { way, port, addresses, .. }| {
-            keeps_what_it_has(cache, made, way, (Some(*port), addresses))
-        })
-    };
-    let api_server_other = other_as_made.as_ref().filter(keeps).or(api_server_other.as_ref());
-    let api_server_other = api_server_other.map(|service| keeping_families(cache, service));
+    let api_server_public = &public_as_it_is(cache, tenant, members, api_server_public);
+    let api_server_other = other_as_it_is(cache, tenant, api_server_other.as_ref());
     let live = |service: &Service| cache.get(&ObjectRef::from_obj(service));
     let other = tenant.exposure.moves.service.other().name();
     let namespace = &tenant.plane_namespace;
@@ -114,6 +101,36 @@ pub async fn apply_services(
         api_server: api_server.as_ref().and_then(cluster_ip),
         awaited_failure,
     })
+}
+
+/// The endpoint's Service as rendered, given the one that is there.
+fn public_as_it_is(
+    cache: &TextStore<Service>,
+    tenant: &Tenant,
+    members: &EtcdShape,
+    rendered: &Service,
+) -> Service {
+    let as_made = build_foundation(&asking_for_nothing(tenant), members).api_server_public;
+    let Exposure { way, port, addresses, .. } = &tenant.exposure;
+    let keeps = keeps_what_it_has(cache, &as_made, way, (*port, addresses));
+    keeping_families(cache, if keeps { &as_made } else { rendered })
+}
+
+/// The same of the one beside it: of the former endpoint, or of one that is awaited.
+fn other_as_it_is(
+    cache: &TextStore<Service>,
+    tenant: &Tenant,
+    rendered: Option<&Service>,
+) -> Option<Service> {
+    let as_made = build_api_server_other_as_made(tenant);
+    let keeps = |made: &&Service| {
+        let former = tenant.exposure.moves.former.as_ref();
+        former.is_some_and(|Former { way, port, addresses, .. }| {
+            keeps_what_it_has(cache, made, way, (Some(*port), addresses))
+        })
+    };
+    let wanted = as_made.as_ref().filter(keeps).or(rendered);
+    wanted.map(|service| keeping_families(cache, service))
 }
 
 /// What Kubernetes chooses for a Service that goes, it gives to others once that is gone.
