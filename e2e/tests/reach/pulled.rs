@@ -61,7 +61,10 @@ impl Site<'_> {
     fn pulled(&self, what: &str, within: Duration, pull: impl FnOnce() -> Outcome) -> Outcome {
         logs(self.cluster)?;
         let (pods, ready) = (self.pods()?, self.machine.ready_since(self.cluster)?);
-        let (before, began) = (self.renewed()?, Instant::now());
+        // A kubelet makes it some time after its node is Ready.
+        let before =
+            wait_until("the kubelet has a Lease", SOON, || Ok(Look::Done(self.renewed()?)))?;
+        let began = Instant::now();
         let since = || Some(began.elapsed());
         pull()?;
         let (mut reached, mut heard) = (None, None);
