@@ -89,8 +89,8 @@ pub struct LoadBalancerExpose {
     #[schemars(length(min = 1, max = 317))]
     pub class: Option<String>,
 
-    /// IP address to ask for (`spec.loadBalancerIP` of the Service, which is of its family). Default: whichever the load balancer gives. Needed
-    /// where it gives a name alone: then it is one that is behind that name.
+    /// IP address to ask for (`spec.loadBalancerIP` of the Service, which is of its family). Default: whichever the load
+    /// balancer gives. Needed where it gives a name alone: then it is one that is behind that name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 45))]
     pub address: Option<String>,

@@ -26,8 +26,8 @@ pub struct BalancerView {
     pub class: Option<String>,
     /// Somebody else has filled in the class.
     pub is_filled_in: bool,
-    /// The first of its `spec.ipFamilies`, by its name there.
-    pub family: Option<String>,
+    /// The first of its `spec.ipFamilies`.
+    pub family: Option<IpFamily>,
     /// Addresses that it has been given.
     pub addresses: Vec<IpAddr>,
     /// Names that it has been given.
@@ -56,7 +56,7 @@ impl BalancerView {
         Self {
             service: true,
             class,
-            family: first_family(service).map(str::to_owned),
+            family: first_family(service),
             addresses: addresses.collect(),
             names: given().filter_map(|one| one.hostname.clone()).collect(),
             ..Self::default()
@@ -69,13 +69,6 @@ impl BalancerView {
         self.class.as_deref() == class || (class.is_none() && self.is_filled_in)
     }
 
-    /// Whether its addresses are of the family that is asked for, which nobody can change of a Service that is there.
-    #[must_use]
-    pub fn is_of_family(&self, asked: Option<IpFamily>) -> bool {
-        let (Some(asked), Some(family)) = (asked, &self.family) else { return true };
-        family == asked.name()
-    }
-
     /// Whether it has been given that address; where it has only a name, nobody can tell, and it is not asked for either.
     #[must_use]
     pub fn has(&self, address: &IpAddr) -> bool {
@@ -85,9 +78,8 @@ impl BalancerView {
 
 /// The first of `spec.ipFamilies` of a Service.
 #[must_use]
-pub fn first_family(service: &Service) -> Option<&str> {
-    let families = service.spec.as_ref()?.ip_families.as_ref()?;
-    families.first().map(String::as_str)
+pub fn first_family(service: &Service) -> Option<IpFamily> {
+    IpFamily::named(service.spec.as_ref()?.ip_families.as_ref()?.first()?)
 }
 
 /// The finalizers that hold a Service that was deleted; the outer `None`: it stays.
@@ -238,8 +230,9 @@ fn given(tenant: &Tenant, view: &BalancerView) -> Result<Given, String> {
             class.map_or_else(|| "the default class".to_owned(), |class| format!("class {class}"));
         return Err(format!("{service} is being made again for {class}"));
     }
-    if !view.is_of_family(asked.as_ref().map(IpFamily::of)) {
-        let family = asked.as_ref().map_or("", |asked| IpFamily::of(asked).name());
+    let family = asked.as_ref().map(IpFamily::of);
+    if let Some(family) = family.filter(|family| view.family.is_some_and(|has| has != *family)) {
+        let family = family.name();
         return Err(format!("{service} is being made again for an address of {family}"));
     }
     let address = match (view.addresses.first(), asked, view.names.first()) {

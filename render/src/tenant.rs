@@ -195,6 +195,12 @@ impl IpFamily {
         }
     }
 
+    /// The one that Kubernetes calls so.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::V4, Self::V6].into_iter().find(|family| family.name() == name)
+    }
+
     /// As Kubernetes calls it.
     #[must_use]
     pub const fn name(self) -> &'static str {

@@ -14,8 +14,8 @@ use crate::stage::{PROJECT, Stage, TENANT, tenant_id};
 
 /// What the load balancer of most tests gives.
 pub const ADDRESS: &str = "198.51.100.20";
-const ANOTHER: &str = "198.51.100.21";
-const PUBLIC: &str = "kube-apiserver-public";
+pub const ANOTHER: &str = "198.51.100.21";
+pub const PUBLIC: &str = "kube-apiserver-public";
 
 /// By the management cluster's load balancer.
 pub fn balanced() -> Value {
@@ -39,15 +39,15 @@ pub fn give_to(stage: &Stage, (plane, service): (&str, &str), address: &str) {
     stage.planes.patch_status(&id, &given);
 }
 
-fn service(stage: &Stage) -> Value {
+pub fn service(stage: &Stage) -> Value {
     stage.planes.get("Service", &Stage::plane(), PUBLIC).unwrap().as_ref().clone()
 }
 
-fn status(stage: &Stage) -> Value {
+pub fn status(stage: &Stage) -> Value {
     stage.tenant().unwrap_or_default()["status"].clone()
 }
 
-fn change(stage: &Stage, expose: &Value) {
+pub fn change(stage: &Stage, expose: &Value) {
     stage.projects.patch(&tenant_id(), &json!({"spec": {"expose": expose}}));
 }
 
@@ -72,7 +72,7 @@ pub fn pods(stage: &Stage) -> BTreeMap<String, String> {
     .collect()
 }
 
-async fn waiting(stage: &Stage, spec: &Value) {
+pub async fn waiting(stage: &Stage, spec: &Value) {
     stage.create_tenant(spec);
     stage.settled().await;
     let ready = stage.condition(conditions::READY);
@@ -295,65 +295,6 @@ async fn a_type_that_is_corrected_before_birth_leaves_nothing_of_the_other_whate
         let port = &service(&stage)["spec"]["ports"][0]["nodePort"];
         assert_eq!(recorded(&stage, labels::ENDPOINT_PORT), port.to_string());
     }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_service_of_both_families_is_made_again_before_a_load_balancer_is_asked() {
-    let stage = Stage::new();
-    let node_port = json!({"host": "2001:db8::1"});
-    stage.create_tenant(&json!({
-        "version": "v1.37.1", "expose": {"type": "NodePort", "nodePort": node_port},
-    }));
-    stage.settled().await;
-    let made = service(&stage);
-    assert_eq!(made["spec"]["ipFamilyPolicy"], "PreferDualStack");
-    let balanced = json!({"address": ANOTHER});
-    change(&stage, &json!({"type": "LoadBalancer", "nodePort": null, "loadBalancer": balanced}));
-    stage.settled().await;
-    let made_again = service(&stage);
-    assert_ne!(made_again["metadata"]["uid"], made["metadata"]["uid"]);
-    assert_eq!(made_again["spec"]["type"], "LoadBalancer");
-    assert_eq!(made_again["spec"].get("ipFamilyPolicy"), None);
-}
-
-#[tokio::test(start_paused = true)]
-async fn until_birth_the_service_has_the_family_of_the_address_that_is_asked_for() {
-    let stage = Stage::new();
-    waiting(&stage, &balanced()).await;
-    let mut uid = service(&stage)["metadata"]["uid"].clone();
-    let to_nodes = json!({"type": "NodePort", "loadBalancer": null});
-    for (asked, family) in [
-        (json!({"loadBalancer": {"address": "2001:db8::20"}}), "IPv6"),
-        (json!({"loadBalancer": {"address": ANOTHER}}), "IPv4"),
-        (json!({"loadBalancer": {"address": "2001:db8::21"}}), "IPv6"),
-        (to_nodes, "IPv4"),
-    ] {
-        change(&stage, &asked);
-        stage.settled().await;
-        let made_again = service(&stage);
-        assert_eq!(made_again["spec"]["ipFamilies"], json!([family]), "{asked}");
-        let before = std::mem::replace(&mut uid, made_again["metadata"]["uid"].clone());
-        assert_ne!(uid, before, "nobody can change the family of a Service");
-    }
-}
-
-/// The API server lets nobody take the second one away by the way.
-#[tokio::test(start_paused = true)]
-async fn a_service_that_somebody_gave_both_families_keeps_them() {
-    let stage = Stage::with_nodes();
-    let mut spec = balanced();
-    spec["expose"]["loadBalancer"] = json!({"address": ADDRESS});
-    waiting(&stage, &spec).await;
-    give(&stage, ADDRESS);
-    stage.until("it is joinable", Stage::is_settled).await;
-    let both = json!(["IPv4", "IPv6"]);
-    let theirs = json!({"spec": {"ipFamilyPolicy": "RequireDualStack", "ipFamilies": both}});
-    stage.planes.patch(&Id::new(Kind::named("Service"), &Stage::plane(), PUBLIC), &theirs);
-    change(&stage, &json!({"loadBalancer": {"sourceRanges": ["203.0.113.0/24"]}}));
-    stage.settled().await;
-    assert!(stage.is_settled(), "{:#}", status(&stage));
-    assert_eq!(service(&stage)["spec"]["loadBalancerSourceRanges"], json!(["203.0.113.0/24"]));
-    assert_eq!(service(&stage)["spec"]["ipFamilies"], both);
 }
 
 #[tokio::test(start_paused = true)]

@@ -20,6 +20,7 @@ mod gateway;
 mod gitops;
 mod history;
 mod in_the_way;
+mod ip_families;
 mod join_tokens;
 mod limited;
 mod load_balancers;

@@ -5,10 +5,9 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::core::v1::Secret;
 use sha2::{Digest, Sha256};
 
-use crate::digest::hex;
-
 use super::secret_data::{self, certificate};
 use super::{Leaf, LeafSecret};
+use crate::digest::hex;
 
 /// A digest of it, for the template of its pods ([`crate::plane::PlaneObjects::with_tunnel_certificate`]); `None`: there is no
 /// tunnel.

@@ -21,16 +21,8 @@ pub fn build_bootstrap_token_secret(
     expiration: Timestamp,
     description: &str,
 ) -> Secret {
-    build_token_secret(
-        token,
-        &[
-            ("usage-bootstrap-authentication", "true"),
-            ("usage-bootstrap-signing", "true"),
-            ("auth-extra-groups", NODE_TOKEN_GROUP),
-            ("expiration", &expires(expiration)),
-            ("description", description),
-        ],
-    )
+    let rights = [("usage-bootstrap-signing", "true"), ("auth-extra-groups", NODE_TOKEN_GROUP)];
+    build_until(token, expiration, description, &rights)
 }
 
 /// A token for authentication alone until `expiration`: no signature on cluster-info, and none of kubeadm's groups, so no rights.
@@ -40,19 +32,23 @@ pub fn build_token_secret_without_rights(
     expiration: Timestamp,
     description: &str,
 ) -> Secret {
-    build_token_secret(
-        token,
-        &[
-            ("usage-bootstrap-authentication", "true"),
-            ("expiration", &expires(expiration)),
-            ("description", description),
-        ],
-    )
+    build_until(token, expiration, description, &[])
 }
 
-/// RFC 3339 in UTC and whole seconds, rounded down: a token never outlives what was promised.
-fn expires(expiration: Timestamp) -> String {
-    expiration.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+fn build_until(
+    token: &BootstrapToken,
+    expiration: Timestamp,
+    description: &str,
+    rights: &[(&str, &str)],
+) -> Secret {
+    // RFC 3339 in UTC and whole seconds, rounded down: a token never outlives what was promised.
+    let expiration = expiration.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    let usual = [
+        ("usage-bootstrap-authentication", "true"),
+        ("expiration", &expiration),
+        ("description", description),
+    ];
+    build_token_secret(token, &[&usual, rights].concat())
 }
 
 /// A bootstrap token's Secret: what identifies it, and `rest` of its data.

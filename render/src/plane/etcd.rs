@@ -254,7 +254,7 @@ fn build_claim(tenant: &Tenant) -> PersistentVolumeClaim {
 #[must_use]
 pub fn build_first_claim(tenant: &Tenant) -> PersistentVolumeClaim {
     let mut claim = build_claim(tenant);
-    claim.metadata.name = Some(names::member_claim(&format!("{}-0", names::ETCD)));
+    claim.metadata.name = Some(names::member_claim(&names::member_name(0)));
     claim.metadata.namespace = Some(tenant.plane_namespace.clone());
     claim
 }

@@ -109,7 +109,7 @@ fn in_the_way(context: &Context, tenant: &Tenant) -> Option<Service> {
         _ => spec.ip_family_policy.as_deref() == Some(BOTH_FAMILIES),
     };
     let is_of_another_family = match request.family {
-        Some(asked) => first_family(&live).is_some_and(|family| family != asked.name()),
+        Some(asked) => first_family(&live).is_some_and(|family| family != asked),
         None => has_family_of_ours(&live),
     };
     let is_in_the_way = cannot_become || is_of_another_family;

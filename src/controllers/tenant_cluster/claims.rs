@@ -89,15 +89,15 @@ pub fn owner_of(context: &Context, namespace: &str, sought: &Sought) -> Option<S
 pub async fn refuse_anothers_port(
     context: &Context,
     tenant: &Tenant,
-    service: Option<Service>,
+    service: Option<&Service>,
 ) -> Result<(), Error> {
     let Some(service) = service else { return Ok(()) };
-    let Some(chosen) = node_port(&service) else { return Ok(()) };
+    let Some(chosen) = node_port(service) else { return Ok(()) };
     let Some(other) = owner_of(context, &tenant.plane_namespace, &Sought::NodePort(chosen)) else {
         return Ok(());
     };
     let planes = context.manager.clients.planes.clone();
-    kube_ops::delete(&Api::namespaced(planes, &tenant.plane_namespace), &service).await?;
+    kube_ops::delete(&Api::namespaced(planes, &tenant.plane_namespace), service).await?;
     let service = format!("the Service {}/{}", tenant.plane_namespace, service.name_any());
     Err(Error::ServiceHeld {
         words: format!(

@@ -70,7 +70,7 @@ pub async fn apply_services(
             }
             apply_or_remove(planes, cache, namespace, other, api_server_other.as_ref()).await?;
             let awaited = api_server_other.as_ref().filter(|_| moves.awaited.is_some());
-            refuse_anothers_port(context, tenant, awaited.and_then(live)).await
+            refuse_anothers_port(context, tenant, awaited.and_then(live).as_ref()).await
         },
         apply_or_remove(planes, cache, namespace, names::TUNNEL_SERVER, tunnel.as_ref()),
     );
@@ -95,7 +95,7 @@ pub async fn apply_services(
         Way::LoadBalancer(_) => addresses.is_empty(),
         Way::Gateway { .. } => false,
     };
-    refuse_anothers_port(context, tenant, public.clone().filter(|_| is_new)).await?;
+    refuse_anothers_port(context, tenant, public.as_ref().filter(|_| is_new)).await?;
     Ok(Services {
         node_port: public.as_ref().and_then(node_port).or(way.node_port(*port)),
         api_server: api_server.as_ref().and_then(cluster_ip),

@@ -43,7 +43,7 @@ pub fn build_restore_job(
     let place = own_container(place, vec![writable(names::ETCD_DATA, DATA_DIR)], settings);
     let mut volumes = vec![
         kept_on(tenant),
-        claim_volume(names::ETCD_DATA, &names::member_claim(&first_member())),
+        claim_volume(names::ETCD_DATA, &names::member_claim(&names::member_name(0))),
     ];
     let mut steps = vec![prepare, restore];
     if let Some(bucket) = &tenant.snapshots.bucket {
@@ -61,7 +61,7 @@ pub fn build_restore_job(
 
 /// As a cluster of one member; others join it later.
 fn fill(tenant: &Tenant, file: String, now: Timestamp) -> Vec<String> {
-    let member = first_member();
+    let member = names::member_name(0);
     let peer_url = names::etcd_peer_url(&tenant.plane_namespace, 0);
     let mut command = ["etcdutl", "snapshot", "restore"].map(str::to_owned).to_vec();
     command.extend([
@@ -77,8 +77,4 @@ fn fill(tenant: &Tenant, file: String, now: Timestamp) -> Vec<String> {
         "--mark-compacted".to_owned(),
     ]);
     command
-}
-
-fn first_member() -> String {
-    format!("{}-0", names::ETCD)
 }
